@@ -1,0 +1,1 @@
+"""What every process of Stemvault reads at start: settings, key layout, logging."""
