@@ -1,0 +1,38 @@
+"""What can go wrong, as one small tree. ``reason`` is a fixed word: metric label and ledger text."""
+
+
+class StemvaultError(Exception):
+    """Root of all errors of our own."""
+
+
+class UnreadableCallbackError(StemvaultError):
+    """The body is not a JSON object that names a task. The message says what is wrong with it."""
+
+
+class UnrecognizedCallbackError(StemvaultError):
+    """The body names a task, but has none of the shapes that the provider documents."""
+
+
+class LeaseLostError(StemvaultError):
+    """Another worker has taken the asset over; this one must stop and change nothing."""
+
+
+class AssetError(StemvaultError):
+    """An asset could not be stored this time. ``detail`` is for people and holds no URL query."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class TransientError(AssetError):
+    """It may work later. ``retry_after`` is the source's own wish in seconds, if it voiced one."""
+
+    def __init__(self, reason: str, detail: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(reason, detail)
+        self.retry_after = retry_after
+
+
+class PermanentError(AssetError):
+    """It will not work later either; a person has to look."""

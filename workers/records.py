@@ -1,0 +1,62 @@
+"""What the ledger gives out: values, without any way to change a record."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers.assets import AssetId, Media
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An asset that should be sent to a queue."""
+
+    id: AssetId
+    deadline: float
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording a callback came to."""
+
+    changed: bool
+    open: int
+    """Assets of the task that are not settled."""
+    to_send: list[Waiting]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One worker's claim on one asset, with what it needs to know for an attempt."""
+
+    id: AssetId
+    owner: str
+    url: str
+    key: str
+    media: Media
+    deadline: float
+    attempts: int
+    last_reason: str
+    streak: int
+    """How many attempts in a row failed for ``last_reason``."""
+
+
+@dataclass(frozen=True)
+class TaskSnapshot:
+    """All that is known of one task."""
+
+    task_id: str
+    task: dict[str, str]
+    callbacks: list[dict[str, Any]]
+    """In order of arrival, each with ``received_at``, the ``sha256`` of its body and the ``body`` as text."""
+    assets: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every change."""
+        return int(self.task.get("version", 0))
+
+    @property
+    def open(self) -> int:
+        """How many assets are not settled."""
+        return int(self.task.get("open", 0))
