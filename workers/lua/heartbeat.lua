@@ -1,0 +1,7 @@
+-- Move the end of a lease, if it is still this owner's.
+-- KEYS: record, alarms    ARGV: member, owner, end of lease    Reply: 1, or 0 where the lease was lost
+local known = redis.call('HMGET', KEYS[1], 'state', 'owner')
+if known[1] ~= 'transferring' or known[2] ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'lease', ARGV[3])
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
+return 1

@@ -1,0 +1,19 @@
+-- An asset needs nothing more: archived or rejected by its owner, or expired while nobody ("") held it.
+-- KEYS: record, task, alarms, counters
+-- ARGV: asset member, task member, owner, state, reason, now, the task's alarm, then fields and values
+-- Reply: the task's unsettled assets, or -1 where the lease was lost
+local record, task, alarms, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local owner, state, reason, now = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local known = redis.call('HMGET', record, 'state', 'owner')
+local held = owner == '' and 'pending' or 'transferring'
+if known[1] ~= held or (known[2] or '') ~= owner then return -1 end
+redis.call('HDEL', record, 'owner', 'lease', 'not_before', 'error', 'streak')
+redis.call('HSET', record, 'state', state, 'settled_at', now)
+if reason ~= '' then redis.call('HSET', record, 'error', reason) end
+for i = 8, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
+redis.call('ZREM', alarms, ARGV[1])
+redis.call('HINCRBY', counters, 'assets|' .. state .. '|' .. reason, 1)
+redis.call('HINCRBY', task, 'version', 1)
+local open = redis.call('HINCRBY', task, 'open', -1)
+if open == 0 then redis.call('ZADD', alarms, ARGV[7], ARGV[2]) end
+return open
