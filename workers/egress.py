@@ -1,0 +1,86 @@
+"""Which addresses a worker may fetch from: never one inside our own network, however it is spelled.
+
+requests-hardened resolves a name once, checks the address and connects to that very address, so
+the check and the use cannot differ. This module adds what a URL itself may say, hop by hop.
+"""
+
+import ipaddress
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+from requests_hardened.ip_filter_adapter import IPFilterAdapter
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
+
+from config.settings import Settings
+from workers.errors import PermanentError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_POOL_SIZE = 4
+
+
+class _PublicAddressAdapter(IPFilterAdapter):  # type: ignore[misc]  # the library ships no types
+    """The library's filter, and beyond it: only addresses that IANA calls globally reachable."""
+
+    def build_connection_pool_key_attributes(self, *args: object, **kwargs: object) -> tuple[Any, Any]:
+        host_params, pool_kwargs = super().build_connection_pool_key_attributes(*args, **kwargs)
+        address = ipaddress.ip_address(host_params["host"].strip("[]").partition("%")[0])
+        if not address.is_global or address.is_multicast or getattr(address, "is_site_local", False):
+            raise requests.exceptions.InvalidURL("not a public address")
+        return host_params, pool_kwargs
+
+
+def open_session(settings: Settings) -> requests.Session:
+    """Make the session through which all assets are fetched.
+
+    It follows no redirect by itself, takes nothing from the environment (no proxy, no netrc) and
+    has no way to switch TLS verification off.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    session.headers.update({"User-Agent": "stemvault", "Accept": "*/*", "Accept-Encoding": "identity"})
+    for scheme in _DEFAULT_PORTS:
+        if settings.allow_private_addresses:
+            session.mount(f"{scheme}://", requests.adapters.HTTPAdapter(pool_maxsize=_POOL_SIZE))
+        else:
+            session.mount(f"{scheme}://", _PublicAddressAdapter(is_https_proto=scheme == "https"))
+    return session
+
+
+def check_url(url: str, settings: Settings) -> str:
+    """Give the URL in its normal form if it may be fetched, before any name is resolved.
+
+    Raises ``PermanentError`` with the reason word otherwise.
+    """
+    try:
+        parsed = parse_url(url)
+    except LocationParseError:
+        raise PermanentError("bad_url", "it cannot be read") from None
+    if parsed.scheme not in _DEFAULT_PORTS:
+        raise PermanentError("bad_scheme", "only http and https are fetched")
+    if parsed.auth is not None or "@" in (parsed.netloc or ""):
+        raise PermanentError("credentials_in_url", "a URL with a user or password is not fetched")
+    _check_host(parsed, settings)
+    port = parsed.port or _DEFAULT_PORTS[parsed.scheme]
+    if settings.allowed_asset_ports is not None and port not in settings.allowed_asset_ports:
+        raise PermanentError("forbidden_port", f"port {port} is not in STEMVAULT_ALLOWED_ASSET_PORTS")
+    return parsed._replace(fragment=None).url
+
+
+def _check_host(parsed: Url, settings: Settings) -> None:
+    if not parsed.host:
+        raise PermanentError("bad_url", "it names no host")
+    host = parsed.host.rstrip(".")
+    allowed = settings.allowed_asset_hosts
+    if allowed and not any(fnmatchcase(host, pattern.lower()) for pattern in allowed):
+        raise PermanentError("forbidden_host", f"{host} is not in STEMVAULT_ALLOWED_ASSET_HOSTS")
+
+
+def check_redirect(url: str, location: str, settings: Settings) -> str:
+    """Give the address that a redirect leads to, if it may be followed. Raises ``PermanentError``."""
+    target = check_url(urljoin(url, location), settings)
+    if url.startswith("https:") and not target.startswith("https:"):
+        raise PermanentError("redirect_to_http", "from https only https is followed")
+    return target

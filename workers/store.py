@@ -1,0 +1,246 @@
+"""The bucket: objects written once, whole or not at all, and proven to be what was sent.
+
+A write says ``If-None-Match: *``, so of two writers of one key the second changes nothing, and
+each part carries its CRC-32, which S3 checks before it takes the part. Our own part loop, because
+s3transfer can neither write conditionally nor keep to two parts in memory.
+"""
+
+import base64
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from awscrt.checksums import crc32
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from workers.errors import TransientError
+from workers.parts import Digest, Uploader
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+_CRC_BYTES = 4
+
+
+def open_client(*, connect_timeout: float = 5, read_timeout: float = 40, attempts: int = 3) -> "S3Client":
+    """Make an S3 client; time-outs in seconds. It is thread-safe but not fork-safe: make it after the fork.
+
+    Payloads are not signed by SHA-256: their CRC-32 stands in a signed header, and TLS protects
+    them under way.
+    """
+    config = Config(
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "max_attempts": attempts},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"payload_signing_enabled": False},
+        tcp_keepalive=True,
+    )
+    return boto3.session.Session().client("s3", config=config)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object that stands in the bucket: its size in bytes and the SHA-256 of its content in hex."""
+
+    size: int
+    sha256: str
+
+
+class Store:
+    """One bucket. Everything S3 refuses or fails to do is ``TransientError("store_unavailable")``."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+        self._conditional: dict[str, Any] = {"IfNoneMatch": "*"}
+
+    def write_once(
+        self,
+        key: str,
+        parts: Iterator[bytearray],
+        *,
+        content_type: str,
+        metadata: Mapping[str, str],
+        alive: Callable[[], None],
+    ) -> Stored:
+        """Store the parts (``read_parts``) as one object, unless one stands there already.
+
+        Either way the result tells what stands there now. ``alive`` is called every few seconds
+        while an upload is waited for; what it raises ends the write and leaves nothing behind.
+        """
+        digest = Digest()
+        hashed = digest.follow(parts)
+        head = [*islice(hashed, 2)]
+        with reporting(), Uploader(alive) as uploader:
+            try:
+                if len(head) == 1:
+                    self._put(key, head[0], content_type, {**metadata, "sha256": digest.sha256}, uploader)
+                else:
+                    self._upload(key, chain(head, hashed), content_type, metadata, uploader)
+            except _AlreadyThereError:
+                return self.read_back(key, alive)
+        return Stored(digest.size, digest.sha256)
+
+    def _put(
+        self, key: str, body: bytearray, content_type: str, metadata: Mapping[str, str], uploader: Uploader
+    ) -> None:
+        arguments = {
+            "Bucket": self.bucket,
+            "Key": key,
+            "Body": body,
+            "ContentType": content_type,
+            "Metadata": metadata,
+            "ChecksumCRC32": _crc32(body),
+        }
+        uploader.start(self._conditionally, self.client.put_object, key, arguments)
+        uploader.finish()
+
+    def _upload(
+        self,
+        key: str,
+        parts: Iterator[bytearray],
+        content_type: str,
+        metadata: Mapping[str, str],
+        uploader: Uploader,
+    ) -> None:
+        created = self.client.create_multipart_upload(
+            Bucket=self.bucket, Key=key, ContentType=content_type, Metadata=metadata, ChecksumAlgorithm="CRC32"
+        )
+        upload_id = created["UploadId"]
+        try:
+            completed = list(self._upload_parts(key, upload_id, parts, uploader))
+            whole = {"Bucket": self.bucket, "Key": key, "UploadId": upload_id, "MultipartUpload": {"Parts": completed}}
+            uploader.start(self._conditionally, self.client.complete_multipart_upload, key, whole)
+            uploader.finish()
+        except BaseException:
+            uploader.drain()
+            with contextlib.suppress(BotoCoreError, ClientError):
+                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+            raise
+
+    def _upload_parts(
+        self, key: str, upload_id: str, parts: Iterator[bytearray], uploader: Uploader
+    ) -> Iterator[dict[str, Any]]:
+        """Upload each part while the next one is read."""
+        for number, part in enumerate(parts, start=1):
+            if number > 1:
+                yield uploader.finish()
+            uploader.start(self._upload_part, key, upload_id, number, part)
+        yield uploader.finish()
+
+    def _upload_part(self, key: str, upload_id: str, number: int, part: bytearray) -> dict[str, Any]:
+        checksum = _crc32(part)
+        answer = self.client.upload_part(
+            Bucket=self.bucket,
+            Key=key,
+            UploadId=upload_id,
+            PartNumber=number,
+            Body=part,  # type: ignore[arg-type]  # botocore takes a bytearray; its stubs forget it
+            ChecksumCRC32=checksum,
+        )
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": checksum}
+
+    def _conditionally(self, write: Callable[..., object], key: str, arguments: dict[str, Any]) -> None:
+        """Write unless there is an object. A store that cannot (501) is asked by HEAD before the write."""
+        try:
+            if not self._conditional and self.exists(key):
+                raise _AlreadyThereError
+            write(**arguments, **self._conditional)
+        except ClientError as error:
+            status = _status(error)
+            if status == HTTPStatus.PRECONDITION_FAILED:
+                raise _AlreadyThereError from None
+            if status != HTTPStatus.NOT_IMPLEMENTED or not self._conditional:
+                raise
+            self._conditional = {}
+            self._conditionally(write, key, arguments)
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is an object under the key."""
+        with reporting():
+            try:
+                self.client.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if _status(error) == HTTPStatus.NOT_FOUND:
+                    return False
+                raise
+            return True
+
+    def check(self) -> None:
+        """Reach the bucket, or say why not by ``TransientError``."""
+        with reporting():
+            self.client.head_bucket(Bucket=self.bucket)
+
+    def refuses_overwrite(self, key: str) -> bool:
+        """Tell whether a conditional write leaves the object that stands under the key alone."""
+        with reporting():
+            try:
+                self.client.put_object(Bucket=self.bucket, Key=key, Body=b"", IfNoneMatch="*")
+            except ClientError as error:
+                if _status(error) == HTTPStatus.PRECONDITION_FAILED:
+                    return True
+                raise
+            return False
+
+    def read_back(self, key: str, alive: Callable[[], None] = lambda: None) -> Stored:
+        """Hash what stands under the key, so that its digest is of the object and not of a belief."""
+        digest = Digest()
+        with reporting():
+            body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            for _ in digest.follow(body.iter_chunks(1024**2)):
+                alive()
+        return Stored(digest.size, digest.sha256)
+
+    def write_json(self, key: str, document: object) -> None:
+        """Write a small JSON document, in place of the one that may stand there."""
+        body = json.dumps(document, indent=1).encode()
+        self.write_text(key, body, "application/json")
+
+    def write_text(self, key: str, body: bytes, content_type: str) -> None:
+        """Write a small object whole, in place of the one that may stand there."""
+        with reporting():
+            self.client.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, ChecksumCRC32=_crc32(body)
+            )
+
+    def read_text(self, key: str) -> bytes | None:
+        """Read a small object whole, or None where there is none."""
+        with reporting():
+            try:
+                return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            except ClientError as error:
+                if _status(error) == HTTPStatus.NOT_FOUND:
+                    return None
+                raise
+
+
+class _AlreadyThereError(Exception):
+    pass
+
+
+def _crc32(data: bytes | bytearray) -> str:
+    return base64.b64encode(crc32(data).to_bytes(_CRC_BYTES)).decode()
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@contextlib.contextmanager
+def reporting() -> Iterator[None]:
+    """Turn whatever boto3 raises into ``TransientError("store_unavailable")``."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "unknown")
+        raise TransientError("store_unavailable", f"S3 answered {code} to {error.operation_name}") from None
+    except (BotoCoreError, OSError) as error:
+        raise TransientError("store_unavailable", type(error).__name__) from None
