@@ -1,0 +1,88 @@
+"""The Celery application: which queues there are, and how patient everyone is with Redis."""
+
+import logging
+
+import structlog
+from celery import Celery
+from celery.signals import setup_logging, task_postrun, task_prerun
+from kombu import Queue
+from kombu.utils.scheduling import priority_cycle
+
+from config.logging import configure_logging
+from config.settings import load_settings_or_exit
+from workers.queues import QUEUES
+
+SWEEP_SECONDS = 5.0
+
+#: A message unacknowledged for longer is given to another worker. Only ``ingest_callback`` acknowledges
+#: late; its work and its longest countdown stay well below.
+VISIBILITY_TIMEOUT = 600
+
+
+class InOrderOfUrgency(priority_cycle):
+    """Lets Redis look for messages in the order of ``QUEUES``; kombu's own would follow a set's order."""
+
+    def consume(self, n: int) -> list[str]:
+        """Give the queues in the order in which to look."""
+        return sorted(super().consume(n), key=lambda name: QUEUES.index(name) if name in QUEUES else -1)
+
+
+settings = load_settings_or_exit()
+
+app = Celery("stemvault", include=["workers.tasks"])
+app.conf.update(
+    broker_url=settings.redis_url.get_secret_value(),
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_TIMEOUT,
+        "queue_order_strategy": InOrderOfUrgency,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        # Abandoned messages are looked for every 10 s, not only at every tenth look.
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+    },
+    # Celery reads the timeout in two more places (celery#9264); all must agree.
+    result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT},
+    visibility_timeout=VISIBILITY_TIMEOUT,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_queues=[Queue(name, routing_key=name) for name in QUEUES],
+    task_default_queue="callbacks",
+    task_create_missing_queues=False,
+    # A message is fetched when there is a process for it, so none waits unacknowledged behind a long transfer.
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,
+    # Transfers wait for the network far more than they compute.
+    worker_concurrency=8,
+    worker_send_task_events=False,
+    worker_enable_remote_control=True,
+    beat_schedule={
+        "sweep": {
+            "task": "workers.tasks.sweep",
+            "schedule": SWEEP_SECONDS,
+            # A sweep that nobody took before the next one came has nothing left to do.
+            "options": {"queue": "alarms", "expires": 2 * SWEEP_SECONDS},
+        }
+    },
+    # Beat has nothing to remember, and needs no file that it could not write on a read-only disk.
+    beat_scheduler="celery.beat:Scheduler",
+)
+
+
+@setup_logging.connect
+def _log_as_json(loglevel: int | str | None = None, **_: object) -> None:
+    asked = logging.getLevelName(loglevel) if isinstance(loglevel, str) else loglevel or logging.INFO
+    configure_logging(min(asked, logging.INFO))  # Celery's own default would hide our events
+    # Every message received and every task done, once more than our own events tell.
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@task_prerun.connect
+@task_postrun.connect
+def _forget_log_context(**_: object) -> None:
+    structlog.contextvars.clear_contextvars()
