@@ -1,0 +1,35 @@
+"""The ingress: acknowledge a callback at once and enqueue it. Start it with ``gunicorn 'app:create_app()'``."""
+
+import time
+from collections.abc import Callable
+
+from flask import Flask
+
+from app import callbacks, health
+from app.authentication import Authenticator
+from app.publish import CallbackQueue, Publish
+from app.refusals import register_refusals
+from config.logging import configure_logging
+from config.settings import Settings, load_settings_or_exit
+
+__all__ = ["create_app"]
+
+
+def create_app(
+    settings: Settings | None = None, *, publish: Publish | None = None, now: Callable[[], float] = time.time
+) -> Flask:
+    """Build the WSGI application.
+
+    Without ``settings`` they are read from the environment; a fault there is printed and ends the
+    process. ``publish`` takes a body and the time of its arrival in unix seconds.
+    """
+    if settings is None:
+        settings = load_settings_or_exit()
+        configure_logging()
+    app = Flask("stemvault", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = int(settings.max_callback_bytes)
+    publish = publish or CallbackQueue(settings.redis_url.get_secret_value()).publish
+    app.register_blueprint(callbacks.blueprint(Authenticator(settings), publish, now))
+    app.register_blueprint(health.blueprint(settings))
+    register_refusals(app)
+    return app

@@ -1,0 +1,58 @@
+"""``POST /callbacks``: authenticate · bound · enqueue · 200."""
+
+from collections.abc import Callable
+
+import structlog
+from flask import Blueprint, Response, jsonify, request
+
+from app.authentication import Authenticator
+from app.publish import Publish, PublishError
+from app.refusals import RefusedError
+from workers.callback import parse_body, task_id_of
+from workers.errors import UnreadableCallbackError
+
+log = structlog.get_logger()
+
+_JSON = "application/json"
+_RETRY_AFTER = 10
+
+
+def blueprint(authenticator: Authenticator, publish: Publish, now: Callable[[], float]) -> Blueprint:
+    """Make the routes that take callbacks."""
+    routes = Blueprint("callbacks", __name__)
+
+    @routes.post("/callbacks")
+    @routes.post("/callbacks/<token>")
+    def receive(token: str | None = None) -> Response:
+        received_at = now()
+        authenticator.check_request(token, request.headers, received_at)
+        _check_content_type()
+        body = request.get_data(cache=False)
+        task_id = _task_id(body)
+        authenticator.check_body(task_id, request.headers)
+        try:
+            publish(body.decode(), received_at)
+        except PublishError as error:
+            log.error("callback_not_accepted", task_id=task_id, reason=str(error))  # noqa: TRY400 - the reason says it all
+            raise RefusedError(
+                503, "broker_unavailable", "The callback could not be kept; send it again.", retry_after=_RETRY_AFTER
+            ) from None
+        log.info("callback_received", task_id=task_id, bytes=len(body))
+        return jsonify(status="received")
+
+    return routes
+
+
+def _check_content_type() -> None:
+    if request.mimetype != _JSON:
+        raise RefusedError(415, "unsupported_media_type", f"Send the callback as Content-Type: {_JSON}.")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise RefusedError(415, "unsupported_encoding", "Send the body as it is, without Content-Encoding.")
+
+
+def _task_id(body: bytes) -> str:
+    """Find the id that the signature covers; nothing else in the body is interpreted here."""
+    try:
+        return task_id_of(parse_body(body))
+    except UnreadableCallbackError as error:
+        raise RefusedError(400, "bad_callback", str(error)) from None

@@ -1,0 +1,52 @@
+"""The ledger's counters for Prometheus, read from Redis: the same numbers whichever process is asked."""
+
+from collections.abc import Iterable
+
+import structlog
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from redis import Redis
+from redis.exceptions import RedisError
+
+from workers.ledger import Ledger
+from workers.queues import QUEUES
+
+log = structlog.get_logger()
+
+
+class LedgerCollector(Collector):
+    """Reads counters, queues and alarms at each scrape; without Redis it tells ``stemvault_up 0`` alone."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+        self._ledger = Ledger(redis)
+
+    def collect(self) -> Iterable[Metric]:
+        """Give the metrics as they stand."""
+        up = GaugeMetricFamily("stemvault_up", "Whether the ledger could be read")
+        alarms = GaugeMetricFamily("stemvault_alarms", "Assets and manifests that need another step")
+        waiting = GaugeMetricFamily("stemvault_queue_length", "Messages waiting", labels=["queue"])
+        try:
+            counters = self._ledger.counters()
+            alarms.add_metric([], self._ledger.in_flight())
+            for queue in QUEUES:
+                waiting.add_metric([queue], int(self._redis.llen(queue)))
+        except RedisError as error:
+            log.warning("metrics_unavailable", error=type(error).__name__)
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield from (up, alarms, waiting, *_counters(counters))
+
+
+def _counters(counters: dict[str, int]) -> Iterable[Metric]:
+    callbacks = CounterMetricFamily("stemvault_callbacks", "Callbacks recorded", labels=["family", "stage"])
+    assets = CounterMetricFamily("stemvault_assets", "Assets settled", labels=["state", "reason"])
+    families = {"callbacks": callbacks, "assets": assets}
+    for name, value in sorted(counters.items()):
+        what, *labels = name.split("|")
+        if what in families:
+            families[what].add_metric(labels, value)
+    yield from families.values()
