@@ -1,0 +1,91 @@
+"""The ``stemvault`` command. Each subcommand unwraps its arguments and calls one function."""
+
+import signal
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+import click
+from redis.exceptions import RedisError
+from rich.console import Console
+
+from app.operate.demo import run_demo
+from app.operate.doctor import examine
+from app.operate.embedded import embedded_stack
+from app.operate.processes import StartError
+from app.operate.replay import replay
+from app.operate.status import show_task, show_vault
+from app.operate.up import stay_up
+from config.settings import SettingsError, load_settings
+from workers.errors import StemvaultError
+
+#: Where there is no terminal to ask for its width, wide enough that keys stand on one line.
+_WIDTH_OF_FILES = 160
+
+console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+
+
+def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Tell an error that we know in one message, without a traceback."""
+
+    @wraps(command)
+    def wrapped(*args: object, **kwargs: object) -> None:
+        try:
+            command(*args, **kwargs)
+        except (SettingsError, StartError, StemvaultError) as error:
+            raise click.ClickException(str(error)) from None
+        except RedisError as error:
+            raise click.ClickException(
+                f"Redis did not answer ({type(error).__name__}). Is STEMVAULT_REDIS_URL right? "
+                "'stemvault doctor' tells more."
+            ) from None
+
+    return wrapped
+
+
+@click.group()
+@click.version_option(package_name="stemvault")
+def main() -> None:
+    """Save every file that a music provider's callbacks name into your S3 bucket."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+@main.command()
+@_plain_errors
+def demo() -> None:
+    """Run the main job on embedded parts and compare the bucket with the source."""
+    sys.exit(0 if run_demo(console) else 1)
+
+
+@main.command()
+@click.option("--port", default=8000, show_default=True, help="Where the ingress listens, on 127.0.0.1.")
+@_plain_errors
+def up(port: int) -> None:
+    """Stay up on embedded defaults until Ctrl-C."""
+    stay_up(console, port, embedded_stack)
+
+
+@main.command()
+@_plain_errors
+def doctor() -> None:
+    """Check settings, broker and bucket, and say how to mend what is wrong."""
+    sys.exit(0 if examine(console) else 1)
+
+
+@main.command()
+@click.argument("task", required=False)
+@_plain_errors
+def status(task: str | None) -> None:
+    """Show what is in flight, or all that is known of one TASK."""
+    settings = load_settings()
+    found = show_task(console, settings, task) if task else show_vault(console, settings)
+    sys.exit(0 if found else 1)
+
+
+@main.command(name="replay")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_plain_errors
+def replay_files(files: tuple[Path, ...]) -> None:
+    """Take in callbacks from FILES, each the body of one, as if the provider had sent them now."""
+    sys.exit(0 if replay(console, load_settings(), files) else 1)

@@ -1,0 +1,156 @@
+"""``stemvault doctor``: try every part for real, and say how to mend what is wrong."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+from uuid import uuid4
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rich.console import Console
+
+from app.operate.processes import StartError
+from config.settings import PREFIX, Settings, SettingsError, load_settings
+from workers.errors import TransientError
+from workers.store import Store, open_client, reporting
+from workers.vault import open_redis
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing examined: ``good``, or what is wrong and how to mend it. A warning does not fail the examination."""
+
+    what: str
+    good: bool
+    advice: str = ""
+    warning: bool = False
+
+
+def examine(console: Console) -> bool:
+    """Print a line a finding and tell whether Stemvault could run like this."""
+    healthy = True
+    for finding in _findings():
+        mark = (
+            "[green]ok  [/green]" if finding.good else "[yellow]warn[/yellow]" if finding.warning else "[red]FAIL[/red]"
+        )
+        console.print(f"{mark}  {finding.what}", highlight=False, soft_wrap=True)
+        if not finding.good:
+            console.print(f"      {finding.advice}", highlight=False, soft_wrap=True, markup=False)
+        healthy = healthy and (finding.good or finding.warning)
+    return healthy
+
+
+def _findings() -> Iterator[Finding]:
+    yield from _unknown_variables()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        yield Finding("settings", good=False, advice="\n      ".join(error.faults))
+        return
+    yield Finding("settings", good=True)
+    if settings.allow_unsigned and not (settings.webhook_hmac_keys or settings.callback_token):
+        advice = (
+            f"Anyone who finds the URL may send callbacks. Set {PREFIX}WEBHOOK_HMAC_KEYS or {PREFIX}CALLBACK_TOKEN."
+        )
+        yield Finding("callbacks are unsigned", good=False, warning=True, advice=advice)
+    yield from _broker(open_redis(settings.redis_url.get_secret_value()))
+    yield from _bucket(settings)
+
+
+def _unknown_variables() -> Iterator[Finding]:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {f"{PREFIX}BIND"}
+    for name in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
+        similar = get_close_matches(name, known, n=1)
+        hint = f"Did you mean {similar[0]}?" if similar else "Remove it, or see README.md for the settings there are."
+        yield Finding(f"{name} is no setting", good=False, warning=True, advice=hint)
+
+
+def _broker(redis: "Redis") -> Iterator[Finding]:
+    try:
+        info: dict[str, Any] = redis.info("server")
+        policy = redis.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
+        append_only = redis.config_get("appendonly").get("appendonly", "")
+    except RedisError as error:
+        advice = f"Redis did not answer ({type(error).__name__}). Is {PREFIX}REDIS_URL right, and the server up?"
+        yield Finding("broker", good=False, advice=advice)
+        return
+    yield Finding(f"broker answers (Redis {info['redis_version']})", good=True)
+    yield Finding(
+        "broker keeps what it acknowledged across a restart",
+        good=append_only == "yes",
+        warning=True,
+        advice="Start Redis with --appendonly yes, or a restart can lose callbacks that were acknowledged.",
+    )
+    yield Finding(
+        "broker never evicts",
+        good=policy == "noeviction",
+        warning=True,
+        advice=f"maxmemory-policy is {policy}: set noeviction, or Redis may drop callbacks when memory is short.",
+    )
+
+
+def _bucket(settings: Settings) -> Iterator[Finding]:
+    try:
+        store = Store(open_client(attempts=1), settings.s3_bucket)
+    except ValueError as error:
+        yield Finding("bucket", good=False, advice=f"AWS settings: {error}")
+        return
+    key = settings.layout.unrecognized_key(f"doctor-{uuid4().hex}")
+    rights: list[tuple[str, str, Callable[[], object]]] = [
+        ("bucket is reachable", "s3:ListBucket", store.check),
+        ("bucket takes an object", "s3:PutObject", lambda: store.write_text(key, b"doctor", "text/plain")),
+        ("bucket gives it back", "s3:GetObject", lambda: _expect(store.read_text(key), b"doctor")),
+        ("bucket takes multipart uploads", "s3:AbortMultipartUpload", lambda: _multipart(store, key)),
+    ]
+    try:
+        for what, right, check in rights:
+            yield _right(settings, what, right, check)
+        yield _conditional(store, key)
+    finally:
+        delete = _right(settings, "bucket lets it be deleted", "s3:DeleteObject", lambda: _delete(store, key))
+    yield delete
+
+
+def _right(settings: Settings, what: str, right: str, check: Callable[[], object]) -> Finding:
+    try:
+        check()
+    except (TransientError, StartError) as error:
+        return Finding(
+            what,
+            good=False,
+            advice=f"{error}. Bucket {settings.s3_bucket}: does it exist, is AWS_ENDPOINT_URL_S3 right, "
+            f"and do the credentials (AWS_ACCESS_KEY_ID …) grant {right}?",
+        )
+    return Finding(what, good=True)
+
+
+def _expect(found: bytes | None, wanted: bytes) -> None:
+    if found != wanted:
+        raise StartError("it gave back something else")
+
+
+def _multipart(store: Store, key: str) -> None:
+    with reporting():
+        upload = store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
+        store.client.abort_multipart_upload(Bucket=store.bucket, Key=key, UploadId=upload["UploadId"])
+
+
+def _delete(store: Store, key: str) -> None:
+    with reporting():
+        store.client.delete_object(Bucket=store.bucket, Key=key)
+
+
+def _conditional(store: Store, key: str) -> Finding:
+    what = "bucket refuses to overwrite (If-None-Match)"
+    try:
+        honoured = store.refuses_overwrite(key)
+    except TransientError as error:
+        return Finding(
+            what, good=False, warning=True, advice=f"{error}. Each write is preceded by a HEAD request instead."
+        )
+    advice = (
+        "It ignores If-None-Match: two workers at one asset could both write it. Their bytes are checked all the same."
+    )
+    return Finding(what, good=honoured, warning=True, advice=advice)

@@ -1,0 +1,62 @@
+"""``stemvault status``: what is in flight, and all that is known of one task."""
+
+import json
+import time
+
+from rich.console import Console
+from rich.table import Table
+
+from config.settings import Settings
+from workers.assets import AssetId
+from workers.ledger import Ledger
+from workers.manifest import document
+from workers.queues import QUEUES
+from workers.store import Store, open_client
+from workers.vault import open_redis
+
+_MOST_SHOWN = 20
+
+
+def show_vault(console: Console, settings: Settings) -> bool:
+    """Show queues, counters and the assets whose next step comes first."""
+    ledger = Ledger(open_redis(settings.redis_url.get_secret_value()))
+    waiting = "  ".join(f"{queue} {ledger.redis.llen(queue)}" for queue in QUEUES)
+    console.print(f"Waiting in queues: {waiting}")
+    totals = Table("what", "", "", "count", title="Since the ledger began")
+    for name, count in sorted(ledger.counters().items()):
+        totals.add_row(*name.split("|"), f"{count:,}")
+    console.print(totals)
+    steps = Table("asset", "state", "attempts", "last error", "next step", "deadline", title="Next steps")
+    now = time.time()
+    for member, at in ledger.next_steps(_MOST_SHOWN):
+        asset = AssetId.parse(member)
+        record = ledger.asset(asset) if asset.name else {"state": "manifest due"}
+        left = _span(float(record["deadline"]) - now) if "deadline" in record else ""
+        columns = (record.get("state", "?"), record.get("attempts", ""), record.get("error", ""))
+        steps.add_row(member, *columns, _span(at - now), left)
+    console.print(steps)
+    in_flight = ledger.in_flight()
+    console.print(f"{in_flight} in flight" + (f", the first {_MOST_SHOWN} shown" if in_flight > _MOST_SHOWN else ""))
+    return True
+
+
+def show_task(console: Console, settings: Settings, task_id: str) -> bool:
+    """Show one task as JSON, from the ledger, or from its manifest where the ledger has forgotten it."""
+    snapshot = Ledger(open_redis(settings.redis_url.get_secret_value())).snapshot(task_id)
+    if snapshot:
+        console.print_json(json.dumps(document(snapshot)))
+        return True
+    text = Store(open_client(), settings.s3_bucket).read_text(settings.layout.manifest_key(task_id))
+    if text:
+        console.print_json(text.decode())
+        return True
+    console.print(f"Nothing is known of task {task_id}, neither in Redis nor in the bucket.")
+    return False
+
+
+def _span(seconds: float) -> str:
+    sign, seconds = ("-" if seconds < 0 else ""), abs(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{sign}{seconds / size:.1f} {unit}"
+    return f"{sign}{seconds:.0f} s"

@@ -1,0 +1,76 @@
+"""``stemvault up``: everything on embedded defaults, until somebody ends it."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing
+from socket import socket
+
+from rich.console import Console
+
+from app.operate.embedded import BUCKET, Stack
+from app.operate.processes import StartError
+from config.settings import PREFIX
+
+_EMBEDDED = {"STEMVAULT_REDIS_URL", "STEMVAULT_S3_BUCKET"}
+_AUTHENTICATION = {"STEMVAULT_WEBHOOK_HMAC_KEYS", "STEMVAULT_CALLBACK_TOKEN", "STEMVAULT_ALLOW_UNSIGNED"}
+
+
+def stay_up(console: Console, port: int, embedded: Callable[..., AbstractContextManager[Stack]]) -> None:
+    """Start all parts, say where they are, and stay until Ctrl-C, SIGTERM or the death of one of them.
+
+    Your own ``STEMVAULT_…`` settings hold, but for Redis and the bucket, which are embedded. Without
+    any authentication chosen, anyone on this machine may post.
+    """
+    settings = _settings()
+    _check_port(port)
+    with embedded(settings, ingress_port=port) as stack:
+        with console.status("Starting …"):
+            stack.start_all()
+        _explain(console, stack, settings)
+        try:
+            _watch(stack)
+        except KeyboardInterrupt:
+            console.print("\nStopping.")
+
+
+def _settings() -> Mapping[str, str]:
+    own = {name: value for name, value in os.environ.items() if name.startswith(PREFIX) and name not in _EMBEDDED}
+    if not _AUTHENTICATION & own.keys():
+        own["STEMVAULT_ALLOW_UNSIGNED"] = "true"
+    return own
+
+
+def _check_port(port: int) -> None:
+    with closing(socket()) as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise StartError(f"Port {port} is in use; choose another one: stemvault up --port 8001")
+
+
+def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> None:
+    open_to_all = settings.get("STEMVAULT_ALLOW_UNSIGNED") == "true"
+    note = " (unsigned: this machine only)" if open_to_all else ""
+    keys = "AWS_ACCESS_KEY_ID=embedded AWS_SECRET_ACCESS_KEY=embedded"
+    ledger = f"STEMVAULT_REDIS_URL={stack.redis_url} STEMVAULT_S3_BUCKET={BUCKET} STEMVAULT_ALLOW_UNSIGNED=true"
+    console.print(
+        f"""Stemvault is up. Callbacks go to [bold]{stack.url}/callbacks[/bold]{note}
+
+  try     curl -H 'Content-Type: application/json' --data @callback.json {stack.url}/callbacks
+  health  {stack.url}/readyz   {stack.url}/metrics
+  bucket  {keys} aws --endpoint-url {stack.s3_url} s3 ls --recursive s3://{BUCKET}
+  status  {ledger} stemvault status
+  logs    {stack.group.directory}
+
+The bucket is in memory: it is gone when this ends. Files on this machine's own network are fetched only with
+STEMVAULT_ALLOW_PRIVATE_ADDRESSES=true STEMVAULT_ALLOWED_ASSET_PORTS='*'. Ctrl-C ends everything.""",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _watch(stack: Stack) -> None:
+    while True:
+        for process in stack.group.processes:
+            if process.popen.poll() is not None:
+                raise StartError(f"{process.name} has ended by itself. Its last words:\n{process.tail()}")
+        time.sleep(0.5)
