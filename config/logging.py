@@ -1,9 +1,21 @@
 """Logs are JSON lines on standard error, one event a line, for us and for the libraries alike."""
 
 import logging
+import re
 import sys
 
 import structlog
+
+_QUERY = re.compile(r"(?<=\?)[^\s\"'<>\\]+")
+
+
+def _hide_queries(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Cut the query off any URL in any text: it can be a key to the file. Our own events hold none anyway."""
+    return {
+        name: _QUERY.sub("…", value) if isinstance(value, str) and "://" in value else value
+        for name, value in event.items()
+    }
+
 
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -11,6 +23,7 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
+    _hide_queries,
 ]
 
 #: Libraries whose lower levels print whole URLs or request headers, secrets in their queries included.

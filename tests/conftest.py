@@ -1,0 +1,72 @@
+"""What all tests share: an environment without the machine's own settings, payloads, and an origin."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from config.logging import configure_logging
+from config.settings import Settings, load_settings
+from tests.origin import Origin, running_origin
+
+PAYLOADS = Path(__file__).parent / "payloads"
+_STRAY = ("AWS_", "STEMVAULT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT")
+_PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
+
+hypothesis_settings.register_profile("stemvault", deadline=None)
+hypothesis_settings.load_profile("stemvault")
+
+for _name in list(os.environ):
+    if _name.startswith(_STRAY) or _name.upper() in _PROXIES:
+        del os.environ[_name]
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+configure_logging()
+
+MakeSettings = Callable[..., Settings]
+Payload = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def make_settings() -> MakeSettings:
+    """Make settings from environment variables' short names, on top of the least that runs."""
+
+    def make(**variables: str) -> Settings:
+        least = {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "vault", "ALLOW_UNSIGNED": "true"}
+        wanted = {f"STEMVAULT_{name}": value for name, value in {**least, **variables}.items()}
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in wanted.items():
+                patch.setenv(name, value)
+            return load_settings()
+
+    return make
+
+
+@pytest.fixture
+def payload() -> Payload:
+    """Read one of the provider's callbacks, with its files at another address than origin.test."""
+
+    def read(name: str, origin: str = "http://origin.test") -> dict[str, Any]:
+        text = (PAYLOADS / f"{name}.json").read_text()
+        loaded: dict[str, Any] = json.loads(text.replace("http://origin.test", origin))
+        return loaded
+
+    return read
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    """Run a provider's file server."""
+    with running_origin() as running:
+        yield running

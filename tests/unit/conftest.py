@@ -1,0 +1,98 @@
+"""Parts without processes: fakeredis with Lua, moto's S3 server in this process, a clock that the test sets."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import fakeredis
+import pytest
+import requests
+from moto.server import ThreadedMotoServer
+
+from tests.conftest import MakeSettings
+from workers.egress import open_session
+from workers.ledger import Ledger
+from workers.store import Store, open_client
+from workers.vault import Vault
+
+BUCKET = "vault"
+START = 1_800_000_000.0
+
+
+@dataclass
+class Clock:
+    """Unix seconds, moved by hand."""
+
+    time: float = START
+
+    def __call__(self) -> float:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += seconds
+
+
+@dataclass
+class Sent:
+    """What was sent to Celery queues."""
+
+    messages: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def __call__(self, task_id: str, asset: str, queue: str) -> None:
+        self.messages.append((task_id, asset, queue))
+
+    def take(self) -> list[tuple[str, str, str]]:
+        taken, self.messages = self.messages, []
+        return taken
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
+
+
+@pytest.fixture
+def redis() -> fakeredis.FakeRedis:
+    return fakeredis.FakeRedis(decode_responses=True)
+
+
+@pytest.fixture
+def ledger(redis: fakeredis.FakeRedis) -> Ledger:
+    return Ledger(redis)
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def store(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_url)
+    requests.post(f"{s3_url}/moto-api/reset", timeout=5)
+    client = open_client(attempts=1)
+    client.create_bucket(Bucket=BUCKET)
+    return Store(client, BUCKET)
+
+
+@pytest.fixture
+def vault(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Clock, sent: Sent) -> Vault:
+    settings = make_settings(ALLOW_PRIVATE_ADDRESSES="true", ALLOWED_ASSET_PORTS="*", PART_BYTES="5MiB")
+    return Vault(
+        settings=settings,
+        ledger=ledger,
+        store=store,
+        session=open_session(settings),
+        send=sent,
+        now=clock,
+        monotonic=clock,
+        random=lambda: 0.0,
+    )

@@ -1,0 +1,367 @@
+"""The story of an asset, told in this process: real HTTP from a real origin, moto and fakeredis behind it."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+import requests
+from structlog.testing import capture_logs
+
+from tests.conftest import Payload
+from tests.origin import Answer, Origin, film, picture, song
+from tests.unit.conftest import Clock, Sent
+from workers.archive import archive
+from workers.assets import AssetId
+from workers.ingest import ingest
+from workers.ledger import LEASE
+from workers.sweep import sweep
+from workers.vault import Vault
+
+VIDEO = AssetId("taskId_c20ad4d76fe9", "video")
+KEY = "taskId_c20ad4d76fe9/taskId_c20ad4d76fe9_video.mp4"
+PATH = "/videos/video_c20ad4d76fe9.mp4"
+PART = 5 * 1024**2
+
+
+@pytest.fixture
+def body(payload: Payload, origin: Origin) -> str:
+    return json.dumps(payload("video", origin.url))
+
+
+def stored(vault: Vault, key: str = KEY) -> bytes | None:
+    return vault.store.read_text(key)
+
+
+def state(vault: Vault, asset: AssetId = VIDEO) -> tuple[str | None, str | None]:
+    record = vault.ledger.asset(asset)
+    return record.get("state"), record.get("error")
+
+
+def run(vault: Vault, sent: Sent) -> None:
+    """Do what the fleet would do with what was sent."""
+    for task_id, name, _ in sent.take():
+        archive(vault, AssetId(task_id, name))
+
+
+def test_a_callback_becomes_an_object_a_record_and_a_manifest(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    content = film(1024)
+    origin.serve(PATH, content)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert stored(vault) == content
+    manifest = json.loads(stored(vault, "taskId_c20ad4d76fe9/taskId_c20ad4d76fe9_manifest.json") or b"")
+    assert (manifest["family"], manifest["status"]) == ("video", "archived")
+    asset = manifest["assets"]["video"]
+    assert (asset["key"], asset["size"], asset["sha256"]) == (KEY, len(content), hashlib.sha256(content).hexdigest())
+    assert (asset["content_type"], asset["state"], asset["attempts"]) == ("video/mp4", "archived", 1)
+    assert manifest["callbacks"][0]["body"] == json.loads(body)
+
+
+def test_an_object_carries_its_identity_and_its_source_without_the_query(
+    vault: Vault, clock: Clock, origin: Origin, payload: Payload
+) -> None:
+    callback = payload("music_first", origin.url)
+    track = callback["data"]["data"][0]
+    track["audio_url"] = origin.serve("/a/é.mp3", song("é")) + "?X-Amz-Signature=hush"
+    ingest(vault, json.dumps(callback), clock())
+    task_id, track_id = callback["data"]["task_id"], track["id"]
+    origin.serve("/a/%C3%A9.mp3", song("é"))
+    archive(vault, AssetId(task_id, f"{track_id}/cover"))
+    head = vault.store.client.head_object(Bucket="vault", Key=f"{task_id}/{track_id}/{task_id}_cover.mp3")
+    assert head["ContentType"] == "audio/mpeg"
+    assert {name: head["Metadata"][name] for name in ("task-id", "track-id", "stem")} == {
+        "task-id": task_id,
+        "track-id": track_id,
+        "stem": "cover",
+    }
+    assert "hush" not in str(head)
+    assert len(head["Metadata"]["sha256"]) == 64
+
+
+GOOD = film(2 * PART)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (Answer(GOOD, announced=len(GOOD) + 1), "truncated"),
+        (Answer(GOOD, cut_at=PART + 7), "truncated"),
+        (Answer(GOOD, cut_at=7), "truncated"),
+        (Answer(GOOD, chunked=True, cut_at=PART + 7), "truncated"),
+        (Answer(GOOD, gzipped=True, cut_at=1000), "truncated"),
+        (Answer(b"<html>come back later</html>"), "not_media"),
+        (Answer(b""), "empty"),
+        (Answer(GOOD, headers={"Content-Encoding": "br"}), "undecodable"),
+        (Answer(GOOD, headers={"Content-Encoding": "gzip"}), "undecodable"),
+        (Answer(b"no", status=403), "gone"),
+        (Answer(b"no", status=404), "gone"),
+        (Answer(b"no", status=410), "gone"),
+        (Answer(b"no", status=429, headers={"Retry-After": "120"}), "rate_limited"),
+        (Answer(b"no", status=503), "origin_error"),
+        (Answer(b"no", status=204), "refused"),
+        (Answer(b"no", status=206), "refused"),
+        (Answer(b"", status=302), "refused"),
+    ],
+)
+def test_a_bad_answer_is_never_stored_and_the_next_good_one_is(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str, bad: Answer, reason: str
+) -> None:
+    origin.serve(PATH, bad, GOOD)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert stored(vault) is None
+    assert state(vault) == ("pending", reason)
+    assert vault.store.client.list_multipart_uploads(Bucket="vault").get("Uploads", []) == []
+    clock.advance(3600)
+    sweep(vault)
+    run(vault, sent)
+    assert stored(vault) == GOOD
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(GOOD),
+        Answer(GOOD, chunked=True),
+        Answer(GOOD, gzipped=True),
+        Answer(GOOD, gzipped=True, chunked=True),
+        Answer(GOOD, until_closed=True),
+        Answer(GOOD, piece=1000003),
+        Answer(GOOD, headers={"Content-Type": "text/html"}),
+    ],
+    ids=lambda answer: (
+        "".join(name[0] for name in ("chunked", "gzipped", "until_closed") if getattr(answer, name)) or "plain"
+    ),
+)
+def test_however_it_travels_it_is_stored_whole(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str, answer: Answer
+) -> None:
+    origin.serve(PATH, answer)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert stored(vault) == GOOD
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_what_is_too_large_is_rejected_before_or_while_it_comes(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str, announced: bool
+) -> None:
+    settings = vault.settings.model_copy(update={"max_asset_bytes": len(GOOD) - 1})
+    small = Vault(**{**vars(vault), "settings": settings})
+    origin.serve(PATH, Answer(GOOD, chunked=not announced))
+    ingest(small, body, clock())
+    run(small, sent)
+    assert state(vault) == ("rejected", "too_large")
+    assert stored(vault) is None
+
+
+def test_a_gzip_bomb_counts_by_what_it_expands_to(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    settings = vault.settings.model_copy(update={"max_asset_bytes": 6 * PART})
+    small = Vault(**{**vars(vault), "settings": settings})
+    origin.serve(PATH, Answer(film(0) + bytes(40 * PART), gzipped=True))
+    ingest(small, body, clock())
+    run(small, sent)
+    assert state(vault) == ("rejected", "too_large")
+
+
+def test_a_source_that_drips_is_cut_off_by_the_time_for_one_transfer(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    ticks = iter(range(0, 10**9, 10))
+    dripping = Vault(**{**vars(vault), "monotonic": lambda: float(next(ticks))})
+    origin.serve(PATH, Answer(GOOD, piece=1000, pause=0.001))
+    ingest(dripping, body, clock())
+    run(dripping, sent)
+    assert state(vault) == ("pending", "slow")
+
+
+def test_a_source_that_falls_silent_is_cut_off(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.source.READ_TIMEOUT", 0.3)
+    origin.serve(PATH, Answer(GOOD, stall_at=PART), GOOD)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert state(vault) == ("pending", "stalled")
+
+
+def test_a_source_that_nobody_answers_for_is_tried_again(
+    vault: Vault, clock: Clock, sent: Sent, payload: Payload
+) -> None:
+    ingest(vault, json.dumps(payload("video", "http://127.0.0.1:1")), clock())
+    run(vault, sent)
+    assert state(vault) == ("pending", "unreachable")
+
+
+def test_redirects_are_followed_five_times_and_no_further(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    def chain(length: int) -> None:
+        for hop in range(length):
+            origin.serve(PATH if hop == 0 else f"/hop{hop}", Answer(status=302, headers={"Location": f"/hop{hop + 1}"}))
+        origin.serve(f"/hop{length}", GOOD)
+
+    chain(6)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert state(vault) == ("rejected", "too_many_redirects")
+    chain(5)
+    refreshed = json.loads(body)
+    refreshed["data"]["video_url"] += "?again"
+    ingest(vault, json.dumps(refreshed), clock())
+    run(vault, sent)
+    assert stored(vault) == GOOD
+
+
+def test_a_source_that_asks_for_patience_is_left_alone_so_long(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, Answer(status=429, headers={"Retry-After": "600"}), GOOD)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    clock.advance(599)
+    sweep(vault)
+    assert sent.take() == []
+    clock.advance(2)
+    sweep(vault)
+    run(vault, sent)
+    assert stored(vault) == GOOD
+
+
+def test_what_is_gone_for_an_hour_is_rejected_and_the_manifest_says_why(
+    vault: Vault, clock: Clock, sent: Sent, body: str
+) -> None:
+    started = clock()
+    ingest(vault, body, clock())
+    while state(vault)[0] != "rejected":
+        run(vault, sent)
+        clock.advance(60)
+        sweep(vault)
+        assert clock() < started + 2 * 3600
+    assert clock() > started + 3600
+    manifest = json.loads(stored(vault, "taskId_c20ad4d76fe9/taskId_c20ad4d76fe9_manifest.json") or b"")
+    assert (manifest["status"], manifest["assets"]["video"]["error"]) == ("incomplete", "gone")
+
+
+def test_what_could_not_be_fetched_before_its_deadline_expires_loudly(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, Answer(status=503))
+    ingest(vault, body, clock())
+    run(vault, sent)
+    clock.advance(15 * 86400)
+    with capture_logs() as logs:
+        sweep(vault)
+    assert state(vault) == ("expired", "origin_error")
+    assert [entry["log_level"] for entry in logs if entry["event"] == "asset_expired"] == ["error"]
+    assert vault.ledger.counters()["assets|expired|origin_error"] == 1
+
+
+def test_a_killed_workers_asset_is_taken_up_when_its_lease_ends(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    sent.take()
+    vault.ledger.claim(VIDEO, "killed", now=clock())
+    clock.advance(LEASE - 1)
+    sweep(vault)
+    assert sent.take() == []
+    clock.advance(2)
+    sweep(vault)
+    run(vault, sent)
+    assert stored(vault) == GOOD
+
+
+def test_an_attempt_that_crashes_is_recorded_and_tried_again(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    with monkeypatch.context() as patch:
+        patch.setattr("workers.media.content_type", lambda *_: 1 / 0)
+        run(vault, sent)
+    assert state(vault) == ("pending", "internal_error")
+
+
+def test_a_repeat_after_redis_has_forgotten_downloads_nothing_and_the_manifest_keeps_all(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, payload: Payload
+) -> None:
+    complete = payload("music_complete", origin.url)
+    for track in complete["data"]["data"]:
+        for name, url in track.items():
+            if name.endswith("_url"):
+                path = url.removeprefix(origin.url)
+                origin.serve(path, picture(path) if "image" in name else song(path, 1))
+    ingest(vault, json.dumps(complete), clock())
+    run(vault, sent)
+    key = f"{complete['data']['task_id']}/{complete['data']['task_id']}_manifest.json"
+    before = json.loads(stored(vault, key) or b"")
+    asked = len(origin.requests)
+    vault.ledger.redis.flushall()
+    for repeat in (json.dumps(complete), json.dumps(payload("music_first", origin.url))):
+        ingest(vault, repeat, clock())
+        run(vault, sent)
+    after = json.loads(stored(vault, key) or b"")
+    assert len(origin.requests) == asked
+    assert after["assets"] == before["assets"]
+    assert [entry["body"]["data"]["callbackType"] for entry in after["callbacks"]] == ["complete", "first"]
+
+
+def test_a_failed_task_is_recorded_with_its_meaning_and_downloads_nothing(
+    vault: Vault, clock: Clock, sent: Sent, payload: Payload
+) -> None:
+    body = payload("music_error_531")
+    ingest(vault, json.dumps(body), clock())
+    assert sent.take() == []
+    task_id = body["data"]["task_id"]
+    manifest = json.loads(stored(vault, f"{task_id}/{task_id}_manifest.json") or b"")
+    assert (manifest["status"], manifest["code"]) == ("failed", 531)
+    assert "credits refunded" in manifest["meaning"]
+
+
+def test_a_callback_of_unknown_shape_is_kept_whole(vault: Vault, clock: Clock) -> None:
+    body = '{"code": 200, "data": {"task_id": "t", "hologram": "夜航 \\ud83d"}}'
+    ingest(vault, body, clock())
+    name = hashlib.sha256(body.encode()).hexdigest()
+    assert stored(vault, f"_unrecognized/{name}.json") == body.encode()
+    assert vault.ledger.counters()["callbacks|unrecognized|"] == 1
+
+
+def test_no_log_line_holds_a_urls_query(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, payload: Payload
+) -> None:
+    callback = payload("music_first", origin.url)
+    answers: list[Any] = [song("x"), Answer(status=404), Answer(b"<html>"), Answer(song("y"), cut_at=9), Answer(b"")]
+    for (name, url), answer in zip(list(callback["data"]["data"][0].items())[1:6], answers, strict=True):
+        callback["data"]["data"][0][name] = origin.serve(url.removeprefix(origin.url), answer) + "?sig=hush"
+    with capture_logs() as logs:
+        ingest(vault, json.dumps(callback), clock())
+        run(vault, sent)
+    assert len(logs) > 5
+    assert "hush" not in str(logs)
+
+
+def test_waiting_for_the_bucket_does_not_lose_what_was_announced(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    vault.store.client.delete_bucket(Bucket="vault")
+    run(vault, sent)
+    assert state(vault) == ("pending", "store_unavailable")
+    vault.store.client.create_bucket(Bucket="vault")
+    clock.advance(60)
+    sweep(vault)
+    run(vault, sent)
+    assert stored(vault) == GOOD
+
+
+def test_the_environment_has_no_say_in_how_assets_are_fetched(vault: Vault) -> None:
+    assert isinstance(vault.session, requests.Session)
+    assert not vault.session.trust_env

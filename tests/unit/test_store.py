@@ -1,0 +1,140 @@
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from workers.errors import LeaseLostError, TransientError
+from workers.parts import read_parts
+from workers.store import Store
+
+PART = 5 * 1024**2
+NOTHING: dict[str, str] = {}
+
+
+def reader(content: bytes, most: int = 1_000_003) -> Callable[[memoryview], int]:
+    """Give the content in pieces that fit no part."""
+    position = 0
+
+    def read_into(buffer: memoryview) -> int:
+        nonlocal position
+        piece = content[position : position + min(len(buffer), most)]
+        buffer[: len(piece)] = piece
+        position += len(piece)
+        return len(piece)
+
+    return read_into
+
+
+def write(store: Store, content: bytes, *, alive: Callable[[], None] = lambda: None, **metadata: str) -> Any:
+    parts = read_parts(reader(content), PART)
+    return store.write_once("k", parts, content_type="audio/mpeg", metadata=metadata, alive=alive)
+
+
+def uploads(store: Store) -> list[Any]:
+    return store.client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", [])
+
+
+@pytest.mark.parametrize("size", [1, PART - 1, PART, PART + 1, 2 * PART, 3 * PART - 1, 3 * PART, 3 * PART + 1])
+def test_every_size_around_the_parts_is_stored_whole(store: Store, size: int) -> None:
+    content = random.Random(size).randbytes(size)
+    stored = write(store, content)
+    assert store.client.get_object(Bucket=store.bucket, Key="k")["Body"].read() == content
+    assert (stored.size, stored.sha256) == (size, hashlib.sha256(content).hexdigest())
+    assert uploads(store) == []
+
+
+@pytest.mark.parametrize("size", [PART, 2 * PART + 1])
+def test_what_stands_in_the_bucket_is_never_overwritten_and_is_what_gets_reported(store: Store, size: int) -> None:
+    first = random.Random(1).randbytes(size)
+    write(store, first)
+    again = write(store, random.Random(2).randbytes(size))
+    assert again.sha256 == hashlib.sha256(first).hexdigest()
+    assert store.client.get_object(Bucket=store.bucket, Key="k")["Body"].read() == first
+    assert uploads(store) == []
+
+
+def test_an_object_says_what_it_is_and_where_it_came_from(store: Store) -> None:
+    stored = write(store, b"x" * 10, stem="cover")
+    head = store.client.head_object(Bucket=store.bucket, Key="k")
+    assert head["ContentType"] == "audio/mpeg"
+    assert head["Metadata"] == {"stem": "cover", "sha256": stored.sha256}
+
+
+class _BrokenError(Exception):
+    pass
+
+
+def _breaking_off(content: bytes, after: int) -> Iterator[bytearray]:
+    for number, part in enumerate(read_parts(reader(content), PART)):
+        if number == after:
+            raise _BrokenError
+        yield part
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_body_that_breaks_off_leaves_no_object_and_no_upload(store: Store, after: int) -> None:
+    with pytest.raises(_BrokenError):
+        store.write_once(
+            "k", _breaking_off(bytes(4 * PART), after), content_type="x", metadata=NOTHING, alive=lambda: None
+        )
+    assert not store.exists("k")
+    assert uploads(store) == []
+
+
+@pytest.mark.parametrize("operation", ["UploadPart", "CompleteMultipartUpload"])
+def test_a_store_that_fails_in_the_middle_leaves_no_object_and_no_upload(store: Store, operation: str) -> None:
+    def fail(**_: object) -> None:
+        raise EndpointConnectionError(endpoint_url="http://s3.test")
+
+    store.client.meta.events.register(f"before-call.s3.{operation}", fail)
+    with pytest.raises(TransientError) as raised:
+        write(store, bytes(3 * PART))
+    assert raised.value.reason == "store_unavailable"
+    assert not store.exists("k")
+    assert uploads(store) == []
+
+
+def test_who_loses_the_lease_while_a_part_is_under_way_leaves_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.parts._WATCH_SECONDS", 0.0)
+
+    def lost() -> None:
+        raise LeaseLostError
+
+    with pytest.raises(LeaseLostError):
+        write(store, bytes(3 * PART), alive=lost)
+    assert not store.exists("k")
+    assert uploads(store) == []
+
+
+def _refusing_conditions(store: Store) -> list[str]:
+    """Make the store one that answers 501 to conditional writes, and record what it is asked."""
+    asked: list[str] = []
+
+    def answer(model: Any, params: dict[str, Any], **_: object) -> None:
+        asked.append(model.name)
+        if "If-None-Match" in params["headers"]:
+            error = {"Error": {"Code": "NotImplemented"}, "ResponseMetadata": {"HTTPStatusCode": 501}}
+            raise ClientError(error, model.name)  # type: ignore[arg-type]  # the stubs want the whole of it
+
+    store.client.meta.events.register("before-call.s3", answer)
+    return asked
+
+
+@pytest.mark.parametrize("size", [10, 2 * PART + 1])
+def test_a_store_without_conditional_writes_is_asked_before_the_write(store: Store, size: int) -> None:
+    first = random.Random(1).randbytes(size)
+    asked = _refusing_conditions(store)
+    write(store, first)
+    assert "HeadObject" in asked
+    again = write(store, random.Random(2).randbytes(size))
+    assert again.sha256 == hashlib.sha256(first).hexdigest()
+
+
+def test_no_more_than_two_parts_are_ever_held() -> None:
+    buffers = {id(part) for part in read_parts(reader(bytes(7 * PART + 1)), PART)}
+    assert len(buffers) == 2
