@@ -27,9 +27,10 @@ def create_app(
         settings = load_settings_or_exit()
         configure_logging()
     app = Flask("stemvault", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = int(settings.max_callback_bytes)
+    # One byte over the limit is read: a longer chunked body is cut off there without a word, and so is told apart.
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_callback_bytes + 1
     publish = publish or CallbackQueue(settings.redis_url.get_secret_value()).publish
-    app.register_blueprint(callbacks.blueprint(Authenticator(settings), publish, now))
+    app.register_blueprint(callbacks.blueprint(Authenticator(settings), settings.max_callback_bytes, publish, now))
     app.register_blueprint(health.blueprint(settings))
     register_refusals(app)
     return app

@@ -1,9 +1,11 @@
 """``POST /callbacks``: authenticate · bound · enqueue · 200."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.authentication import Authenticator
 from app.publish import Publish, PublishError
@@ -17,8 +19,8 @@ _JSON = "application/json"
 _RETRY_AFTER = 10
 
 
-def blueprint(authenticator: Authenticator, publish: Publish, now: Callable[[], float]) -> Blueprint:
-    """Make the routes that take callbacks."""
+def blueprint(authenticator: Authenticator, max_bytes: int, publish: Publish, now: Callable[[], float]) -> Blueprint:
+    """Make the routes that take callbacks of at most ``max_bytes``; ``now`` gives unix seconds."""
     routes = Blueprint("callbacks", __name__)
 
     @routes.post("/callbacks")
@@ -27,7 +29,7 @@ def blueprint(authenticator: Authenticator, publish: Publish, now: Callable[[], 
         received_at = now()
         authenticator.check_request(token, request.headers, received_at)
         _check_content_type()
-        body = request.get_data(cache=False)
+        body = _body(max_bytes)
         task_id = _task_id(body)
         authenticator.check_body(task_id, request.headers)
         try:
@@ -48,6 +50,14 @@ def _check_content_type() -> None:
         raise RefusedError(415, "unsupported_media_type", f"Send the callback as Content-Type: {_JSON}.")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise RefusedError(415, "unsupported_encoding", "Send the body as it is, without Content-Encoding.")
+
+
+def _body(max_bytes: int) -> bytes:
+    with suppress(RequestEntityTooLarge):
+        body = request.get_data(cache=False)
+        if len(body) <= max_bytes:
+            return body
+    raise RefusedError(413, "too_large", f"The body is longer than the {max_bytes} bytes that are taken.")
 
 
 def _task_id(body: bytes) -> str:

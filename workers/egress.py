@@ -27,9 +27,13 @@ class _PublicAddressAdapter(IPFilterAdapter):  # type: ignore[misc]  # the libra
     def build_connection_pool_key_attributes(self, *args: object, **kwargs: object) -> tuple[Any, Any]:
         host_params, pool_kwargs = super().build_connection_pool_key_attributes(*args, **kwargs)
         address = ipaddress.ip_address(host_params["host"].strip("[]").partition("%")[0])
-        if not address.is_global or address.is_multicast or getattr(address, "is_site_local", False):
+        if not _is_public(address):
             raise requests.exceptions.InvalidURL("not a public address")
         return host_params, pool_kwargs
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return address.is_global and not address.is_multicast and not getattr(address, "is_site_local", False)
 
 
 def open_session(settings: Settings) -> requests.Session:
@@ -62,20 +66,22 @@ def check_url(url: str, settings: Settings) -> str:
         raise PermanentError("bad_scheme", "only http and https are fetched")
     if parsed.auth is not None or "@" in (parsed.netloc or ""):
         raise PermanentError("credentials_in_url", "a URL with a user or password is not fetched")
-    _check_host(parsed, settings)
+    host = _check_host(parsed, settings)
     port = parsed.port or _DEFAULT_PORTS[parsed.scheme]
     if settings.allowed_asset_ports is not None and port not in settings.allowed_asset_ports:
         raise PermanentError("forbidden_port", f"port {port} is not in STEMVAULT_ALLOWED_ASSET_PORTS")
-    return parsed._replace(fragment=None).url
+    return parsed._replace(host=host, fragment=None).url
 
 
-def _check_host(parsed: Url, settings: Settings) -> None:
-    if not parsed.host:
+def _check_host(parsed: Url, settings: Settings) -> str:
+    """Give the host without a root dot at its end, which would make another name of the same host."""
+    host = (parsed.host or "").rstrip(".")
+    if not host:
         raise PermanentError("bad_url", "it names no host")
-    host = parsed.host.rstrip(".")
     allowed = settings.allowed_asset_hosts
     if allowed and not any(fnmatchcase(host, pattern.lower()) for pattern in allowed):
         raise PermanentError("forbidden_host", f"{host} is not in STEMVAULT_ALLOWED_ASSET_HOSTS")
+    return host
 
 
 def check_redirect(url: str, location: str, settings: Settings) -> str:

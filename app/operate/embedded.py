@@ -100,10 +100,14 @@ class Stack:
         self.s3().create_bucket(Bucket=BUCKET)
         return process
 
+    def gunicorn(self) -> list[str]:
+        """Give the command that serves the ingress."""
+        return [_PYTHON, "-m", "gunicorn", "-c", "python:config.gunicorn", "app:create_app()"]
+
     def start_ingress(self) -> Process:
         """Start gunicorn."""
-        command = [_PYTHON, "-m", "gunicorn", "-c", "python:config.gunicorn", "app:create_app()"]
-        process = self.group.start("ingress", command, environment={"STEMVAULT_BIND": f"127.0.0.1:{self.ingress_port}"})
+        bind = {"STEMVAULT_BIND": f"127.0.0.1:{self.ingress_port}"}
+        process = self.group.start("ingress", self.gunicorn(), environment=bind)
         wait_until(lambda: requests.get(f"{self.url}/readyz", timeout=3).ok, "be ready", process)
         return process
 

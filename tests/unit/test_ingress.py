@@ -156,7 +156,7 @@ def test_a_body_of_just_the_limit_is_taken_and_one_byte_more_gets_413(client: Fl
     limit = 1024**2
     assert client.post("/callbacks", data=_long(limit), headers=JSON).status_code == 200
     answer = client.post("/callbacks", data=_long(limit + 1), headers=JSON)
-    assert (answer.status_code, (answer.json or {})["error"]) == (413, "request_entity_too_large")
+    assert (answer.status_code, (answer.json or {})["error"]) == (413, "too_large")
     assert len(queue.taken) == 1
 
 

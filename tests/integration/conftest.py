@@ -1,0 +1,96 @@
+"""Real processes: redis-server, moto's S3 server, gunicorn, a Celery worker and beat, started once for many tests."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+import requests
+
+from app.operate.embedded import BUCKET, Stack, embedded_stack
+from tests.origin import Origin, picture, song
+from workers.ledger import Ledger
+from workers.records import TaskSnapshot
+
+Found = TypeVar("Found")
+
+#: Origins of tests listen on loopback.
+LOCAL = {
+    "STEMVAULT_ALLOW_UNSIGNED": "true",
+    "STEMVAULT_ALLOW_PRIVATE_ADDRESSES": "true",
+    "STEMVAULT_ALLOWED_ASSET_PORTS": "*",
+}
+
+
+def eventually(look: Callable[[], Found | None], *, patience: float = 30.0) -> Found:
+    """Look until something is found, and give it; fail when ``patience`` seconds are over."""
+    give_up_at = time.monotonic() + patience
+    while not (found := look()):
+        assert time.monotonic() < give_up_at, f"not so within {patience} s: {look}"
+        time.sleep(0.05)
+    return found
+
+
+@dataclass
+class Service:
+    """A running stack, as its users see it."""
+
+    stack: Stack
+
+    def post(self, body: bytes | dict[str, Any], path: str = "/callbacks", **headers: str) -> requests.Response:
+        """Post a callback."""
+        url = self.stack.url + path
+        if isinstance(body, dict):
+            return requests.post(url, json=body, headers=headers, timeout=15)
+        return requests.post(url, data=body, headers={"Content-Type": "application/json", **headers}, timeout=15)
+
+    def objects(self, prefix: str = "") -> dict[str, bytes]:
+        """Give what stands in the bucket below the prefix."""
+        s3 = self.stack.s3()
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+
+    def snapshot(self, task_id: str) -> TaskSnapshot | None:
+        """Give what the ledger knows of a task."""
+        return Ledger(self.stack.redis()).snapshot(task_id)
+
+    def settled(self, task_id: str, *, patience: float = 30.0) -> TaskSnapshot:
+        """Wait until the task's assets are settled and its manifest is written."""
+
+        def look() -> TaskSnapshot | None:
+            found = self.snapshot(task_id)
+            return found if found and not found.open and found.task.get("written") == found.task["version"] else None
+
+        return eventually(look, patience=patience)
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Service]:
+    """A whole stack with small parts, so that files of a few megabytes travel in several."""
+    with embedded_stack({**LOCAL, "STEMVAULT_PART_BYTES": "5MiB"}) as stack:
+        stack.start_all()
+        yield Service(stack)
+
+
+def serve_all(origin: Origin, payload: dict[str, Any]) -> dict[str, bytes]:
+    """Serve every file that the payload names, each with content of its own, and give them by URL."""
+    contents = {
+        url: picture(url) if "/img" in url or "/src-img" in url or "/i/" in url else song(url, 20)
+        for url in _urls(payload)
+    }
+    for url, content in contents.items():
+        origin.serve(url.removeprefix(origin.url), content)
+    return contents
+
+
+def _urls(value: object) -> Iterator[str]:
+    if isinstance(value, str) and value.startswith("http"):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _urls(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _urls(inner)

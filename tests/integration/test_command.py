@@ -1,0 +1,126 @@
+"""The ``stemvault`` command as people and scripts call it: by name, reading what it prints and its exit status."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+from app.operate.processes import free_port
+from tests.conftest import PAYLOADS
+from tests.integration.conftest import Service, eventually
+
+STEMVAULT = str(Path(sys.executable).parent / "stemvault")
+
+
+def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [STEMVAULT, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def pointing_at(service: Service) -> dict[str, str]:
+    """Give the settings with which a command finds the stack."""
+    environment = service.stack.group.environment
+    return {name: value for name, value in environment.items() if name.startswith(("STEMVAULT_", "AWS_"))}
+
+
+def test_demo_shows_every_asset_byte_for_byte_within_a_minute() -> None:
+    started = time.monotonic()
+    done = run("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert time.monotonic() - started < 60
+    assert "All 25 assets are in the bucket" in done.stdout
+    assert "NO" not in done.stdout
+
+
+def test_up_stays_until_it_is_told_to_end_and_leaves_nothing_running() -> None:
+    port = free_port()
+    with subprocess.Popen([STEMVAULT, "up", "--port", str(port)], stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout
+        eventually(lambda: up.stdout and "Stemvault is up" in up.stdout.readline(), patience=40)
+        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).json() == {"status": "ready"}
+        children = Path(f"/proc/{up.pid}/task/{up.pid}/children").read_text().split()
+        assert len(children) == 5
+        up.send_signal(signal.SIGINT)
+        assert up.wait(40) == 0
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+def test_up_says_so_when_its_port_is_taken(service: Service) -> None:
+    done = run("up", "--port", str(service.stack.ingress_port))
+    assert done.returncode == 1
+    assert "in use" in done.stderr
+
+
+def test_doctor_finds_a_good_vault_good(service: Service) -> None:
+    done = run("doctor", **pointing_at(service))
+    assert done.returncode == 0, done.stdout
+    assert "FAIL" not in done.stdout
+    for what in (
+        "settings",
+        "broker answers",
+        "takes an object",
+        "gives it back",
+        "be deleted",
+        "refuses to overwrite",
+    ):
+        assert what in done.stdout
+    assert not [key for key in service.objects("_unrecognized/") if "doctor" in key]
+
+
+def test_doctor_says_what_is_wrong_and_how_to_mend_it(service: Service) -> None:
+    good = pointing_at(service)
+    broken = {
+        **good,
+        "STEMVAULT_S3_BUCKET": "no-such-bucket",
+        "STEMVAULT_REDIS_URL": "redis://:hunter2@127.0.0.1:1/0",
+        "STEMVAULT_S3_BUKET": "typo",
+    }
+    done = run("doctor", **broken)
+    assert done.returncode == 1
+    for advice in ("STEMVAULT_REDIS_URL", "does it exist", "s3:PutObject", "Did you mean STEMVAULT_S3_BUCKET"):
+        assert advice in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_doctor_names_all_faults_of_the_settings() -> None:
+    done = run("doctor")
+    assert done.returncode == 1
+    for name in ("STEMVAULT_REDIS_URL", "STEMVAULT_S3_BUCKET", "STEMVAULT_ALLOW_UNSIGNED"):
+        assert name in done.stdout
+
+
+def test_replay_takes_a_kept_callback_in_and_status_tells_of_it(service: Service, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text("[]")
+    done = run("replay", str(bad), str(PAYLOADS / "video_error_429.json"), **pointing_at(service))
+    assert done.returncode == 1
+    assert "not a JSON object" in done.stdout
+    assert "enqueued, task taskId_aab3238922bc" in done.stdout
+    service.settled("taskId_aab3238922bc")
+    told = run("status", "taskId_aab3238922bc", **pointing_at(service))
+    assert told.returncode == 0
+    assert json.loads(told.stdout)["meaning"] == "out of credits"
+    overview = run("status", **pointing_at(service))
+    assert overview.returncode == 0
+    assert "Waiting in queues" in overview.stdout
+    unknown = run("status", "never-heard-of", **pointing_at(service))
+    assert unknown.returncode == 1
+
+
+def test_a_command_without_redis_says_so_plainly(service: Service) -> None:
+    done = run("status", **{**pointing_at(service), "STEMVAULT_REDIS_URL": "redis://127.0.0.1:1/0"})
+    assert done.returncode == 1
+    assert "Redis did not answer" in done.stderr
+    assert "Traceback" not in done.stderr

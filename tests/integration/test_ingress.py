@@ -1,0 +1,119 @@
+"""The ingress as gunicorn serves it, with the broker that it has in production: alive, dead, or frozen."""
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from app.operate.embedded import Stack, embedded_stack
+from app.operate.processes import wait_until
+from tests.conftest import Payload
+from tests.integration.conftest import LOCAL, Service, eventually
+
+
+@pytest.fixture(scope="module")
+def ingress() -> Iterator[Stack]:
+    """Redis, S3 and gunicorn: nobody takes callbacks out of the queue."""
+    with embedded_stack(LOCAL) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        stack.start_ingress()
+        yield stack
+
+
+def test_a_callback_is_acknowledged_when_it_stands_in_the_queue(ingress: Stack, payload: Payload) -> None:
+    before = ingress.redis().llen("callbacks")
+    assert Service(ingress).post(payload("music_complete")).status_code == 200
+    assert ingress.redis().llen("callbacks") == before + 1
+
+
+def test_a_broker_that_answers_nothing_costs_a_request_at_most_two_seconds(ingress: Stack, payload: Payload) -> None:
+    redis = ingress.process("redis")
+    os.kill(redis.pid, signal.SIGSTOP)
+    try:
+        for _ in range(3):
+            started = time.monotonic()
+            answer = Service(ingress).post(payload("video"))
+            assert time.monotonic() - started < 2
+            assert answer.status_code == 503
+            assert int(answer.headers["Retry-After"]) > 0
+    finally:
+        os.kill(redis.pid, signal.SIGCONT)
+    eventually(lambda: Service(ingress).post(payload("video")).status_code == 200)
+
+
+def test_a_broker_that_is_gone_costs_a_request_at_most_two_seconds_and_is_found_again(
+    ingress: Stack, payload: Payload
+) -> None:
+    ingress.process("redis").kill()
+    started = time.monotonic()
+    answer = Service(ingress).post(payload("video"))
+    assert time.monotonic() - started < 2
+    assert answer.status_code == 503
+    assert requests.get(f"{ingress.url}/healthz", timeout=5).status_code == 200
+    unready = requests.get(f"{ingress.url}/readyz", timeout=5)
+    assert (unready.status_code, list(unready.json()["reasons"])) == (503, ["broker"])
+    ingress.group.processes = [each for each in ingress.group.processes if each.name != "redis"]
+    restarted = ingress.start_redis()
+    wait_until(lambda: ingress.redis().ping(), "answer", restarted)
+    assert Service(ingress).post(payload("video")).status_code == 200
+    assert requests.get(f"{ingress.url}/readyz", timeout=5).json() == {"status": "ready"}
+
+
+def test_a_chunked_body_over_the_limit_gets_413(ingress: Stack) -> None:
+    pieces = (b"x" * 65536 for _ in range(32))
+    answer = requests.post(
+        f"{ingress.url}/callbacks", data=pieces, headers={"Content-Type": "application/json"}, timeout=15
+    )
+    assert answer.status_code == 413
+
+
+def test_a_chunked_callback_is_taken(ingress: Stack, payload: Payload) -> None:
+    body = json.dumps(payload("video")).encode()
+    answer = requests.post(
+        f"{ingress.url}/callbacks",
+        data=iter([body[:10], body[10:]]),
+        headers={"Content-Type": "application/json"},
+        timeout=15,
+    )
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"[" * 500_000, b"\xff\xfe", b"", b'{"data": {"task_id": "\\u0000"}}'])
+def test_a_hostile_body_gets_400_from_the_real_server(ingress: Stack, body: bytes) -> None:
+    answer = Service(ingress).post(body)
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
+
+
+def test_metrics_tell_the_queues(ingress: Stack) -> None:
+    text = requests.get(f"{ingress.url}/metrics", timeout=5).text
+    assert "stemvault_up 1.0" in text
+    assert 'stemvault_queue_length{queue="callbacks"}' in text
+
+
+def test_a_misconfigured_ingress_names_the_faults_and_ends() -> None:
+    with embedded_stack({"STEMVAULT_RETENTION": "soon"}) as stack:
+        process = stack.group.start("ingress", stack.gunicorn())
+        assert process.popen.wait(20) != 0
+        said = process.tail(50)
+        assert "STEMVAULT_RETENTION" in said
+        assert "STEMVAULT_ALLOW_UNSIGNED" in said
+        assert "Traceback" not in said
+
+
+def test_the_plain_command_of_the_stable_surface_serves(ingress: Stack, payload: Payload) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [*ingress.gunicorn()[:3], "-b", f"127.0.0.1:{port}", "app:create_app()"]
+    process = ingress.group.start("plain", command)
+    wait_until(lambda: requests.get(f"http://127.0.0.1:{port}/healthz", timeout=2).ok, "answer", process)
+    answer = requests.post(f"http://127.0.0.1:{port}/callbacks", json=payload("video"), timeout=10)
+    assert answer.json() == {"status": "received"}
+    process.stop()
