@@ -1,0 +1,18 @@
+# One image for ingress, worker and beat; docker-compose.yml says which command each runs.
+FROM python:3.11-slim AS build
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md ./
+COPY app app
+COPY config config
+COPY workers workers
+RUN python -m venv /opt/stemvault \
+ && /opt/stemvault/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt .
+
+FROM python:3.11-slim
+ENV PATH=/opt/stemvault/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+COPY --from=build /opt/stemvault /opt/stemvault
+# No account of the image owns anything; nothing is written but to /tmp and /dev/shm.
+USER 10001:10001
+WORKDIR /tmp
+EXPOSE 8000
+CMD ["gunicorn", "-c", "python:config.gunicorn", "app:create_app()"]
