@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from workers.errors import LeaseLostError, TransientError
 from workers.parts import read_parts
-from workers.store import Store
+from workers.store import Store, open_client
 
 PART = 5 * 1024**2
 NOTHING: dict[str, str] = {}
@@ -138,3 +138,19 @@ def test_a_store_without_conditional_writes_is_asked_before_the_write(store: Sto
 def test_no_more_than_two_parts_are_ever_held() -> None:
     buffers = {id(part) for part in read_parts(reader(bytes(7 * PART + 1)), PART)}
     assert len(buffers) == 2
+
+
+@pytest.mark.parametrize(("size", "operation"), [(10, "PutObject"), (2 * PART, "CompleteMultipartUpload")])
+def test_of_two_writers_at_once_the_second_changes_nothing(store: Store, size: int, operation: str) -> None:
+    other = open_client(attempts=1)
+    rival = random.Random(1).randbytes(size)
+    rivals = [rival]
+
+    def write_first(**_: object) -> None:
+        if rivals:
+            other.put_object(Bucket=store.bucket, Key="k", Body=rivals.pop())
+
+    store.client.meta.events.register(f"before-call.s3.{operation}", write_first)
+    assert write(store, random.Random(2).randbytes(size)).sha256 == hashlib.sha256(rival).hexdigest()
+    assert store.read_text("k") == rival
+    assert uploads(store) == []

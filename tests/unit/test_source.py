@@ -1,0 +1,46 @@
+"""What the source checks by itself, behind whatever the HTTP library checks or forgets to."""
+
+import io
+
+import pytest
+import requests
+from urllib3 import HTTPResponse
+
+from workers.errors import TransientError
+from workers.source import Source
+
+
+def response(body: bytes, **headers: str) -> requests.Response:
+    """Make a response that the HTTP library itself finds nothing wrong with."""
+    made = requests.Response()
+    made.status_code = 200
+    made.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    made.raw = HTTPResponse(io.BufferedReader(io.BytesIO(body)), headers={}, preload_content=False)
+    return made
+
+
+def read_all(source: Source) -> bytes:
+    buffer, taken = bytearray(7), bytearray()
+    while count := source.read_into(memoryview(buffer)):
+        taken += buffer[:count]
+    return bytes(taken)
+
+
+def test_a_body_as_long_as_announced_is_whole() -> None:
+    source = Source(response(b"x" * 100, Content_Length="100"), max_bytes=1000, deadline=1, clock=lambda: 0)
+    assert read_all(source) == b"x" * 100
+
+
+@pytest.mark.parametrize("announced", ["101", "99"])
+def test_a_body_shorter_or_longer_than_announced_is_not(announced: str) -> None:
+    source = Source(response(b"x" * 100, Content_Length=announced), max_bytes=1000, deadline=1, clock=lambda: 0)
+    with pytest.raises(TransientError) as raised:
+        read_all(source)
+    assert raised.value.reason == "truncated"
+
+
+@pytest.mark.parametrize("nonsense", ["-5", "1e3", "", "lots", "٣"])
+def test_a_length_that_is_no_number_announces_nothing(nonsense: str) -> None:
+    source = Source(response(b"x" * 100, Content_Length=nonsense), max_bytes=1000, deadline=1, clock=lambda: 0)
+    assert source.announced is None
+    assert len(read_all(source)) == 100
