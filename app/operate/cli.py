@@ -21,7 +21,7 @@ from config.settings import SettingsError, load_settings
 from workers.errors import StemvaultError
 
 #: Where there is no terminal to ask for its width, wide enough that keys stand on one line.
-_WIDTH_OF_FILES = 160
+_WIDTH_OF_FILES = 180
 
 console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
 
