@@ -7,7 +7,7 @@ from flask import Flask
 
 from app import callbacks, health
 from app.authentication import Authenticator
-from app.publish import CallbackQueue, Publish
+from app.publish import Publish, open_safekeeping
 from app.refusals import register_refusals
 from config.logging import configure_logging
 from config.settings import Settings, load_settings_or_exit
@@ -29,7 +29,7 @@ def create_app(
     app = Flask("stemvault", static_folder=None)
     # One byte over the limit is read: a longer chunked body is cut off there without a word, and so is told apart.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_callback_bytes + 1
-    publish = publish or CallbackQueue(settings.redis_url.get_secret_value()).publish
+    publish = publish or open_safekeeping(settings).publish
     app.register_blueprint(callbacks.blueprint(Authenticator(settings), settings.max_callback_bytes, publish, now))
     app.register_blueprint(health.blueprint(settings))
     register_refusals(app)

@@ -37,7 +37,7 @@ def blueprint(authenticator: Authenticator, max_bytes: int, publish: Publish, no
         except PublishError as error:
             log.error("callback_not_accepted", task_id=task_id, reason=str(error))  # noqa: TRY400 - the reason says it all
             raise RefusedError(
-                503, "broker_unavailable", "The callback could not be kept; send it again.", retry_after=_RETRY_AFTER
+                503, "unavailable", "The callback could not be kept; send it again.", retry_after=_RETRY_AFTER
             ) from None
         log.info("callback_received", task_id=task_id, bytes=len(body))
         return jsonify(status="received")

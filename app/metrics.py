@@ -31,7 +31,7 @@ class LedgerCollector(Collector):
             counters = self._ledger.counters()
             alarms.add_metric([], self._ledger.in_flight())
             for queue in QUEUES:
-                waiting.add_metric([queue], int(self._redis.llen(queue)))
+                waiting.add_metric([queue], self._ledger.messages(queue))
         except RedisError as error:
             log.warning("metrics_unavailable", error=type(error).__name__)
             up.add_metric([], 0)

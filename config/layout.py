@@ -75,8 +75,12 @@ class KeyLayout:
         return self.asset_key(task_id, None, MANIFEST_STEM, MANIFEST_EXT)
 
     def unrecognized_key(self, name: str) -> str:
-        """Give the key under which a callback of unknown shape is kept."""
+        """Give the key under which a callback is kept that people have to look at."""
         return f"{self.prefix}_unrecognized/{name}"
+
+    def inbox_key(self, name: str) -> str:
+        """Give the key under which a callback is kept while the broker is down."""
+        return f"{self.prefix}_inbox/{name}"
 
 
 def _tokens(template: str) -> Iterator[tuple[str, str | None]]:

@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     part_bytes: Annotated[ByteSize, Field(ge=MIN_PART_BYTES)] = ByteSize(8 * 1024**2)
     max_asset_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(2 * 1024**3)
     transfer_timeout: Seconds = 3600
+    lease: Annotated[Seconds, Field(ge=2)] = 60
+    shutdown_grace: Seconds = 20
 
     retention: Seconds = 15 * 86400
     stream_retention: Seconds = 3600

@@ -1,4 +1,4 @@
-"""The story of an asset: claim → open → check → store → record."""
+"""The story of an asset: take → open → check → store → record."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -8,39 +8,40 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers import media
-from workers.assets import AssetId
-from workers.errors import AssetError, LeaseLostError, PermanentError, TransientError
-from workers.ledger import LEASE
+from workers.dispatch import LOOKS_IN, send_tickets
+from workers.errors import AssetError, HandedBackError, LeaseLostError, PermanentError, TransientError
 from workers.manifest import write_manifest
 from workers.parts import read_parts
 from workers.records import Lease
 from workers.retry import GiveUp, Retry, next_step
 from workers.source import Source, open_source
-from workers.store import Stored
+from workers.store import NewObject, Stored
 from workers.vault import Vault
 
 log = structlog.get_logger()
 
 #: S3 allows 2 KB for all metadata of an object together.
 _MAX_URL_IN_METADATA = 1024
+#: A lease is renewed when this share of it has passed.
+_HEARTBEAT_SHARE = 1 / 6
 
 
-def archive(vault: Vault, asset: AssetId) -> None:
-    """Store one asset, if it still needs it and nobody else is at it. Harmless when repeated.
+def archive_next(vault: Vault, queue: str, owner: str) -> None:
+    """Store the asset that expires first of those that a ticket from ``queue`` may stand for, if there is one.
 
     Whatever goes wrong with source or bucket is recorded with the asset, with the time of the next
     attempt. Raises redis-py's errors when the ledger cannot be reached; then the lease runs out
-    and the asset's alarm brings it back.
+    and the asset's alarm brings it back. ``owner`` must be different every time.
     """
-    with structlog.contextvars.bound_contextvars(task_id=asset.task_id, asset=asset.name):
-        lease = vault.ledger.claim(asset, vault.token(), now=vault.now())
-        if not isinstance(lease, Lease):
-            log.info("asset_not_claimed", state=lease)
-            return
+    lease = vault.ledger.take(LOOKS_IN[queue], owner, now=vault.now())
+    if lease is None:
+        log.debug("nothing_ready", queue=queue)
+        return
+    with structlog.contextvars.bound_contextvars(task_id=lease.id.task_id, asset=lease.id.name):
         try:
             _attempt(vault, lease)
         except LeaseLostError:
-            log.warning("lease_lost")
+            log.warning("lease_lost", attempt=lease.attempts)
 
 
 def _attempt(vault: Vault, lease: Lease) -> None:
@@ -50,6 +51,9 @@ def _attempt(vault: Vault, lease: Lease) -> None:
     except AssetError as error:
         _record_failure(vault, lease, error)
         return
+    except HandedBackError:
+        _hand_back(vault, lease)
+        return
     except (LeaseLostError, RedisError):
         raise
     except Exception as error:
@@ -57,46 +61,56 @@ def _attempt(vault: Vault, lease: Lease) -> None:
         _record_failure(vault, lease, TransientError("internal_error", type(error).__name__))
         return
     facts = {"size": stored.size, "sha256": stored.sha256, "content_type": content_type}
-    log.info("asset_archived", key=lease.key, seconds=round(vault.monotonic() - started, 3), **facts)
     _settle(vault, lease, "archived", facts=facts)
+    log.info("asset_archived", key=lease.key, seconds=round(vault.monotonic() - started, 3), **facts)
 
 
 def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, str]:
     settings = vault.settings
-    alive = _heartbeat(vault, lease)
+    hold = _Hold(vault, lease)
     with open_source(vault.session, lease.url, settings, clock=vault.monotonic) as source:
-        parts = read_parts(_reading(source, alive), settings.part_bytes)
+        parts = read_parts(_reading(source, hold), settings.part_bytes)
         first = next(parts, bytearray())
         content_type = media.content_type(bytes(first[: media.HEAD_BYTES]), lease.media)
-        stored = vault.store.write_once(
-            lease.key,
-            chain([first], parts),
-            content_type=content_type,
-            metadata=_metadata(lease),
-            alive=alive,
-        )
+        new = NewObject(lease.key, content_type, _metadata(lease))
+        stored = vault.store.write_once(new, chain([first], parts), hold)
     return stored, content_type
 
 
-def _reading(source: Source, alive: Callable[[], None]) -> Callable[[memoryview], int]:
+class _Hold:
+    """One worker's hold on an asset: kept by signs of life, together with the upload under way."""
+
+    def __init__(self, vault: Vault, lease: Lease) -> None:
+        self._vault = vault
+        self._lease = lease
+        self._upload = ""
+        self._renewed = vault.monotonic()
+
+    def alive(self) -> None:
+        """Keep the lease; call it as often as you like. Raises ``LeaseLostError`` or ``HandedBackError``."""
+        if self._vault.must_stop():
+            raise HandedBackError
+        if self._vault.monotonic() - self._renewed > self._vault.settings.lease * _HEARTBEAT_SHARE:
+            self._vault.ledger.heartbeat(self._lease, now=self._vault.now(), upload=self._upload)
+            self._renewed = self._vault.monotonic()
+
+    def upload_began(self, upload: str) -> None:
+        """Have the upload aborted by the sweep if this worker dies."""
+        self._upload = upload
+        self._vault.ledger.upload_began(upload, now=self._vault.now())
+
+    def upload_ended(self) -> None:
+        """Forget the upload, which was completed or aborted."""
+        self._vault.ledger.upload_ended(self._upload)
+        self._upload = ""
+
+
+def _reading(source: Source, hold: _Hold) -> Callable[[memoryview], int]:
     def read_into(buffer: memoryview) -> int:
-        alive()
+        hold.alive()
         return source.read_into(buffer)
 
     return read_into
-
-
-def _heartbeat(vault: Vault, lease: Lease) -> Callable[[], None]:
-    """Make a function that keeps the lease, to be called as often as one likes."""
-    last = vault.monotonic()
-
-    def alive() -> None:
-        nonlocal last
-        if vault.monotonic() - last > LEASE / 6:
-            vault.ledger.heartbeat(lease, now=vault.now())
-            last = vault.monotonic()
-
-    return alive
 
 
 def _metadata(lease: Lease) -> dict[str, str]:
@@ -112,16 +126,23 @@ def _metadata(lease: Lease) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
+def _hand_back(vault: Vault, lease: Lease) -> None:
+    """Give the asset to another worker at once, since this one must end."""
+    vault.ledger.postpone(lease, "handed_back", streak=0, until=vault.now())
+    send_tickets(vault, {vault.ledger.make_ready(lease.id, now=vault.now()): 1})
+    log.info("asset_handed_back", attempt=lease.attempts)
+
+
 def _record_failure(vault: Vault, lease: Lease, error: AssetError) -> None:
     streak = lease.streak + 1 if error.reason == lease.last_reason else 1
     step = _after(vault, lease, error, streak)
     if isinstance(step, Retry):
+        vault.ledger.postpone(lease, error.reason, streak=streak, until=step.at)
         wait = round(step.at - vault.now(), 1)
         log.warning("asset_postponed", reason=error.reason, detail=error.detail, attempt=lease.attempts, wait=wait)
-        vault.ledger.postpone(lease, error.reason, streak=streak, until=step.at)
     else:
-        log.error("asset_given_up", state=step.state, reason=error.reason, detail=error.detail, attempt=lease.attempts)
         _settle(vault, lease, step.state, reason=error.reason)
+        log.error(f"asset_{step.state}", reason=error.reason, detail=error.detail, attempt=lease.attempts)  # noqa: G004 - two fixed words
 
 
 def _after(vault: Vault, lease: Lease, error: AssetError, streak: int) -> Retry | GiveUp:

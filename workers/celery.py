@@ -13,6 +13,7 @@ from config.settings import load_settings_or_exit
 from workers.queues import QUEUES
 
 SWEEP_SECONDS = 5.0
+INBOX_SECONDS = 20.0
 
 #: A message unacknowledged for longer is given to another worker. Only ``ingest_callback`` acknowledges
 #: late; its work and its longest countdown stay well below.
@@ -59,14 +60,21 @@ app.conf.update(
     # Transfers wait for the network far more than they compute.
     worker_concurrency=8,
     worker_send_task_events=False,
+    # On SIGQUIT, or a second SIGTERM, what is under way has this long to end or to be handed back.
+    worker_soft_shutdown_timeout=settings.shutdown_grace + 10,
     worker_enable_remote_control=True,
     beat_schedule={
+        # A sweep that nobody took before the next one came has nothing left to do.
         "sweep": {
             "task": "workers.tasks.sweep",
             "schedule": SWEEP_SECONDS,
-            # A sweep that nobody took before the next one came has nothing left to do.
-            "options": {"queue": "alarms", "expires": 2 * SWEEP_SECONDS},
-        }
+            "options": {"expires": 2 * SWEEP_SECONDS},
+        },
+        "drain_inbox": {
+            "task": "workers.tasks.drain_inbox",
+            "schedule": INBOX_SECONDS,
+            "options": {"expires": 2 * INBOX_SECONDS},
+        },
     },
     # Beat has nothing to remember, and needs no file that it could not write on a read-only disk.
     beat_scheduler="celery.beat:Scheduler",

@@ -1,29 +1,33 @@
-"""Assets on their way to a worker: which queue, and when a message would count as lost."""
+"""Tickets: Celery messages that call a worker to whatever expires first.
 
-from collections.abc import Iterable
+A ticket names a queue and no asset. Which asset it stands for is decided when a worker comes with it,
+by the ledger's ready sets, so what expires first goes first however the tickets lie; a ticket too many
+finds nothing and ends, and one too few is made up for by the sweep. No asset waits twice.
+"""
 
-from config.settings import Settings
-from workers.ledger import MESSAGE_PATIENCE
-from workers.records import Waiting
+from collections.abc import Mapping
+
+from workers.queues import ASSET_QUEUES
 from workers.vault import Vault
 
+#: As many tickets as are kept waiting at least, if there are assets for them: enough for any fleet
+#: until the next sweep, and no more to look through when the backlog is long.
+MOST_TICKETS = 1000
 
-def queue_for(deadline: float, *, now: float, settings: Settings) -> str:
-    """Name the queue: ``urgent`` when less than the urgent window is left until ``deadline``."""
-    return "urgent" if deadline - now < settings.urgent_window else "assets"
+#: Where a ticket of each queue looks. What is urgent goes first everywhere, and a worker that is
+#: kept for urgent assets alone is never found busy with others.
+LOOKS_IN = {"urgent": ("urgent",), "assets": ASSET_QUEUES}
 
 
-def send(vault: Vault, assets: Iterable[Waiting]) -> None:
-    """Send assets to their queues, and set each one's alarm to when to look at it again.
+def send_tickets(vault: Vault, ready: Mapping[str, int]) -> None:
+    """Send a ticket for each asset that became ready, given by queue."""
+    for queue, count in ready.items():
+        for _ in range(count):
+            vault.send_ticket(queue)
 
-    That is when its message would count as lost, or when it becomes urgent or expires, whichever is
-    first. If this process dies in between, the earlier alarms ring, which those set that gave us the assets.
-    """
-    now = vault.now()
-    sent = []
-    for asset in assets:
-        vault.send(asset.id.task_id, asset.id.name, queue_for(asset.deadline, now=now, settings=vault.settings))
-        turns = [time for time in (asset.deadline - vault.settings.urgent_window, asset.deadline) if time > now]
-        sent.append((asset, min([now + MESSAGE_PATIENCE, *turns])))
-    if sent:
-        vault.ledger.sent(sent)
+
+def top_up_tickets(vault: Vault) -> None:
+    """Send what tickets are missing: some are lost with a worker, or were never sent."""
+    for queue, ready in vault.ledger.ready().items():
+        waiting = vault.ledger.messages(queue)
+        send_tickets(vault, {queue: max(0, min(ready, MOST_TICKETS) - waiting)})

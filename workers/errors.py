@@ -17,6 +17,10 @@ class LeaseLostError(StemvaultError):
     """Another worker has taken the asset over; this one must stop and change nothing."""
 
 
+class HandedBackError(StemvaultError):
+    """The worker must end before the transfer can; the asset goes to another one."""
+
+
 class AssetError(StemvaultError):
     """An asset could not be stored this time. ``detail`` is for people and holds no URL query."""
 

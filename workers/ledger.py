@@ -1,9 +1,10 @@
 """The ledger: what is known of every task and asset in flight, and when to look at it next.
 
-Redis holds one record a task and one an asset, and one sorted set, ``alarms``, in which each
-unsettled asset (and each task whose manifest is due) has exactly one next step. Every change of
-state is one Lua script, so it happens whole or not at all and may be repeated. All times are unix
-seconds, given by the caller.
+Redis holds one record a task and one an asset; the ready sets, in which assets wait for a worker by
+deadline; and ``alarms``, in which each unsettled asset (and each task whose manifest is due) has
+exactly one next step. Every change of state is one Lua script, so it happens whole or not at all
+and may be repeated. All times are unix seconds, given by the caller. The scripts name records that
+they find in a set, which Redis Cluster would not allow; Celery does not run on that either.
 """
 
 import hashlib
@@ -18,18 +19,30 @@ from redis.commands.core import Script
 from workers.assets import Asset, AssetId, Media
 from workers.callback import Callback
 from workers.errors import LeaseLostError
-from workers.records import Lease, Recorded, TaskSnapshot, Waiting
+from workers.queues import ASSET_QUEUES
+from workers.records import Lease, Recorded, TaskSnapshot
 
 PREFIX = "stemvault:"
 ALARMS = PREFIX + "alarms"
+#: owner → asset, while it is held.
+TAKEN = PREFIX + "taken"
+#: Multipart uploads under way → when one counts as orphaned.
+UPLOADS = PREFIX + "uploads"
 COUNTERS = PREFIX + "counters"
+#: Assets that wait for a worker, by deadline: what expires first goes first.
+READY = {queue: f"{PREFIX}ready:{queue}" for queue in ASSET_QUEUES}
 
 #: How long a step may take that one process does at once, before another may think it died.
 GRACE = 30.0
-#: How long a message may wait in its queue before it counts as lost.
-MESSAGE_PATIENCE = 3600.0
-#: How long a worker may be silent before another may take over its asset.
-LEASE = 60.0
+#: An asset over which so many processes have died is set aside.
+MOST_CRASHES = 5
+#: The same where whole workers died and took others with them, so that it need not be this one's fault.
+MOST_LAPSES = 20
+
+_ASSET_PREFIX = PREFIX + "asset:"
+_CRASH_MEMORY = 86400
+#: Longer than a manifest takes to write, its retries included.
+_MANIFEST_LOCK = 60
 
 #: A stage never gives way to an earlier one, whatever order callbacks arrive in.
 STAGE_RANK = {"text": 1, "first": 2, "complete": 3, "error": 3}
@@ -38,8 +51,10 @@ STAGE_RANK = {"text": 1, "first": 2, "complete": 3, "error": 3}
 class Ledger:
     """The records of tasks and assets in Redis (a client with ``decode_responses=True``)."""
 
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: "Redis", *, lease_seconds: float = 60.0, urgent_window: float = 86400.0) -> None:
         self.redis = redis
+        self.lease_seconds = lease_seconds
+        self._urgent_window = urgent_window
         self._scripts: dict[str, Script] = {}
 
     def _run(self, name: str, keys: list[str], *args: object) -> Any:  # noqa: ANN401 - each script has its own reply
@@ -63,20 +78,21 @@ class Ledger:
     ) -> Recorded:
         """Record a callback and its assets, each given as (asset, its key, its deadline).
 
-        Assets known already are left as they are, but for a new URL where the asset is not archived.
+        What is new becomes ready for a worker. What is known is left as it is, but for a new URL
+        where the asset is not archived.
         """
         named = list(assets)
-        keys = [*_task_keys(callback.task_id), ALARMS, COUNTERS, *(_asset_key(asset.id) for asset, _, _ in named)]
+        keys = [*_task_keys(callback.task_id), ALARMS, COUNTERS, *READY.values()]
         per_asset = [
             value
             for asset, key, deadline in named
             for value in (asset.id.name, asset.url, key, asset.media.value, deadline)
         ]
-        digest = hashlib.sha256(body.encode()).hexdigest()
-        open_assets, changed, *waiting = self._run(
+        open_assets, changed, urgent, others = self._run(
             "record",
-            keys,
+            [*keys, *(_asset_key(asset.id) for asset, _, _ in named)],
             now,
+            self._urgent_window,
             now + GRACE,
             callback.task_id,
             callback.family,
@@ -84,33 +100,21 @@ class Ledger:
             STAGE_RANK[callback.stage],
             callback.code,
             callback.meaning,
-            digest,
+            hashlib.sha256(body.encode()).hexdigest(),
             json.dumps({"received_at": received_at, "body": body}),
             *per_asset,
         )
-        triples = zip(waiting[::3], waiting[1::3], waiting[2::3], strict=True)
-        to_send = [
-            Waiting(AssetId(callback.task_id, name), float(deadline), int(tries)) for name, deadline, tries in triples
-        ]
-        return Recorded(changed=bool(changed), open=int(open_assets), to_send=to_send)
+        return Recorded(changed=bool(changed), open=open_assets, ready={"urgent": urgent, "assets": others})
 
-    def sent(self, assets: Iterable[tuple[Waiting, float]]) -> None:
-        """Note that assets wait in a queue, each given with the time at which to look at it again."""
-        listed = list(assets)
-        args = [value for asset, alarm in listed for value in (asset.id, asset.attempts, alarm)]
-        self._run("sent", [ALARMS, *(_asset_key(asset.id) for asset, _ in listed)], *args)
-
-    def claim(self, asset: AssetId, owner: str, *, now: float) -> Lease | str:
-        """Take the asset for ``owner``; where it may not be taken, tell its state instead.
-
-        That is ``unknown``, ``held`` by another, ``waiting`` for its backoff's end, or a settled state.
-        """
-        reply = self._run("claim", [_asset_key(asset), ALARMS], now, asset, owner, now + LEASE)
-        if len(reply) == 1:
-            return str(reply[0])
-        record = dict(zip(reply[::2], reply[1::2], strict=True))
+    def take(self, queues: Iterable[str], owner: str, *, now: float) -> Lease | None:
+        """Take what expires first of the ready assets, looking through ``queues`` in their order."""
+        keys = [ALARMS, TAKEN, *(READY[queue] for queue in queues)]
+        reply = self._run("take", keys, now, owner, now + self.lease_seconds, _ASSET_PREFIX)
+        if not reply:
+            return None
+        record = dict(zip(reply[1][::2], reply[1][1::2], strict=True))
         return Lease(
-            id=asset,
+            id=AssetId.parse(reply[0]),
             owner=owner,
             url=record["url"],
             key=record["key"],
@@ -121,29 +125,88 @@ class Ledger:
             streak=int(record.get("streak", 0)),
         )
 
-    def heartbeat(self, lease: Lease, *, now: float) -> None:
-        """Keep the asset for another ``LEASE`` seconds. Raises ``LeaseLostError``."""
-        if not self._run("heartbeat", [_asset_key(lease.id), ALARMS], lease.id, lease.owner, now + LEASE):
+    def heartbeat(self, lease: Lease, *, now: float, upload: str = "") -> None:
+        """Keep the asset, and its upload if one is under way, for another lease. Raises ``LeaseLostError``."""
+        keys = [_asset_key(lease.id), ALARMS, UPLOADS]
+        if not self._run("heartbeat", keys, lease.id, lease.owner, now + self.lease_seconds, upload):
             raise LeaseLostError(str(lease.id))
 
     def postpone(self, lease: Lease, reason: str, *, streak: int, until: float) -> None:
         """Give the asset back until a later attempt. Raises ``LeaseLostError``."""
-        if not self._run("postpone", [_asset_key(lease.id), ALARMS], lease.id, lease.owner, reason, streak, until):
+        keys = [_asset_key(lease.id), ALARMS, TAKEN]
+        if not self._run("postpone", keys, lease.id, lease.owner, reason, streak, until):
             raise LeaseLostError(str(lease.id))
 
+    def crashed(self, owner: str, *, now: float) -> str:
+        """Give back what a process held that has died, at once; tell the asset, empty if it held none."""
+        return str(self._run("crashed", [TAKEN, ALARMS], owner, now, _ASSET_PREFIX))
+
     def settle(  # noqa: PLR0913 - what happened to which asset, in full
-        self, asset: AssetId, owner: str, state: str, *, reason: str = "", now: float, facts: Mapping[str, object] = {}
+        self,
+        asset: AssetId,
+        owner: str,
+        state: str,
+        *,
+        reason: str = "",
+        now: float,
+        facts: Mapping[str, object] = {},
     ) -> int:
-        """Settle the asset as ``archived``, ``rejected`` or ``expired`` and give its task's unsettled ones.
+        """Settle the asset (``archived``, ``rejected``, ``expired``, ``set_aside``) and give its task's open ones.
 
         ``owner`` is the lease's, or empty for an asset that nobody holds. Raises ``LeaseLostError``.
         """
-        keys = [_asset_key(asset), _task_key(asset.task_id), ALARMS, COUNTERS]
+        keys = [_asset_key(asset), _task_key(asset.task_id), ALARMS, COUNTERS, *READY.values(), TAKEN]
         pairs = [value for item in facts.items() for value in item]
         still_open = self._run("settle", keys, asset, asset.task_id, owner, state, reason, now, now + GRACE, *pairs)
         if still_open < 0:
             raise LeaseLostError(str(asset))
         return int(still_open)
+
+    def make_ready(self, asset: AssetId, *, now: float) -> str:
+        """Follow up an asset whose alarm rang.
+
+        The reply is the queue in which it became ready; empty where it needs nothing yet; ``expired``
+        or ``poison`` where the caller should settle it; ``settled`` where it is.
+        """
+        keys = [_asset_key(asset), ALARMS, TAKEN, *READY.values()]
+        return str(self._run("ready", keys, now, asset, self._urgent_window, MOST_CRASHES, MOST_LAPSES))
+
+    def callback_begins(self, digest: str) -> int:
+        """Note that a callback is being taken in; tell how often that was begun and never ended."""
+        key = f"{PREFIX}taking_in:{digest}"
+        pipe = self.redis.pipeline()
+        pipe.incr(key)
+        pipe.expire(key, _CRASH_MEMORY)
+        return int(pipe.execute()[0])
+
+    def callback_ends(self, digest: str) -> None:
+        """Note that taking a callback in has come to an end, good or bad."""
+        self.redis.delete(f"{PREFIX}taking_in:{digest}")
+
+    def revive(self, asset: AssetId, *, now: float, deadline: float) -> bool:
+        """Have an asset tried again that was given up; False where it was not."""
+        keys = [*_task_keys(asset.task_id), _asset_key(asset), ALARMS]
+        return bool(self._run("revive", keys, asset, now, deadline))
+
+    def ready(self) -> dict[str, int]:
+        """Tell how many assets wait for a worker, by queue."""
+        return {queue: int(self.redis.zcard(key)) for queue, key in READY.items()}
+
+    def messages(self, queue: str) -> int:
+        """Tell how many messages wait in a Celery queue."""
+        return int(self.redis.llen(queue))
+
+    def upload_began(self, upload: str, *, now: float) -> None:
+        """Note a multipart upload, so that it is aborted if its worker dies."""
+        self.redis.zadd(UPLOADS, {upload: now + self.lease_seconds})
+
+    def upload_ended(self, upload: str) -> None:
+        """Forget a multipart upload that was completed or aborted."""
+        self.redis.zrem(UPLOADS, upload)
+
+    def orphaned_uploads(self, *, now: float) -> list[str]:
+        """Give the multipart uploads whose worker has not been heard of for a whole lease."""
+        return [str(upload) for upload in self.redis.zrangebyscore(UPLOADS, "-inf", now, start=0, num=100)]
 
     def due(self, *, now: float, limit: int) -> list[str]:
         """Take up to ``limit`` due alarms: ``task/asset`` names, or a task's id for its manifest."""
@@ -192,8 +255,8 @@ class Ledger:
         return TaskSnapshot(task_id, task, received, dict(zip(sorted(names), pipe.execute(), strict=True)))
 
     def lock_manifest(self, task_id: str, owner: str) -> bool:
-        """Become the one who writes the task's manifest for the next ``LEASE`` seconds."""
-        return bool(self.redis.set(_lock_key(task_id), owner, nx=True, ex=int(LEASE)))
+        """Become the one who writes the task's manifest for the next minute."""
+        return bool(self.redis.set(_lock_key(task_id), owner, nx=True, ex=_MANIFEST_LOCK))
 
     def manifest_written(self, snapshot: TaskSnapshot, owner: str, *, remember: float) -> bool:
         """Note that a manifest was written; False where the task has changed since ``snapshot``."""
@@ -235,4 +298,4 @@ def _lock_key(task_id: str) -> str:
 
 
 def _asset_key(asset: AssetId) -> str:
-    return f"{PREFIX}asset:{asset}"
+    return f"{_ASSET_PREFIX}{asset}"

@@ -7,7 +7,7 @@ from itertools import cycle
 from typing import Any, Self, TypeVar
 
 #: How often whoever waits for a part's upload says that it is still there.
-_WATCH_SECONDS = 5.0
+_WATCH_SECONDS = 1.0
 
 _Chunk = TypeVar("_Chunk", bytes, bytearray)
 

@@ -7,22 +7,14 @@ from workers.assets import AssetId, Media
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """An asset that should be sent to a queue."""
-
-    id: AssetId
-    deadline: float
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
 class Recorded:
     """What recording a callback came to."""
 
     changed: bool
     open: int
     """Assets of the task that are not settled."""
-    to_send: list[Waiting]
+    ready: dict[str, int]
+    """How many assets became ready for a worker, by queue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ LAST_CALL = 60.0
 
 #: How often in a row a reason may recur before it counts as final. From 30 s, doubled each time, 7
 #: waits make 63 minutes: content networks lag, but not for longer. Other reasons wait for the deadline.
-ATTEMPTS = {"gone": 8, "refused": 8, "not_media": 8, "empty": 8, "undecodable": 8, "internal_error": 8}
+_LIMITED = ("gone", "refused", "not_media", "empty", "overlong", "undecodable", "internal_error")
+ATTEMPTS = dict.fromkeys(_LIMITED, 8)
 _FIRST_DELAY_OF_LIMITED = 30.0
 
 

@@ -1,81 +1,137 @@
 """A bounded HTTP stream of one asset: every way in which it can end early, late or never is an error here."""
 
 import contextlib
-import re
-from collections.abc import Callable, Iterator
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 
 import requests
 from requests_hardened.ip_filter import InvalidIPAddress
-from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
 from config.settings import Settings
+from workers import representation
 from workers.egress import check_redirect, check_url
 from workers.errors import PermanentError, TransientError
 
-CONNECT_TIMEOUT = 10.0
-#: How long a source may send nothing at all. Below half of the ledger's lease, so that a silent
-#: source never costs a worker its lease.
-READ_TIMEOUT = 25.0
+#: How long a source may take to accept a connection, and how long it may then send nothing at all.
+CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 25.0
+#: Of a lease, neither may take more, so that a silent source never costs a worker its lease.
+_SHARE_OF_LEASE = 0.4
 MAX_REDIRECTS = 5
 #: What one read may give: many times what one packet holds, little beside a part.
 READ_BYTES = 256 * 1024
 
-_DECODABLE = frozenset({"identity", "gzip", "x-gzip", "deflate"})
 _GONE = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
+#: Asks the source again, with these headers; raises AssetError.
+Reopen = Callable[[Mapping[str, str]], requests.Response]
+
 
 class Source:
-    """One response's body, read once from start to end.
+    """One file, read once from start to end; a connection that breaks is taken up where it broke.
 
-    ``read_into`` raises ``TransientError`` (``truncated``, ``stalled``, ``slow``, ``undecodable``)
-    or ``PermanentError`` (``too_large``); after it has given 0, the body was whole.
+    ``read_into`` raises ``TransientError`` (``truncated``, ``stalled``, ``slow``, ``overlong``,
+    ``undecodable``) or ``PermanentError`` (``too_large``); after it has given 0, the file was whole.
     """
 
     def __init__(
-        self, response: requests.Response, *, max_bytes: int, deadline: float, clock: Callable[[], float]
+        self,
+        response: requests.Response,
+        reopen: Reopen,
+        *,
+        max_bytes: int,
+        deadline: float,
+        clock: Callable[[], float],
     ) -> None:
-        self._raw = response.raw
+        self._response = response
+        self._reopen = reopen
         self._max_bytes = max_bytes
         self._deadline = deadline
         self._clock = clock
         self.received = 0
-        encoding = response.headers.get("Content-Encoding", "identity").lower()
-        if not _DECODABLE.issuperset(name.strip() for name in encoding.split(",")):
-            raise TransientError("undecodable", "the source insists on an encoding that was not asked for")
-        # An encoded body's Content-Length counts what travels, not what is read; urllib3 checks that one.
-        self.announced = _announced_length(response) if encoding == "identity" else None
+        self._resumed_at = 0
+        representation.check_decodable(response)
+        self.announced = representation.announced_length(response)
+        self._validator = representation.validator(response)
         if self.announced is not None and self.announced > max_bytes:
             raise PermanentError("too_large", f"{self.announced} bytes announced, {max_bytes} allowed")
 
     def read_into(self, buffer: memoryview) -> int:
-        """Read some bytes to the front of ``buffer`` and give their number, 0 at the end of the body."""
-        if self._clock() > self._deadline:
-            raise TransientError("slow", f"not done within the time for one transfer; {self.received} bytes came")
-        data = self._read(min(len(buffer), READ_BYTES))
-        if not data and self.announced not in {None, self.received}:
-            raise TransientError("truncated", f"{self.received} bytes of {self.announced} came")
+        """Read some bytes to the front of ``buffer`` and give their number, 0 at the end of the file."""
+        while True:
+            if self._clock() > self._deadline:
+                raise TransientError("slow", f"not done within the time for one transfer; {self.received} bytes came")
+            try:
+                data = self._read(min(len(buffer), READ_BYTES))
+                break
+            except TransientError as broken:
+                self._resume(broken)
         self.received += len(data)
         if self.received > self._max_bytes:
             raise PermanentError("too_large", f"more than the {self._max_bytes} bytes allowed")
         buffer[: len(data)] = data
         return len(data)
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._response.close()
+
     def _read(self, amount: int) -> bytes:
+        if self.announced is not None and self.announced > self.received:
+            amount = self._up_to_the_last_byte(amount, self.announced - self.received)
         try:
-            data: bytes = self._raw.read1(amount, decode_content=True)
-            # An encoded body can yield nothing yet from what has arrived; only a closed one is at its end.
-            while not data and not self._raw.closed and self._raw.headers.get("Content-Encoding"):
-                data = self._raw.read1(amount, decode_content=True)
+            data = self._read_some(amount)
         except ReadTimeoutError:
-            raise TransientError("stalled", f"silent for {READ_TIMEOUT:.0f} s after {self.received} bytes") from None
+            raise TransientError("stalled", f"silent for too long after {self.received} bytes") from None
         except DecodeError:
             raise TransientError("undecodable", "the body does not match its Content-Encoding") from None
-        except (ProtocolError, HTTPError, OSError, ValueError):
+        except (HTTPError, OSError, ValueError):
             raise TransientError("truncated", f"the connection broke after {self.received} bytes") from None
+        if not data and self.announced not in {None, self.received}:
+            raise TransientError("truncated", f"{self.received} bytes of {self.announced} came")
         return data
+
+    def _read_some(self, amount: int) -> bytes:
+        raw = self._response.raw
+        data: bytes = raw.read1(amount, decode_content=True)
+        # An encoded body can yield nothing yet from what has arrived; only a closed one is at its end.
+        while not data and not raw.closed and raw.headers.get("Content-Encoding"):
+            data = raw.read1(amount, decode_content=True)
+        return data
+
+    def _up_to_the_last_byte(self, amount: int, remaining: int) -> int:
+        """Leave the last announced byte for a read of its own, before which one may look behind it.
+
+        HTTP ends a body where it was announced to end, whatever comes then. But a source that sends
+        more has lied about the length, and what we have is not the file.
+        """
+        if remaining > 1:
+            return min(amount, remaining - 1)
+        connection = getattr(getattr(self._response.raw, "_fp", None), "fp", None)
+        with contextlib.suppress(OSError, ValueError):
+            if connection is not None and len(connection.peek(1)) > 1:
+                raise TransientError("overlong", f"more than the {self.announced} bytes announced came")
+        return 1
+
+    def _resume(self, broken: TransientError) -> None:
+        """Go on behind the last byte, if the source proves that it still has the same file; else raise ``broken``.
+
+        The proof is RFC 9110's: ``If-Range`` with a strong validator, answered by 206 from that very
+        byte, with the same validator again. Each resumption must have come further than the last.
+        """
+        if broken.reason not in {"truncated", "stalled"} or not self._validator or self.received <= self._resumed_at:
+            raise broken
+        self._resumed_at = self.received
+        self._response.close()
+        try:
+            response = self._reopen({"Range": f"bytes={self.received}-", "If-Range": self._validator})
+        except (TransientError, PermanentError):
+            raise broken from None
+        if not representation.continues(response, self.received, self.announced, self._validator):
+            response.close()
+            raise broken
+        self._response = response
 
 
 @contextlib.contextmanager
@@ -89,22 +145,35 @@ def open_source(
     ``workers.egress`` and ``Source`` refuse). ``clock`` gives seconds that never run backwards.
     """
     deadline = clock() + settings.transfer_timeout
+
+    def reopen(headers: Mapping[str, str]) -> requests.Response:
+        return _open(session, url, settings, headers)
+
+    response = reopen({})
+    with contextlib.closing(response):
+        _check_status(response)
+        source = Source(response, reopen, max_bytes=settings.max_asset_bytes, deadline=deadline, clock=clock)
+        with contextlib.closing(source):
+            yield source
+
+
+def _open(session: requests.Session, url: str, settings: Settings, headers: Mapping[str, str]) -> requests.Response:
     address = check_url(url, settings)
     for _ in range(MAX_REDIRECTS + 1):
-        with contextlib.closing(_get(session, address)) as response:
-            location = response.headers.get("Location")
-            if response.status_code in _REDIRECTS and location:
-                address = check_redirect(address, location, settings)
-                continue
-            _check_status(response)
-            yield Source(response, max_bytes=settings.max_asset_bytes, deadline=deadline, clock=clock)
-            return
+        response = _get(session, address, settings, headers)
+        location = response.headers.get("Location")
+        if response.status_code not in _REDIRECTS or not location:
+            return response
+        response.close()
+        address = check_redirect(address, location, settings)
     raise PermanentError("too_many_redirects", f"more than {MAX_REDIRECTS}")
 
 
-def _get(session: requests.Session, url: str) -> requests.Response:
+def _get(session: requests.Session, url: str, settings: Settings, headers: Mapping[str, str]) -> requests.Response:
+    share = settings.lease * _SHARE_OF_LEASE
+    timeout = (min(CONNECT_TIMEOUT, share), min(READ_TIMEOUT, share))
     try:
-        return session.get(url, stream=True, allow_redirects=False, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
+        return session.get(url, stream=True, allow_redirects=False, timeout=timeout, headers=headers)
     except (InvalidIPAddress, requests.exceptions.InvalidURL):
         raise PermanentError("forbidden_address", "it leads to no public address") from None
     except requests.exceptions.Timeout:
@@ -118,7 +187,7 @@ def _check_status(response: requests.Response) -> None:
     if status == HTTPStatus.OK:
         return
     detail = f"the source answered {status}"
-    wish = _retry_after(response)
+    wish = representation.retry_after(response)
     if status in _GONE:
         raise TransientError("gone", detail, retry_after=wish)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -126,22 +195,3 @@ def _check_status(response: requests.Response) -> None:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise TransientError("origin_error", detail, retry_after=wish)
     raise TransientError("refused", detail, retry_after=wish)
-
-
-def _announced_length(response: requests.Response) -> int | None:
-    text = response.headers.get("Content-Length", "")
-    if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
-        return None
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Read Retry-After, in seconds or as a date against the source's own Date (RFC 9110 section 10.2.3)."""
-    text = response.headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return float(text)
-    try:
-        wanted, sent = parsedate_to_datetime(text), parsedate_to_datetime(response.headers["Date"])
-        return max(0.0, (wanted - sent).total_seconds())
-    except (ValueError, TypeError, KeyError):
-        return None

@@ -9,10 +9,10 @@ import base64
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from awscrt.checksums import crc32
@@ -54,6 +54,28 @@ class Stored:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """What to call an object, and what it says of itself; S3 takes 2 KB of ASCII as metadata."""
+
+    key: str
+    content_type: str
+    metadata: Mapping[str, str]
+
+
+class Hold(Protocol):
+    """Whoever writes an object shows that it is still at it, and what it leaves behind if it dies."""
+
+    def alive(self) -> None:
+        """Be told, every second or so, that the write goes on; what it raises ends the write."""
+
+    def upload_began(self, upload: str) -> None:
+        """Be told of a multipart upload: ``<upload id> <key>``, as ``Store.abort`` takes it."""
+
+    def upload_ended(self) -> None:
+        """Be told that it was completed or aborted."""
+
+
 class Store:
     """One bucket. Everything S3 refuses or fails to do is ``TransientError("store_unavailable")``."""
 
@@ -62,60 +84,49 @@ class Store:
         self.bucket = bucket
         self._conditional: dict[str, Any] = {"IfNoneMatch": "*"}
 
-    def write_once(
-        self,
-        key: str,
-        parts: Iterator[bytearray],
-        *,
-        content_type: str,
-        metadata: Mapping[str, str],
-        alive: Callable[[], None],
-    ) -> Stored:
+    def write_once(self, new: NewObject, parts: Iterator[bytearray], hold: Hold) -> Stored:
         """Store the parts (``read_parts``) as one object, unless one stands there already.
 
-        Either way the result tells what stands there now. ``alive`` is called every few seconds
-        while an upload is waited for; what it raises ends the write and leaves nothing behind.
+        Either way the result tells what stands there now. What ``hold.alive`` raises ends the
+        write and leaves nothing behind.
         """
         digest = Digest()
         hashed = digest.follow(parts)
         head = [*islice(hashed, 2)]
-        with reporting(), Uploader(alive) as uploader:
+        with reporting(), Uploader(hold.alive) as uploader:
             try:
                 if len(head) == 1:
-                    self._put(key, head[0], content_type, {**metadata, "sha256": digest.sha256}, uploader)
+                    self._put(replace(new, metadata={**new.metadata, "sha256": digest.sha256}), head[0], uploader)
                 else:
-                    self._upload(key, chain(head, hashed), content_type, metadata, uploader)
+                    self._upload(new, chain(head, hashed), uploader, hold)
             except _AlreadyThereError:
-                return self.read_back(key, alive)
+                return self.read_back(new.key, hold.alive)
         return Stored(digest.size, digest.sha256)
 
-    def _put(
-        self, key: str, body: bytearray, content_type: str, metadata: Mapping[str, str], uploader: Uploader
-    ) -> None:
+    def _put(self, new: NewObject, body: bytearray, uploader: Uploader) -> None:
         arguments = {
             "Bucket": self.bucket,
-            "Key": key,
+            "Key": new.key,
             "Body": body,
-            "ContentType": content_type,
-            "Metadata": metadata,
+            "ContentType": new.content_type,
+            "Metadata": new.metadata,
             "ChecksumCRC32": _crc32(body),
         }
-        uploader.start(self._conditionally, self.client.put_object, key, arguments)
+        uploader.start(self._conditionally, self.client.put_object, new.key, arguments)
         uploader.finish()
 
-    def _upload(
-        self,
-        key: str,
-        parts: Iterator[bytearray],
-        content_type: str,
-        metadata: Mapping[str, str],
-        uploader: Uploader,
-    ) -> None:
+    def _upload(self, new: NewObject, parts: Iterator[bytearray], uploader: Uploader, hold: Hold) -> None:
+        key = new.key
         created = self.client.create_multipart_upload(
-            Bucket=self.bucket, Key=key, ContentType=content_type, Metadata=metadata, ChecksumAlgorithm="CRC32"
+            Bucket=self.bucket,
+            Key=key,
+            ContentType=new.content_type,
+            Metadata=new.metadata,
+            ChecksumAlgorithm="CRC32",
         )
         upload_id = created["UploadId"]
         try:
+            hold.upload_began(f"{upload_id} {key}")
             completed = list(self._upload_parts(key, upload_id, parts, uploader))
             whole = {"Bucket": self.bucket, "Key": key, "UploadId": upload_id, "MultipartUpload": {"Parts": completed}}
             uploader.start(self._conditionally, self.client.complete_multipart_upload, key, whole)
@@ -124,7 +135,9 @@ class Store:
             uploader.drain()
             with contextlib.suppress(BotoCoreError, ClientError):
                 self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+                hold.upload_ended()
             raise
+        hold.upload_ended()
 
     def _upload_parts(
         self, key: str, upload_id: str, parts: Iterator[bytearray], uploader: Uploader
@@ -174,6 +187,16 @@ class Store:
                 raise
             return True
 
+    def abort(self, upload: str) -> None:
+        """Abort a multipart upload, ``<upload id> <key>``; fine where there is none any more."""
+        upload_id, _, key = upload.partition(" ")
+        with reporting():
+            try:
+                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+            except ClientError as error:
+                if _status(error) != HTTPStatus.NOT_FOUND:
+                    raise
+
     def check(self) -> None:
         """Reach the bucket, or say why not by ``TransientError``."""
         with reporting():
@@ -204,12 +227,28 @@ class Store:
         body = json.dumps(document, indent=1).encode()
         self.write_text(key, body, "application/json")
 
-    def write_text(self, key: str, body: bytes, content_type: str) -> None:
-        """Write a small object whole, in place of the one that may stand there."""
+    def write_text(self, key: str, body: bytes, content_type: str, **metadata: str) -> None:
+        """Write a small object whole, in place of the one that may stand there; metadata is ASCII."""
         with reporting():
             self.client.put_object(
-                Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, ChecksumCRC32=_crc32(body)
+                Bucket=self.bucket,
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                ChecksumCRC32=_crc32(body),
+                Metadata={name: value.encode("ascii", "replace").decode() for name, value in metadata.items()},
             )
+
+    def list(self, prefix: str, *, limit: int) -> list[str]:
+        """Give up to ``limit`` (1000 at most) keys below the prefix, in alphabetical order."""
+        with reporting():
+            found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=limit)
+        return [item["Key"] for item in found.get("Contents", [])]
+
+    def delete(self, key: str) -> None:
+        """Delete an object; fine where there is none."""
+        with reporting():
+            self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def read_text(self, key: str) -> bytes | None:
         """Read a small object whole, or None where there is none."""

@@ -3,50 +3,60 @@
 import structlog
 
 from workers.assets import AssetId
-from workers.dispatch import send
-from workers.errors import LeaseLostError
+from workers.dispatch import send_tickets, top_up_tickets
+from workers.errors import LeaseLostError, TransientError
 from workers.manifest import write_manifest
-from workers.records import Waiting
+from workers.queues import ASSET_QUEUES
 from workers.vault import Vault
 
 log = structlog.get_logger()
 
 #: How many alarms one sweep takes; the next one, seconds later, takes the next.
-BATCH = 500
+BATCH = 1000
 
 
 def sweep(vault: Vault) -> None:
-    """Ring what is due. Several sweeps at a time are harmless: each alarm rings for one of them."""
-    waiting = []
+    """Ring what is due, and clear up behind dead workers.
+
+    Several sweeps at a time are harmless: each alarm rings for one of them. The cost depends on
+    what is due, not on what is known.
+    """
     for member in vault.ledger.due(now=vault.now(), limit=BATCH):
         asset = AssetId.parse(member)
         if asset.name:
-            waiting += _due_asset(vault, asset)
+            _ring(vault, asset)
         else:
             write_manifest(vault, asset.task_id)
-    send(vault, waiting)
+    top_up_tickets(vault)
+    _abort_orphaned_uploads(vault)
 
 
-def _due_asset(vault: Vault, asset: AssetId) -> list[Waiting]:
-    record = vault.ledger.asset(asset)
-    state = record.get("state")
-    if state not in {"pending", "transferring"}:
-        vault.ledger.drop_alarm(str(asset))
-        return []
-    deadline = float(record["deadline"])
-    if state == "pending" and vault.now() >= deadline:
-        _expire(vault, asset, record)
-        return []
-    log.info("asset_due", task_id=asset.task_id, asset=asset.name, state=state, attempts=record["attempts"])
-    return [Waiting(asset, deadline, int(record["attempts"]))]
+def _ring(vault: Vault, asset: AssetId) -> None:
+    step = vault.ledger.make_ready(asset, now=vault.now())
+    if step in ASSET_QUEUES:
+        send_tickets(vault, {step: 1})
+    elif step in {"expired", "poison"}:
+        _give_up(vault, asset, "expired" if step == "expired" else "set_aside")
 
 
-def _expire(vault: Vault, asset: AssetId, record: dict[str, str]) -> None:
-    reason = record.get("error", "never_tried")
+def _give_up(vault: Vault, asset: AssetId, state: str) -> None:
+    reason = vault.ledger.asset(asset).get("error", "never_tried")
     try:
-        still_open = vault.ledger.settle(asset, "", "expired", reason=reason, now=vault.now())
+        still_open = vault.ledger.settle(asset, "", state, reason=reason, now=vault.now())
     except LeaseLostError:
-        return  # a worker has claimed it this moment and may yet make it
-    log.error("asset_expired", task_id=asset.task_id, asset=asset.name, reason=reason)
+        return  # a worker has taken it this moment and may yet make it
+    log.error(f"asset_{state}", task_id=asset.task_id, asset=asset.name, reason=reason)  # noqa: G004 - two fixed words
     if not still_open:
         write_manifest(vault, asset.task_id)
+
+
+def _abort_orphaned_uploads(vault: Vault) -> None:
+    """Abort the multipart uploads of workers that have died; S3 would keep, and charge for, their parts for ever."""
+    for upload in vault.ledger.orphaned_uploads(now=vault.now()):
+        try:
+            vault.store.abort(upload)
+        except TransientError as error:
+            log.warning("orphaned_upload_kept", reason=error.reason, detail=error.detail)
+            return
+        vault.ledger.upload_ended(upload)
+        log.info("orphaned_upload_aborted", upload=upload)

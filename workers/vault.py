@@ -14,8 +14,10 @@ from workers.egress import open_session
 from workers.ledger import Ledger
 from workers.store import Store, open_client
 
-#: (task id, asset name, queue) → sent
-Send = Callable[[str, str, str], object]
+#: (queue) → a ticket was sent
+SendTicket = Callable[[str], object]
+#: (callback's body, unix seconds of its arrival) → it was sent to be ingested
+SendCallback = Callable[[str, float], object]
 
 
 def open_redis(url: str) -> "Redis":
@@ -33,23 +35,44 @@ class Vault:
     ledger: Ledger
     store: Store
     session: requests.Session
-    send: Send
-    """Sends an asset to a Celery queue."""
+    send_ticket: SendTicket
+    send_callback: SendCallback
     now: Callable[[], float] = time.time
     """Unix seconds."""
     monotonic: Callable[[], float] = time.monotonic
     random: Callable[[], float] = random.random
     """Gives numbers in [0, 1)."""
+    must_stop: Callable[[], bool] = lambda: False
+    """Tells whether this worker must end now and hand back what it holds."""
     token: Callable[[], str] = field(default=lambda: uuid4().hex)
     """Makes an owner's token, different every time."""
 
 
-def open_vault(settings: Settings, send: Send) -> Vault:
+def open_vault(
+    settings: Settings,
+    *,
+    send_ticket: SendTicket,
+    send_callback: SendCallback,
+    must_stop: Callable[[], bool] = lambda: False,
+) -> Vault:
     """Open every client that the settings name. Nothing is connected to yet."""
     return Vault(
         settings=settings,
-        ledger=Ledger(open_redis(settings.redis_url.get_secret_value())),
-        store=Store(open_client(), settings.s3_bucket),
+        ledger=open_ledger(settings),
+        store=open_store(settings),
         session=open_session(settings),
-        send=send,
+        send_ticket=send_ticket,
+        send_callback=send_callback,
+        must_stop=must_stop,
     )
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """Open the ledger that the settings name."""
+    redis = open_redis(settings.redis_url.get_secret_value())
+    return Ledger(redis, lease_seconds=settings.lease, urgent_window=settings.urgent_window)
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the bucket that the settings name."""
+    return Store(open_client(), settings.s3_bucket)

@@ -109,7 +109,7 @@ def _bucket(settings: Settings) -> Iterator[Finding]:
             yield _right(settings, what, right, check)
         yield _conditional(store, key)
     finally:
-        delete = _right(settings, "bucket lets it be deleted", "s3:DeleteObject", lambda: _delete(store, key))
+        delete = _right(settings, "bucket lets it be deleted", "s3:DeleteObject", lambda: store.delete(key))
     yield delete
 
 
@@ -135,11 +135,6 @@ def _multipart(store: Store, key: str) -> None:
     with reporting():
         upload = store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
         store.client.abort_multipart_upload(Bucket=store.bucket, Key=key, UploadId=upload["UploadId"])
-
-
-def _delete(store: Store, key: str) -> None:
-    with reporting():
-        store.client.delete_object(Bucket=store.bucket, Key=key)
 
 
 def _conditional(store: Store, key: str) -> Finding:

@@ -20,7 +20,7 @@ _MOST_SHOWN = 20
 def show_vault(console: Console, settings: Settings) -> bool:
     """Show queues, counters and the assets whose next step comes first."""
     ledger = Ledger(open_redis(settings.redis_url.get_secret_value()))
-    waiting = "  ".join(f"{queue} {ledger.redis.llen(queue)}" for queue in QUEUES)
+    waiting = "  ".join(f"{queue} {ledger.messages(queue)}" for queue in QUEUES)
     console.print(f"Waiting in queues: {waiting}")
     totals = Table("what", "", "", "count", title="Since the ledger began")
     for name, count in sorted(ledger.counters().items()):

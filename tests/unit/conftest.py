@@ -16,6 +16,8 @@ from workers.vault import Vault
 
 BUCKET = "vault"
 START = 1_800_000_000.0
+LEASE = 60.0
+URGENT = 86400.0
 
 
 @dataclass
@@ -33,15 +35,15 @@ class Clock:
 
 @dataclass
 class Sent:
-    """What was sent to Celery queues."""
+    """Tickets that were sent, by queue."""
 
-    messages: list[tuple[str, str, str]] = field(default_factory=list)
+    tickets: list[str] = field(default_factory=list)
 
-    def __call__(self, task_id: str, asset: str, queue: str) -> None:
-        self.messages.append((task_id, asset, queue))
+    def __call__(self, queue: str) -> None:
+        self.tickets.append(queue)
 
-    def take(self) -> list[tuple[str, str, str]]:
-        taken, self.messages = self.messages, []
+    def take(self) -> list[str]:
+        taken, self.tickets = self.tickets, []
         return taken
 
 
@@ -62,7 +64,7 @@ def redis() -> fakeredis.FakeRedis:
 
 @pytest.fixture
 def ledger(redis: fakeredis.FakeRedis) -> Ledger:
-    return Ledger(redis)
+    return Ledger(redis, lease_seconds=LEASE, urgent_window=URGENT)
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +93,8 @@ def vault(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Cloc
         ledger=ledger,
         store=store,
         session=open_session(settings),
-        send=sent,
+        send_ticket=sent,
+        send_callback=lambda *_: None,
         now=clock,
         monotonic=clock,
         random=lambda: 0.0,

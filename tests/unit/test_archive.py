@@ -3,6 +3,7 @@
 import hashlib
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -10,11 +11,10 @@ from structlog.testing import capture_logs
 
 from tests.conftest import Payload
 from tests.origin import Answer, Origin, film, picture, song
-from tests.unit.conftest import Clock, Sent
-from workers.archive import archive
+from tests.unit.conftest import LEASE, Clock, Sent
+from workers.archive import archive_next
 from workers.assets import AssetId
 from workers.ingest import ingest
-from workers.ledger import LEASE
 from workers.sweep import sweep
 from workers.vault import Vault
 
@@ -40,8 +40,8 @@ def state(vault: Vault, asset: AssetId = VIDEO) -> tuple[str | None, str | None]
 
 def run(vault: Vault, sent: Sent) -> None:
     """Do what the fleet would do with what was sent."""
-    for task_id, name, _ in sent.take():
-        archive(vault, AssetId(task_id, name))
+    for queue in sent.take():
+        archive_next(vault, queue, uuid4().hex)
 
 
 def test_a_callback_becomes_an_object_a_record_and_a_manifest(
@@ -61,7 +61,7 @@ def test_a_callback_becomes_an_object_a_record_and_a_manifest(
 
 
 def test_an_object_carries_its_identity_and_its_source_without_the_query(
-    vault: Vault, clock: Clock, origin: Origin, payload: Payload
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, payload: Payload
 ) -> None:
     callback = payload("music_first", origin.url)
     track = callback["data"]["data"][0]
@@ -69,7 +69,7 @@ def test_an_object_carries_its_identity_and_its_source_without_the_query(
     ingest(vault, json.dumps(callback), clock())
     task_id, track_id = callback["data"]["task_id"], track["id"]
     origin.serve("/a/%C3%A9.mp3", song("é"))
-    archive(vault, AssetId(task_id, f"{track_id}/cover"))
+    run(vault, sent)
     head = vault.store.client.head_object(Bucket="vault", Key=f"{task_id}/{track_id}/{task_id}_cover.mp3")
     assert head["ContentType"] == "audio/mpeg"
     assert {name: head["Metadata"][name] for name in ("task-id", "track-id", "stem")} == {
@@ -88,6 +88,9 @@ GOOD = film(2 * PART)
     ("bad", "reason"),
     [
         (Answer(GOOD, announced=len(GOOD) + 1), "truncated"),
+        (Answer(GOOD, announced=len(GOOD) - 1), "overlong"),
+        (Answer(GOOD, announced=PART), "overlong"),
+        (Answer(GOOD, announced=3000), "overlong"),
         (Answer(GOOD, cut_at=PART + 7), "truncated"),
         (Answer(GOOD, cut_at=7), "truncated"),
         (Answer(GOOD, chunked=True, cut_at=PART + 7), "truncated"),
@@ -268,7 +271,7 @@ def test_a_killed_workers_asset_is_taken_up_when_its_lease_ends(
     origin.serve(PATH, GOOD)
     ingest(vault, body, clock())
     sent.take()
-    vault.ledger.claim(VIDEO, "killed", now=clock())
+    vault.ledger.take(("assets",), "killed", now=clock())
     clock.advance(LEASE - 1)
     sweep(vault)
     assert sent.take() == []

@@ -6,11 +6,11 @@ import pytest
 
 from config.layout import KeyLayout
 from tests.conftest import Payload
-from tests.unit.conftest import START
+from tests.unit.conftest import LEASE, START, URGENT
 from workers.assets import AssetId
 from workers.callback import parse_callback
 from workers.errors import LeaseLostError
-from workers.ledger import ALARMS, GRACE, LEASE, Ledger
+from workers.ledger import ALARMS, GRACE, MOST_CRASHES, MOST_LAPSES, Ledger
 from workers.records import Lease, Recorded, TaskSnapshot
 
 DEADLINE = START + 1_000_000
@@ -23,9 +23,9 @@ def record(ledger: Ledger, body: dict[str, Any], *, now: float = START) -> Recor
     return ledger.record(callback, json.dumps(body), named, received_at=now, now=now)
 
 
-def claim(ledger: Ledger, asset: AssetId, owner: str, *, now: float = START) -> Lease:
-    lease = ledger.claim(asset, owner, now=now)
-    assert isinstance(lease, Lease), lease
+def take(ledger: Ledger, owner: str, *, now: float = START) -> Lease:
+    lease = ledger.take(("urgent", "assets"), owner, now=now)
+    assert lease
     return lease
 
 
@@ -35,10 +35,11 @@ def snapshot(ledger: Ledger, task_id: str) -> TaskSnapshot:
     return found
 
 
-def test_the_stages_of_a_task_and_their_repeats_send_each_asset_once(ledger: Ledger, payload: Payload) -> None:
+def test_the_stages_of_a_task_and_their_repeats_make_each_asset_ready_once(ledger: Ledger, payload: Payload) -> None:
     stages = ["music_text", "music_first", "music_complete", "music_complete", "music_first", "music_text"]
-    sent = [len(record(ledger, payload(name)).to_send) for name in stages]
-    assert sent == [0, 6, 6, 0, 0, 0]
+    ready = [record(ledger, payload(name)).ready["assets"] for name in stages]
+    assert ready == [0, 6, 6, 0, 0, 0]
+    assert ledger.ready() == {"urgent": 0, "assets": 12}
 
 
 def test_a_repeat_of_the_same_body_changes_nothing(ledger: Ledger, payload: Payload) -> None:
@@ -54,17 +55,21 @@ def test_a_late_first_does_not_take_a_complete_back(ledger: Ledger, payload: Pay
     assert snapshot(ledger, payload("music_first")["data"]["task_id"]).task["stage"] == "complete"
 
 
-def test_an_asset_is_claimed_by_one_owner_at_a_time(ledger: Ledger, payload: Payload) -> None:
+def test_an_asset_is_taken_by_one_owner_at_a_time(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
-    claim(ledger, VIDEO, "one")
-    assert ledger.claim(VIDEO, "two", now=START + LEASE - 1) == "held"
-    assert claim(ledger, VIDEO, "two", now=START + LEASE + 1).attempts == 2
+    take(ledger, "one")
+    assert ledger.take(("urgent", "assets"), "two", now=START) is None
+    assert ledger.make_ready(VIDEO, now=START + LEASE - 1) == ""
+    assert ledger.take(("urgent", "assets"), "two", now=START + LEASE - 1) is None
+    assert ledger.make_ready(VIDEO, now=START + LEASE + 1) == "assets"
+    assert take(ledger, "two", now=START + LEASE + 1).attempts == 2
 
 
 def test_who_has_lost_the_lease_can_change_nothing_any_more(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
-    lost = claim(ledger, VIDEO, "one")
-    kept = claim(ledger, VIDEO, "two", now=START + LEASE + 1)
+    lost = take(ledger, "one")
+    ledger.make_ready(VIDEO, now=START + LEASE + 1)
+    kept = take(ledger, "two", now=START + LEASE + 1)
     before = ledger.asset(VIDEO)
     with pytest.raises(LeaseLostError):
         ledger.heartbeat(lost, now=START + LEASE + 2)
@@ -74,49 +79,122 @@ def test_who_has_lost_the_lease_can_change_nothing_any_more(ledger: Ledger, payl
         ledger.settle(VIDEO, lost.owner, "archived", now=START)
     with pytest.raises(LeaseLostError):
         ledger.settle(VIDEO, "", "expired", now=START)
+    assert ledger.crashed(lost.owner, now=START) == ""
     assert ledger.asset(VIDEO) == before
     assert ledger.settle(VIDEO, kept.owner, "archived", now=START) == 0
 
 
-def test_a_heartbeat_moves_the_lease_and_the_alarm(
+def test_a_heartbeat_moves_the_lease_and_the_alarm_and_the_upload(
     ledger: Ledger, redis: fakeredis.FakeRedis, payload: Payload
 ) -> None:
     record(ledger, payload("video"))
-    lease = claim(ledger, VIDEO, "one")
-    ledger.heartbeat(lease, now=START + 30)
-    assert ledger.claim(VIDEO, "two", now=START + LEASE + 1) == "held"
+    lease = take(ledger, "one")
+    ledger.upload_began("id key", now=START)
+    ledger.heartbeat(lease, now=START + 30, upload="id key")
+    assert ledger.make_ready(VIDEO, now=START + LEASE + 1) == ""
     assert redis.zscore(ALARMS, str(VIDEO)) == START + 30 + LEASE
+    assert ledger.orphaned_uploads(now=START + LEASE + 1) == []
+    assert ledger.orphaned_uploads(now=START + 30 + LEASE + 1) == ["id key"]
 
 
 def test_each_asset_has_exactly_one_alarm_until_it_is_settled(
     ledger: Ledger, redis: fakeredis.FakeRedis, payload: Payload
 ) -> None:
     record(ledger, payload("video"))
-    assert redis.zscore(ALARMS, str(VIDEO)) == START + GRACE
-    lease = claim(ledger, VIDEO, "one")
+    assert redis.zscore(ALARMS, str(VIDEO)) == DEADLINE - URGENT
+    lease = take(ledger, "one")
     assert redis.zscore(ALARMS, str(VIDEO)) == START + LEASE
     ledger.postpone(lease, "stalled", streak=1, until=START + 500)
     assert redis.zscore(ALARMS, str(VIDEO)) == START + 500
-    lease = claim(ledger, VIDEO, "two", now=START + 500)
+    assert ledger.make_ready(VIDEO, now=START + 500) == "assets"
+    lease = take(ledger, "two", now=START + 500)
     ledger.settle(VIDEO, lease.owner, "archived", now=START + 501)
     assert redis.zscore(ALARMS, str(VIDEO)) is None
     assert redis.zrange(ALARMS, 0, -1) == [VIDEO.task_id]  # the manifest's
 
 
-def test_an_asset_in_its_backoff_is_not_claimed_by_a_stray_message(ledger: Ledger, payload: Payload) -> None:
+def test_an_asset_in_its_backoff_is_not_ready(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
-    ledger.postpone(claim(ledger, VIDEO, "one"), "rate_limited", streak=1, until=START + 500)
-    assert ledger.claim(VIDEO, "two", now=START + 499) == "waiting"
-    lease = claim(ledger, VIDEO, "two", now=START + 500)
+    ledger.postpone(take(ledger, "one"), "rate_limited", streak=1, until=START + 500)
+    assert ledger.ready() == {"urgent": 0, "assets": 0}
+    ledger.make_ready(VIDEO, now=START + 500)
+    lease = take(ledger, "two", now=START + 500)
     assert (lease.last_reason, lease.streak) == ("rate_limited", 1)
 
 
-@pytest.mark.parametrize("state", ["archived", "rejected", "expired"])
-def test_a_settled_asset_is_never_claimed_again(ledger: Ledger, payload: Payload, state: str) -> None:
+@pytest.mark.parametrize("state", ["archived", "rejected", "expired", "set_aside"])
+def test_a_settled_asset_is_never_ready_again(ledger: Ledger, payload: Payload, state: str) -> None:
     record(ledger, payload("video"))
-    ledger.settle(VIDEO, claim(ledger, VIDEO, "one").owner, state, now=START)
-    assert ledger.claim(VIDEO, "two", now=START + 10 * LEASE) == state
-    assert ledger.claim(AssetId("nobody", "knows"), "two", now=START) == "unknown"
+    ledger.settle(VIDEO, take(ledger, "one").owner, state, now=START)
+    assert ledger.make_ready(VIDEO, now=START + 10 * LEASE) == "settled"
+    assert ledger.ready() == {"urgent": 0, "assets": 0}
+    assert ledger.make_ready(AssetId("nobody", "knows"), now=START) == "settled"
+
+
+def test_waiting_work_is_not_made_ready_twice_however_long_it_waits(ledger: Ledger, payload: Payload) -> None:
+    record(ledger, payload("video"))
+    for days in range(1, 11):
+        assert ledger.make_ready(VIDEO, now=START + days * 3600) == ""
+    assert ledger.ready() == {"urgent": 0, "assets": 1}
+
+
+def test_waiting_work_becomes_urgent_as_its_deadline_draws_near_and_expires_at_it(
+    ledger: Ledger, redis: fakeredis.FakeRedis, payload: Payload
+) -> None:
+    record(ledger, payload("video"))
+    assert ledger.make_ready(VIDEO, now=DEADLINE - URGENT) == "urgent"
+    assert ledger.ready() == {"urgent": 1, "assets": 0}
+    assert redis.zscore(ALARMS, str(VIDEO)) == DEADLINE
+    assert ledger.make_ready(VIDEO, now=DEADLINE) == "expired"
+    assert ledger.settle(VIDEO, "", "expired", now=DEADLINE) == 0
+    assert ledger.ready() == {"urgent": 0, "assets": 0}
+
+
+def test_what_expires_first_is_taken_first_and_what_has_expired_not_at_all(ledger: Ledger, payload: Payload) -> None:
+    callback = parse_callback(payload("separation_split_stem"))
+    deadlines = [START + 3600 * (1 + (7 * number) % 12) for number in range(12)]
+    named = [(asset, asset.stem, deadline) for asset, deadline in zip(callback.assets, deadlines, strict=True)]
+    ledger.record(callback, "{}", named, received_at=START, now=START)
+    late = START + 3 * 3600
+    taken = [take(ledger, f"o{number}", now=late).deadline for number in range(9)]
+    assert taken == sorted(deadlines)[3:]
+    assert ledger.take(("urgent", "assets"), "nobody", now=late) is None
+
+
+def test_an_asset_over_which_processes_keep_dying_is_poison(ledger: Ledger, payload: Payload) -> None:
+    record(ledger, payload("video"))
+    for number in range(MOST_CRASHES):
+        assert ledger.make_ready(VIDEO, now=START + number) == ("" if number == 0 else "assets")
+        lease = take(ledger, f"o{number}", now=START + number)
+        assert ledger.crashed(lease.owner, now=START + number) == str(VIDEO)
+    assert ledger.make_ready(VIDEO, now=START + 10) == "poison"
+    assert ledger.make_ready(VIDEO, now=START + 11) == "poison"  # whoever was told so has died
+    assert ledger.settle(VIDEO, "", "set_aside", reason="worker_lost", now=START + 12) == 0
+
+
+def test_an_asset_that_was_caught_in_the_death_of_whole_workers_gets_more_patience(
+    ledger: Ledger, payload: Payload
+) -> None:
+    record(ledger, payload("video"))
+    now = START
+    for number in range(MOST_LAPSES - 1):
+        take(ledger, f"o{number}", now=now)
+        now += LEASE + 1
+        assert ledger.make_ready(VIDEO, now=now) == "assets"
+    ledger.postpone(take(ledger, "clean", now=now), "stalled", streak=1, until=now)
+    ledger.make_ready(VIDEO, now=now)
+    take(ledger, "again", now=now)
+    assert ledger.make_ready(VIDEO, now=now + LEASE + 1) == "assets"  # counted anew after a clean end
+
+
+def test_what_was_given_up_is_tried_again_when_a_person_wants_it(ledger: Ledger, payload: Payload) -> None:
+    record(ledger, payload("video"))
+    ledger.settle(VIDEO, take(ledger, "one").owner, "rejected", reason="gone", now=START)
+    assert ledger.revive(VIDEO, now=START + 5, deadline=DEADLINE)
+    assert not ledger.revive(VIDEO, now=START + 5, deadline=DEADLINE)
+    assert ledger.due(now=START + 6, limit=10) == [str(VIDEO)]
+    assert ledger.make_ready(VIDEO, now=START + 6) == "assets"
+    assert take(ledger, "two", now=START + 6).last_reason == ""
 
 
 def with_url(body: dict[str, Any], url: str) -> dict[str, Any]:
@@ -127,45 +205,36 @@ def test_a_later_callback_refreshes_the_url_of_what_is_not_archived_and_has_it_t
     ledger: Ledger, payload: Payload
 ) -> None:
     record(ledger, payload("video"))
-    ledger.postpone(claim(ledger, VIDEO, "one"), "gone", streak=3, until=START + 5000)
+    ledger.postpone(take(ledger, "one"), "gone", streak=3, until=START + 5000)
     refreshed = record(ledger, with_url(payload("video"), "http://origin.test/fresh.mp4"), now=START + 10)
-    assert [waiting.id for waiting in refreshed.to_send] == [VIDEO]
-    lease = claim(ledger, VIDEO, "two", now=START + 11)
+    assert refreshed.ready == {"urgent": 0, "assets": 1}
+    lease = take(ledger, "two", now=START + 11)
     assert (lease.url, lease.streak) == ("http://origin.test/fresh.mp4", 0)
 
 
 def test_a_later_callback_revives_what_was_rejected_but_only_with_another_url(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
-    ledger.settle(VIDEO, claim(ledger, VIDEO, "one").owner, "rejected", reason="gone", now=START)
-    assert record(ledger, payload("video")).to_send == []
+    ledger.settle(VIDEO, take(ledger, "one").owner, "rejected", reason="gone", now=START)
+    assert record(ledger, payload("video")).ready == {"urgent": 0, "assets": 0}
     revived = record(ledger, with_url(payload("video"), "http://origin.test/fresh.mp4"))
-    assert [waiting.id for waiting in revived.to_send] == [VIDEO]
-    assert revived.open == 1
+    assert (revived.ready["assets"], revived.open) == (1, 1)
 
 
 def test_a_later_callback_never_touches_what_is_archived(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
-    ledger.settle(VIDEO, claim(ledger, VIDEO, "one").owner, "archived", now=START, facts={"sha256": "abc"})
+    ledger.settle(VIDEO, take(ledger, "one").owner, "archived", now=START, facts={"sha256": "abc"})
     before = ledger.asset(VIDEO)
-    assert record(ledger, with_url(payload("video"), "http://evil.test/other.mp4")).to_send == []
+    assert record(ledger, with_url(payload("video"), "http://evil.test/other.mp4")).ready == {"urgent": 0, "assets": 0}
     assert ledger.asset(VIDEO) == before
 
 
 def test_a_due_alarm_rings_for_one_of_two_clocks(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
-    assert ledger.due(now=START + GRACE - 1, limit=10) == []
-    assert ledger.due(now=START + GRACE + 1, limit=10) == [str(VIDEO)]
-    assert ledger.due(now=START + GRACE + 1, limit=10) == []
-    assert ledger.due(now=START + 2 * GRACE + 2, limit=10) == [str(VIDEO)]  # its taker died
-
-
-def test_sending_late_does_not_move_the_alarm_of_what_has_moved_on(
-    ledger: Ledger, redis: fakeredis.FakeRedis, payload: Payload
-) -> None:
-    (waiting,) = record(ledger, payload("video")).to_send
-    ledger.postpone(claim(ledger, VIDEO, "quick"), "stalled", streak=1, until=START + 5)
-    ledger.sent([(waiting, START + 3600)])
-    assert redis.zscore(ALARMS, str(VIDEO)) == START + 5
+    due = DEADLINE - URGENT
+    assert ledger.due(now=due - 1, limit=10) == []
+    assert ledger.due(now=due, limit=10) == [str(VIDEO)]
+    assert ledger.due(now=due, limit=10) == []
+    assert ledger.due(now=due + GRACE, limit=10) == [str(VIDEO)]  # its taker died
 
 
 def test_a_manifest_of_an_older_version_is_not_the_last_word(
@@ -191,7 +260,7 @@ def test_redis_forgets_a_settled_task_in_time_and_keeps_one_in_flight(
     ledger.manifest_written(snapshot(ledger, VIDEO.task_id), "one", remember=100)
     task_keys = [key for key in redis.scan_iter() if VIDEO.task_id in key]
     assert [redis.ttl(key) for key in task_keys] == [-1] * 4
-    ledger.settle(VIDEO, claim(ledger, VIDEO, "one").owner, "archived", now=START)
+    ledger.settle(VIDEO, take(ledger, "one").owner, "archived", now=START)
     ledger.manifest_written(snapshot(ledger, VIDEO.task_id), "one", remember=100)
     assert [redis.ttl(key) for key in task_keys] == [100] * 4
     record(ledger, with_url(payload("video"), "http://origin.test/again.mp4"))

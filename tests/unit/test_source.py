@@ -19,28 +19,32 @@ def response(body: bytes, **headers: str) -> requests.Response:
     return made
 
 
-def read_all(source: Source) -> bytes:
+def source(first: requests.Response) -> Source:
+    return Source(first, lambda _: requests.Response(), max_bytes=1000, deadline=1, clock=lambda: 0)
+
+
+def read_all(reading: Source) -> bytes:
     buffer, taken = bytearray(7), bytearray()
-    while count := source.read_into(memoryview(buffer)):
+    while count := reading.read_into(memoryview(buffer)):
         taken += buffer[:count]
     return bytes(taken)
 
 
 def test_a_body_as_long_as_announced_is_whole() -> None:
-    source = Source(response(b"x" * 100, Content_Length="100"), max_bytes=1000, deadline=1, clock=lambda: 0)
-    assert read_all(source) == b"x" * 100
+    reading = source(response(b"x" * 100, Content_Length="100"))
+    assert read_all(reading) == b"x" * 100
 
 
 @pytest.mark.parametrize("announced", ["101", "99"])
 def test_a_body_shorter_or_longer_than_announced_is_not(announced: str) -> None:
-    source = Source(response(b"x" * 100, Content_Length=announced), max_bytes=1000, deadline=1, clock=lambda: 0)
+    reading = source(response(b"x" * 100, Content_Length=announced))
     with pytest.raises(TransientError) as raised:
-        read_all(source)
+        read_all(reading)
     assert raised.value.reason == "truncated"
 
 
 @pytest.mark.parametrize("nonsense", ["-5", "1e3", "", "lots", "٣"])
 def test_a_length_that_is_no_number_announces_nothing(nonsense: str) -> None:
-    source = Source(response(b"x" * 100, Content_Length=nonsense), max_bytes=1000, deadline=1, clock=lambda: 0)
-    assert source.announced is None
-    assert len(read_all(source)) == 100
+    reading = source(response(b"x" * 100, Content_Length=nonsense))
+    assert reading.announced is None
+    assert len(read_all(reading)) == 100

@@ -8,10 +8,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from workers.errors import LeaseLostError, TransientError
 from workers.parts import read_parts
-from workers.store import Store, open_client
+from workers.store import NewObject, Store, Stored, open_client
 
 PART = 5 * 1024**2
-NOTHING: dict[str, str] = {}
 
 
 def reader(content: bytes, most: int = 1_000_003) -> Callable[[memoryview], int]:
@@ -28,9 +27,30 @@ def reader(content: bytes, most: int = 1_000_003) -> Callable[[memoryview], int]
     return read_into
 
 
-def write(store: Store, content: bytes, *, alive: Callable[[], None] = lambda: None, **metadata: str) -> Any:
+class Holding:
+    """A hold that is never lost, unless ``lost``; it remembers the uploads that did not end."""
+
+    def __init__(self, *, lost: bool = False) -> None:
+        self.lost = lost
+        self.uploads: list[str] = []
+
+    def alive(self) -> None:
+        if self.lost:
+            raise LeaseLostError
+
+    def upload_began(self, upload: str) -> None:
+        self.uploads.append(upload)
+
+    def upload_ended(self) -> None:
+        self.uploads.pop()
+
+
+def write(store: Store, content: bytes, hold: Holding | None = None, **metadata: str) -> Stored:
     parts = read_parts(reader(content), PART)
-    return store.write_once("k", parts, content_type="audio/mpeg", metadata=metadata, alive=alive)
+    hold = hold or Holding()
+    stored = store.write_once(NewObject("k", "audio/mpeg", metadata), parts, hold)
+    assert hold.uploads == []
+    return stored
 
 
 def uploads(store: Store) -> list[Any]:
@@ -76,10 +96,10 @@ def _breaking_off(content: bytes, after: int) -> Iterator[bytearray]:
 
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_body_that_breaks_off_leaves_no_object_and_no_upload(store: Store, after: int) -> None:
+    hold = Holding()
     with pytest.raises(_BrokenError):
-        store.write_once(
-            "k", _breaking_off(bytes(4 * PART), after), content_type="x", metadata=NOTHING, alive=lambda: None
-        )
+        store.write_once(NewObject("k", "x", {}), _breaking_off(bytes(4 * PART), after), hold)
+    assert hold.uploads == []
     assert not store.exists("k")
     assert uploads(store) == []
 
@@ -102,11 +122,8 @@ def test_who_loses_the_lease_while_a_part_is_under_way_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("workers.parts._WATCH_SECONDS", 0.0)
 
-    def lost() -> None:
-        raise LeaseLostError
-
     with pytest.raises(LeaseLostError):
-        write(store, bytes(3 * PART), alive=lost)
+        write(store, bytes(3 * PART), Holding(lost=True))
     assert not store.exists("k")
     assert uploads(store) == []
 
@@ -154,3 +171,10 @@ def test_of_two_writers_at_once_the_second_changes_nothing(store: Store, size: i
     assert write(store, random.Random(2).randbytes(size)).sha256 == hashlib.sha256(rival).hexdigest()
     assert store.read_text("k") == rival
     assert uploads(store) == []
+
+
+def test_an_upload_that_nobody_ended_can_be_aborted_by_its_name_and_more_than_once(store: Store) -> None:
+    upload_id = store.client.create_multipart_upload(Bucket=store.bucket, Key="a b/ü")["UploadId"]
+    store.abort(f"{upload_id} a b/ü")
+    assert uploads(store) == []
+    store.abort(f"{upload_id} a b/ü")

@@ -1,5 +1,5 @@
--- An asset needs nothing more: archived or rejected by its owner, or expired while nobody ("") held it.
--- KEYS: record, task, alarms, counters
+-- An asset needs nothing more: archived or rejected by its owner, or given up while nobody ("") held it.
+-- KEYS: record, task, alarms, counters, ready:urgent, ready:assets, taken
 -- ARGV: asset member, task member, owner, state, reason, now, the task's alarm, then fields and values
 -- Reply: the task's unsettled assets, or -1 where the lease was lost
 local record, task, alarms, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -7,10 +7,13 @@ local owner, state, reason, now = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local known = redis.call('HMGET', record, 'state', 'owner')
 local held = owner == '' and 'pending' or 'transferring'
 if known[1] ~= held or (known[2] or '') ~= owner then return -1 end
-redis.call('HDEL', record, 'owner', 'lease', 'not_before', 'error', 'streak')
+redis.call('HDEL', record, 'owner', 'lease', 'error', 'streak', 'lapses', 'crashes')
+redis.call('HDEL', KEYS[7], owner)
 redis.call('HSET', record, 'state', state, 'settled_at', now)
 if reason ~= '' then redis.call('HSET', record, 'error', reason) end
 for i = 8, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
+redis.call('ZREM', KEYS[5], ARGV[1])
+redis.call('ZREM', KEYS[6], ARGV[1])
 redis.call('ZREM', alarms, ARGV[1])
 redis.call('HINCRBY', counters, 'assets|' .. state .. '|' .. reason, 1)
 redis.call('HINCRBY', task, 'version', 1)

@@ -1,0 +1,31 @@
+-- An asset's alarm rang: make it ready for a worker, or say why it is not.
+-- KEYS: record, alarms, taken, ready:urgent, ready:assets
+-- ARGV: now, member, urgent window, most crashes, most lapsed leases
+-- Reply: 'urgent' or 'assets' where it became ready there, '' where it needs nothing yet,
+--        'expired' or 'poison' where it should be settled so, 'settled' where it is
+local record, alarms, taken, urgent, assets = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local now, member, window = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local known = redis.call('HMGET', record, 'state', 'deadline', 'lease', 'owner', 'crashes', 'lapses')
+local state, deadline, lapses = known[1], tonumber(known[2]), tonumber(known[6] or '0')
+if state == 'transferring' then
+  if tonumber(known[3]) > now then
+    redis.call('ZADD', alarms, known[3], member)
+    return ''
+  end
+  lapses = lapses + 1
+  redis.call('HSET', record, 'state', 'pending', 'error', 'worker_lost', 'lapses', lapses)
+  redis.call('HDEL', record, 'owner', 'lease')
+  redis.call('HDEL', taken, known[4])
+elseif state ~= 'pending' then
+  redis.call('ZREM', alarms, member)
+  return 'settled'
+end
+if deadline <= now then return 'expired' end
+if tonumber(known[5] or '0') >= tonumber(ARGV[4]) or lapses >= tonumber(ARGV[5]) then return 'poison' end
+local queue, look_at, name = assets, deadline - window, 'assets'
+if look_at <= now then queue, look_at, name = urgent, deadline, 'urgent' end
+redis.call('ZADD', alarms, look_at, member)
+local waits = redis.call('ZSCORE', queue, member)
+redis.call('ZREM', queue == urgent and assets or urgent, member)
+redis.call('ZADD', queue, deadline, member)
+return waits and '' or name

@@ -1,0 +1,21 @@
+-- Give a worker the asset that expires first, until its lease ends.
+-- KEYS: alarms, taken, then the ready sets to look in, in this order
+-- ARGV: now, owner, end of lease, the records' common prefix
+-- Reply: {asset, its whole record}, or {} where nothing is ready
+for i = 3, #KEYS do
+  while true do
+    -- What has expired is the sweep's to settle; no time is spent on it.
+    local member = redis.call('ZRANGEBYSCORE', KEYS[i], '(' .. ARGV[1], '+inf', 'LIMIT', 0, 1)[1]
+    if not member then break end
+    redis.call('ZREM', KEYS[i], member)
+    local record = ARGV[4] .. member
+    if redis.call('HGET', record, 'state') == 'pending' then
+      redis.call('HINCRBY', record, 'attempts', 1)
+      redis.call('HSET', record, 'state', 'transferring', 'owner', ARGV[2], 'lease', ARGV[3], 'started_at', ARGV[1])
+      redis.call('HSET', KEYS[2], ARGV[2], member)
+      redis.call('ZADD', KEYS[1], ARGV[3], member)
+      return {member, redis.call('HGETALL', record)}
+    end
+  end
+end
+return {}

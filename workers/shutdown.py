@@ -1,0 +1,19 @@
+"""A worker that must end says so to its pool processes, and they hand back what they cannot finish in time."""
+
+import mmap
+import struct
+import time
+
+#: Memory that forked processes share: when the shutdown began, in the system's monotonic seconds; 0 before.
+_began = mmap.mmap(-1, 8)
+
+
+def begin() -> None:
+    """Note in the worker's main process that it is shutting down."""
+    struct.pack_into("d", _began, 0, time.monotonic())
+
+
+def is_due(grace: float) -> bool:
+    """Tell whether a shutdown began ``grace`` seconds ago or earlier."""
+    began: float = struct.unpack_from("d", _began)[0]
+    return began > 0 and time.monotonic() - began >= grace
