@@ -2,6 +2,8 @@
 
 import os
 
+from config.settings import load_settings_or_exit
+
 bind = os.environ.get("STEMVAULT_BIND", "0.0.0.0:8000")
 workers = 2
 # Threads read requests while others wait for Redis, and a connection that idles holds no thread.
@@ -24,3 +26,8 @@ loglevel = "warning"
 # Heartbeats go to memory, and no socket is left in a home directory: the root file system may be read-only.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
 control_socket_disable = True
+
+
+def on_starting(_server: object) -> None:
+    """Find faults in the settings once, in the master, before any worker is there to die of them."""
+    load_settings_or_exit()

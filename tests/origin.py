@@ -1,6 +1,7 @@
 """A provider that misbehaves for real: an HTTP server on loopback whose answers each test writes itself."""
 
 import gzip
+import re
 import socket
 import struct
 import threading
@@ -36,6 +37,11 @@ class Answer:
     pause: float = 0.0
     """Seconds to wait between pieces."""
     piece: int = _PIECE
+    etag: str = ""
+    """With one, and unless ``ranges`` is off, a Range is answered by 206 as RFC 9110 has it."""
+    ranges: bool = True
+    believes_any: bool = False
+    """Answers 206 whatever If-Range says, as a careless source does."""
 
 
 class Origin:
@@ -45,6 +51,7 @@ class Origin:
         self.url = ""
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.over = threading.Event()
+        self.otherwise: Callable[[str], Answer] = lambda _: Answer(b"no such file", status=404)
         self._answers: dict[str, list[Answer]] = {}
         self._lock = threading.Lock()
 
@@ -63,7 +70,7 @@ class Origin:
             self.requests.append((path, headers))
             answers = self._answers.get(path.partition("?")[0])
             if not answers:
-                return Answer(b"no such file", status=404)
+                return self.otherwise(path)
             return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
@@ -74,7 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         answer = self.origin.next_answer(self.path, dict(self.headers))
         body = gzip.compress(answer.body) if answer.gzipped else answer.body
-        self.send_response(answer.status)
+        start = self._start(answer)
+        self.send_response(206 if start else answer.status)
+        if answer.etag:
+            self.send_header("ETag", answer.etag)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+            body = body[start:]
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if answer.gzipped:
@@ -88,6 +101,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         with suppress(OSError):
             self._send(answer, body)
+
+    def _start(self, answer: Answer) -> int:
+        wanted = re.fullmatch(r"bytes=([0-9]+)-", self.headers.get("Range", ""))
+        same = answer.believes_any or self.headers.get("If-Range") in {None, answer.etag}
+        return int(wanted[1]) if wanted and answer.etag and answer.ranges and same else 0
 
     def _send(self, answer: Answer, body: bytes) -> None:
         sent = 0

@@ -45,9 +45,9 @@ def restore_task(vault: Vault, task_id: str) -> None:
 
     Raises ``TransientError`` when the bucket cannot be asked.
     """
-    text = vault.store.read_text(vault.settings.layout.manifest_key(task_id))
-    if text is not None:
-        vault.ledger.restore(snapshot_of(json.loads(text)), remember=vault.settings.ledger_retention)
+    manifest = vault.store.read_json(vault.settings.layout.manifest_key(task_id))
+    if manifest is not None:
+        vault.ledger.restore(snapshot_of(manifest), remember=vault.settings.ledger_retention)
 
 
 def status(snapshot: TaskSnapshot) -> str:

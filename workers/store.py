@@ -18,6 +18,7 @@ import boto3
 from awscrt.checksums import crc32
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import add_expect_header
 
 from workers.errors import TransientError
 from workers.parts import Digest, Uploader
@@ -37,13 +38,16 @@ def open_client(*, connect_timeout: float = 5, read_timeout: float = 40, attempt
     config = Config(
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
-        retries={"mode": "standard", "max_attempts": attempts},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={"payload_signing_enabled": False},
         tcp_keepalive=True,
     )
-    return boto3.session.Session().client("s3", config=config)
+    client = boto3.session.Session().client("s3", config=config)
+    # Asking leave before each body (Expect: 100-continue) costs a round trip, and a second where S3 is silent.
+    client.meta.events.unregister("before-call.s3", add_expect_header)
+    return client
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +242,16 @@ class Store:
                 ChecksumCRC32=_crc32(body),
                 Metadata={name: value.encode("ascii", "replace").decode() for name, value in metadata.items()},
             )
+
+    def read_json(self, key: str) -> Any:  # noqa: ANN401 - any JSON document
+        """Read a small JSON document, or None where there is none."""
+        text = self.read_text(key)
+        return None if text is None else json.loads(text)
+
+    def metadata(self, key: str) -> dict[str, str]:
+        """Give an object's metadata."""
+        with reporting():
+            return self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"]
 
     def list(self, prefix: str, *, limit: int) -> list[str]:
         """Give up to ``limit`` (1000 at most) keys below the prefix, in alphabetical order."""

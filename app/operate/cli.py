@@ -4,7 +4,6 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 
 import click
 from redis.exceptions import RedisError
@@ -15,6 +14,7 @@ from app.operate.doctor import examine
 from app.operate.embedded import embedded_stack
 from app.operate.processes import StartError
 from app.operate.replay import replay
+from app.operate.retry import retry_task
 from app.operate.status import show_task, show_vault
 from app.operate.up import stay_up
 from config.settings import SettingsError, load_settings
@@ -84,8 +84,20 @@ def status(task: str | None) -> None:
 
 
 @main.command(name="replay")
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, required=True)
 @_plain_errors
-def replay_files(files: tuple[Path, ...]) -> None:
-    """Take in callbacks from FILES, each the body of one, as if the provider had sent them now."""
+def replay_files(files: tuple[str, ...]) -> None:
+    """Take in callbacks from FILES, each the body of one, as if the provider had sent them now.
+
+    A FILE that begins with _unrecognized/ is looked for in the bucket.
+    """
     sys.exit(0 if replay(console, load_settings(), files) else 1)
+
+
+@main.command()
+@click.argument("task")
+@click.argument("asset", required=False)
+@_plain_errors
+def retry(task: str, asset: str | None) -> None:
+    """Try again what was given up of TASK: one ASSET (as status names it), or all of them."""
+    sys.exit(0 if retry_task(console, load_settings(), task, asset) else 1)

@@ -72,6 +72,7 @@ def _broker(redis: "Redis") -> Iterator[Finding]:
         info: dict[str, Any] = redis.info("server")
         policy = redis.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
         append_only = redis.config_get("appendonly").get("appendonly", "")
+        fsync = redis.config_get("appendfsync").get("appendfsync", "")
     except RedisError as error:
         advice = f"Redis did not answer ({type(error).__name__}). Is {PREFIX}REDIS_URL right, and the server up?"
         yield Finding("broker", good=False, advice=advice)
@@ -82,6 +83,12 @@ def _broker(redis: "Redis") -> Iterator[Finding]:
         good=append_only == "yes",
         warning=True,
         advice="Start Redis with --appendonly yes, or a restart can lose callbacks that were acknowledged.",
+    )
+    yield Finding(
+        "broker writes its append-only file to disk every second or always",
+        good=fsync in {"always", "everysec"},
+        warning=True,
+        advice=f"appendfsync is {fsync}: set everysec (a power cut can lose the last second) or always (nothing).",
     )
     yield Finding(
         "broker never evicts",
@@ -108,6 +115,7 @@ def _bucket(settings: Settings) -> Iterator[Finding]:
         for what, right, check in rights:
             yield _right(settings, what, right, check)
         yield _conditional(store, key)
+        yield _lifecycle(store)
     finally:
         delete = _right(settings, "bucket lets it be deleted", "s3:DeleteObject", lambda: store.delete(key))
     yield delete
@@ -149,3 +157,21 @@ def _conditional(store: Store, key: str) -> Finding:
         "It ignores If-None-Match: two workers at one asset could both write it. Their bytes are checked all the same."
     )
     return Finding(what, good=honoured, warning=True, advice=advice)
+
+
+def _lifecycle(store: Store) -> Finding:
+    """Look for the rule that clears up behind a worker that died between two lines of ours."""
+    what = "bucket aborts multipart uploads that were left behind"
+    try:
+        with reporting():
+            rules = store.client.get_bucket_lifecycle_configuration(Bucket=store.bucket)["Rules"]
+    except TransientError:
+        rules = []
+    good = any("AbortIncompleteMultipartUpload" in rule and rule.get("Status") == "Enabled" for rule in rules)
+    advice = (
+        "The sweep aborts those that the ledger knows of. For the rest add a lifecycle rule: aws s3api "
+        f"put-bucket-lifecycle-configuration --bucket {store.bucket} --lifecycle-configuration "
+        '\'{"Rules": [{"ID": "stemvault", "Status": "Enabled", "Filter": {"Prefix": ""}, '
+        '"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}]}\''
+    )
+    return Finding(what, good=good, warning=True, advice=advice)

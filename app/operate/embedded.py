@@ -79,6 +79,13 @@ class Stack:
         """Give the process of that name."""
         return next(process for process in self.group.processes if process.name == name)
 
+    def restart(self, name: str) -> Process:
+        """Kill the process of that name, if it still lives, and start it again."""
+        process = self.process(name)
+        process.kill()
+        self.group.processes.remove(process)
+        return {"redis": self.start_redis, "worker": self.start_worker, "beat": self.start_beat}[name]()
+
     def start_redis(self) -> Process:
         """Start redis-server with what the promise needs of a broker: every write on disk, nothing evicted."""
         command = [redis_server(), "--port", str(self.redis_port), "--bind", "127.0.0.1"]

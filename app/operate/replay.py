@@ -10,17 +10,32 @@ from app.publish import CallbackQueue, PublishError
 from config.settings import Settings
 from workers.callback import parse_body, task_id_of
 from workers.errors import UnreadableCallbackError
+from workers.vault import open_store
 
 
-def replay(console: Console, settings: Settings, paths: Iterable[Path]) -> bool:
-    """Enqueue the callback in each file, and tell whether all were; a bad file does not stop the others."""
+def replay(console: Console, settings: Settings, names: Iterable[str]) -> bool:
+    """Enqueue the callback in each file, and tell whether all were; a bad file does not stop the others.
+
+    A name below ``_unrecognized/`` is an object in the bucket, which is left there.
+    """
     queue = CallbackQueue(settings.redis_url.get_secret_value())
-    taken = [_replay_one(console, queue, path) for path in paths]
+    taken = [_replay_one(console, queue, name, _read(settings, name)) for name in names]
     return all(taken)
 
 
-def _replay_one(console: Console, queue: CallbackQueue, path: Path) -> bool:
-    body = path.read_bytes()
+def _read(settings: Settings, name: str) -> bytes | None:
+    folder = settings.layout.unrecognized_key("")
+    if name.startswith(("_unrecognized/", folder)):
+        key = settings.layout.unrecognized_key(name.rpartition("/")[2])
+        return open_store(settings).read_text(key)
+    path = Path(name)
+    return path.read_bytes() if path.is_file() else None
+
+
+def _replay_one(console: Console, queue: CallbackQueue, path: str, body: bytes | None) -> bool:
+    if body is None:
+        console.print(f"[red]{path}: not taken: there is no such file")
+        return False
     try:
         task_id = task_id_of(parse_body(body))
         queue.publish(body.decode(), time.time())

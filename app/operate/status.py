@@ -8,18 +8,16 @@ from rich.table import Table
 
 from config.settings import Settings
 from workers.assets import AssetId
-from workers.ledger import Ledger
 from workers.manifest import document
 from workers.queues import QUEUES
-from workers.store import Store, open_client
-from workers.vault import open_redis
+from workers.vault import open_ledger, open_store
 
 _MOST_SHOWN = 20
 
 
 def show_vault(console: Console, settings: Settings) -> bool:
     """Show queues, counters and the assets whose next step comes first."""
-    ledger = Ledger(open_redis(settings.redis_url.get_secret_value()))
+    ledger = open_ledger(settings)
     waiting = "  ".join(f"{queue} {ledger.messages(queue)}" for queue in QUEUES)
     console.print(f"Waiting in queues: {waiting}")
     totals = Table("what", "", "", "count", title="Since the ledger began")
@@ -35,20 +33,32 @@ def show_vault(console: Console, settings: Settings) -> bool:
         columns = (record.get("state", "?"), record.get("attempts", ""), record.get("error", ""))
         steps.add_row(member, *columns, _span(at - now), left)
     console.print(steps)
+    _show_kept(console, settings)
     in_flight = ledger.in_flight()
     console.print(f"{in_flight} in flight" + (f", the first {_MOST_SHOWN} shown" if in_flight > _MOST_SHOWN else ""))
     return True
 
 
+def _show_kept(console: Console, settings: Settings) -> None:
+    """Show the callbacks that people have to look at."""
+    store = open_store(settings)
+    keys = store.list(settings.layout.unrecognized_key(""), limit=_MOST_SHOWN)
+    if keys:
+        kept = Table("kept for you to look at: stemvault replay KEY takes it in again", "why")
+        for key in keys:
+            kept.add_row(key, store.metadata(key).get("why", ""))
+        console.print(kept)
+
+
 def show_task(console: Console, settings: Settings, task_id: str) -> bool:
     """Show one task as JSON, from the ledger, or from its manifest where the ledger has forgotten it."""
-    snapshot = Ledger(open_redis(settings.redis_url.get_secret_value())).snapshot(task_id)
+    snapshot = open_ledger(settings).snapshot(task_id)
     if snapshot:
         console.print_json(json.dumps(document(snapshot)))
         return True
-    text = Store(open_client(), settings.s3_bucket).read_text(settings.layout.manifest_key(task_id))
-    if text:
-        console.print_json(text.decode())
+    manifest = open_store(settings).read_json(settings.layout.manifest_key(task_id))
+    if manifest is not None:
+        console.print_json(json.dumps(manifest))
         return True
     console.print(f"Nothing is known of task {task_id}, neither in Redis nor in the bucket.")
     return False

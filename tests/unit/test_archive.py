@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,9 +13,11 @@ from structlog.testing import capture_logs
 from tests.conftest import Payload
 from tests.origin import Answer, Origin, film, picture, song
 from tests.unit.conftest import LEASE, Clock, Sent
+from workers import inbox
 from workers.archive import archive_next
 from workers.assets import AssetId
 from workers.ingest import ingest
+from workers.ledger import MOST_CRASHES
 from workers.sweep import sweep
 from workers.vault import Vault
 
@@ -368,3 +371,142 @@ def test_waiting_for_the_bucket_does_not_lose_what_was_announced(
 def test_the_environment_has_no_say_in_how_assets_are_fetched(vault: Vault) -> None:
     assert isinstance(vault.session, requests.Session)
     assert not vault.session.trust_env
+
+
+def test_a_transfer_that_breaks_goes_on_where_it_broke_when_the_source_proves_it_is_the_same_file(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    broken = [Answer(GOOD, etag='"v1"', cut_at=cut) for cut in (PART + 7, PART // 2, 1000)]
+    origin.serve(PATH, *broken, Answer(GOOD, etag='"v1"'))
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert stored(vault) == GOOD
+    assert vault.ledger.asset(VIDEO)["attempts"] == "1"
+    asked = [headers.get("Range") for _, headers in origin.requests]
+    assert asked[0] is None
+    starts = [int((wanted or "")[6:-1]) for wanted in asked[1:]]
+    assert len(starts) == 3
+    assert starts == sorted(starts)
+    assert starts[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (Answer(GOOD, cut_at=PART), Answer(GOOD)),
+        (Answer(GOOD, etag='W/"v1"', cut_at=PART), Answer(GOOD, etag='W/"v1"')),
+        (Answer(GOOD, etag='"v1"', cut_at=PART), Answer(GOOD, etag='"v1"', ranges=False)),
+        (Answer(GOOD[::-1], etag='"v1"', cut_at=PART), Answer(GOOD, etag='"v2"')),
+        (Answer(GOOD[::-1], etag='"v1"', cut_at=PART), Answer(GOOD, etag='"v2"', believes_any=True)),
+        (Answer(GOOD[: 2 * PART], etag='"v1"', cut_at=PART), Answer(GOOD, etag='"v1"')),
+        (Answer(GOOD, etag='"v1"', gzipped=True, cut_at=5000), Answer(GOOD, etag='"v1"')),
+    ],
+    ids=["no_validator", "weak_etag", "no_ranges", "changed", "changed_and_careless", "other_length", "encoded"],
+)
+def test_a_transfer_that_breaks_starts_over_when_nothing_proves_that_it_is_the_same_file(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str, first: Answer, then: Answer
+) -> None:
+    if first.body[:8] != GOOD[:8]:
+        first = replace(first, body=GOOD[:PART] + first.body[PART:])
+    origin.serve(PATH, first, then)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert state(vault) == ("pending", "truncated")
+    clock.advance(60)
+    sweep(vault)
+    run(vault, sent)
+    assert stored(vault) == GOOD
+
+
+def test_a_source_that_breaks_at_the_same_byte_again_and_again_is_left_for_later(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, Answer(GOOD, etag='"v1"', cut_at=PART), Answer(GOOD, etag='"v1"', cut_at=0))
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert state(vault) == ("pending", "truncated")
+    assert len(origin.requests) <= 4
+
+
+def test_who_must_stop_hands_its_asset_back_at_once(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    stopping = Vault(**{**vars(vault), "must_stop": lambda: True})
+    run(stopping, sent)
+    assert state(vault) == ("pending", "handed_back")
+    assert vault.store.client.list_multipart_uploads(Bucket="vault").get("Uploads", []) == []
+    run(vault, sent)
+    assert stored(vault) == GOOD
+
+
+def test_a_dead_workers_upload_is_aborted_by_the_sweep(vault: Vault, clock: Clock) -> None:
+    client = vault.store.client
+    upload_id = client.create_multipart_upload(Bucket="vault", Key=KEY)["UploadId"]
+    vault.ledger.upload_began(f"{upload_id} {KEY}", now=clock())
+    clock.advance(LEASE - 1)
+    sweep(vault)
+    assert len(client.list_multipart_uploads(Bucket="vault")["Uploads"]) == 1
+    clock.advance(2)
+    sweep(vault)
+    assert "Uploads" not in client.list_multipart_uploads(Bucket="vault")
+
+
+def test_lost_tickets_are_made_up_for_by_the_sweep(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    assert sent.take() == ["assets"]  # and they are gone
+    sweep(vault)
+    run(vault, sent)
+    assert stored(vault) == GOOD
+    sweep(vault)
+    assert sent.take() == []
+
+
+def test_a_callback_that_keeps_crashing_its_worker_is_set_aside_with_the_reason(
+    vault: Vault, clock: Clock, body: str
+) -> None:
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    for _ in range(MOST_CRASHES):
+        vault.ledger.callback_begins(digest)  # and the process dies
+    ingest(vault, body, clock())
+    assert vault.ledger.snapshot(VIDEO.task_id) is None
+    key = f"_unrecognized/{digest}.json"
+    assert stored(vault, key) == body.encode()
+    assert "crashing" in vault.store.client.head_object(Bucket="vault", Key=key)["Metadata"]["why"]
+    ingest(vault, body, clock())  # a person has it replayed
+    assert vault.ledger.snapshot(VIDEO.task_id)
+
+
+def test_a_callback_that_fails_cleanly_is_not_counted_as_crashing(
+    vault: Vault, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("workers.ingest.parse_callback", lambda _: 1 / 0)
+        for _ in range(2 * MOST_CRASHES):
+            with pytest.raises(ZeroDivisionError):
+                ingest(vault, body, clock())
+    ingest(vault, body, clock())
+    assert vault.ledger.snapshot(VIDEO.task_id)
+
+
+def test_the_inbox_is_drained_in_order_and_a_broken_off_round_loses_nothing(vault: Vault) -> None:
+    layout = vault.settings.layout
+    bodies = [f'{{"n": {number}}}' for number in range(4)]
+    for number, each in enumerate(bodies):
+        inbox.keep(vault.store, layout, each.encode(), 1_800_000_000.125 + number)
+    taken: list[tuple[str, float]] = []
+
+    def take_two(text: str, received_at: float) -> None:
+        if len(taken) == 2:
+            raise ConnectionError
+        taken.append((text, received_at))
+
+    with pytest.raises(ConnectionError):
+        inbox.drain(vault.store, layout, take_two)
+    assert inbox.drain(vault.store, layout, lambda *each: taken.append(each)) == 2
+    assert taken == [(each, 1_800_000_000.125 + number) for number, each in enumerate(bodies)]
+    assert inbox.drain(vault.store, layout, lambda *each: taken.append(each)) == 0

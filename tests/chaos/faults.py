@@ -1,0 +1,243 @@
+"""The bad days: each fault is a function of a town and a scale, and ends with what was lost by it.
+
+Scale 1 is what ``make chaos`` runs; ``make test`` runs the same at a tenth or so.
+"""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.chaos.town import PART, Row, Town, content
+from tests.integration.conftest import eventually
+from tests.origin import Answer
+from workers.assets import AssetId
+
+Fault = Callable[[Town, float], Row]
+
+
+def _times(number: int, scale: float, *, least: int = 1) -> int:
+    return max(least, round(number * scale))
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@contextmanager
+def _under_load(town: Town, pause: float = 0.05) -> Iterator[None]:
+    """Deliver callbacks all the while."""
+    over = threading.Event()
+
+    def keep_calling() -> None:
+        while not over.wait(pause):
+            town.call(1)
+
+    callers = [threading.Thread(target=keep_calling) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for caller in callers:
+            caller.join()
+
+
+def worker_killed(town: Town, scale: float) -> Row:
+    """SIGKILL the worker and all its processes in mid-transfer, at random moments."""
+    town.size, town.pause = 2 * PART + 1000, 0.02
+    town.call_many(_times(40, scale, least=6))
+    times = _times(20, scale, least=3)
+    chance = random.Random(1)
+    for _ in range(times):
+        eventually(lambda: town.ledger.redis.hlen("stemvault:taken") > 0)
+        time.sleep(chance.uniform(0.1, 1.5))
+        town.stack.restart("worker")
+    return town.judge("worker SIGKILLed in mid-transfer", times)
+
+
+def worker_told_to_end(town: Town, scale: float) -> Row:
+    """SIGTERM, as a deploy does: what cannot end in time is handed back, and no lease has to run out."""
+    town.size, town.pause = 3 * PART, 0.2
+    times = _times(5, scale)
+    town.call_many(_times(10, scale, least=3), stems=1)
+    for _ in range(times):
+        eventually(lambda: town.ledger.redis.hlen("stemvault:taken") > 0)
+        worker = town.stack.process("worker")
+        worker.popen.send_signal(signal.SIGTERM)
+        worker.popen.wait(30)
+        assert town.ledger.redis.hlen("stemvault:taken") == 0, "something was not handed back"
+        town.stack.restart("worker")
+    town.pause = 0.01
+    return town.judge("worker SIGTERMed in mid-transfer", times)
+
+
+def pool_process_dies(town: Town, scale: float) -> Row:
+    """One asset's process dies again and again, as by lack of memory; the others are stored meanwhile."""
+    town.stack.group.processes.remove(worker := town.stack.process("worker"))
+    worker.kill()
+    worker = town.stack.start_worker("worker", "--concurrency", "1")
+    town.origin.serve("/poison/s0.mp3", Answer(content("/poison/s0.mp3", town.size), pause=0.3, piece=16 * 1024))
+    poison = AssetId("poison", "s0")
+    town.call(1, name="poison")
+    deaths = 0
+    while (state := town.ledger.asset(poison).get("state")) != "set_aside":
+        if state == "transferring":
+            os.kill(_children(worker.pid)[-1], signal.SIGKILL)
+            deaths += 1
+            eventually(lambda: town.ledger.asset(poison).get("state") != "transferring")
+            if deaths == 1:
+                town.call_many(_times(20, scale, least=3))
+        time.sleep(0.05)
+    town.origin.serve("/poison/s0.mp3", content("/poison/s0.mp3", town.size))
+    assert town.ledger.revive(poison, now=time.time(), deadline=time.time() + 3600), "stemvault retry had nothing to do"
+    return town.judge(f"one asset's process dies {deaths} times, set aside, then retried", deaths)
+
+
+def beat_killed(town: Town, scale: float) -> Row:
+    """SIGKILL the clock while sources fail, so that retries wait for it."""
+    times = _times(5, scale)
+    for number in range(times):
+        path = f"/b{number}/s0.mp3"
+        town.origin.serve(path, Answer(status=503), Answer(content(path, town.size)))
+        town.call(1, name=f"b{number}")
+        town.stack.restart("beat")
+        time.sleep(0.5)
+    return town.judge("beat SIGKILLed", times)
+
+
+def gunicorn_workers_killed(town: Town, scale: float) -> Row:
+    """SIGKILL gunicorn's workers under load."""
+    times = _times(20, scale, least=3)
+    with _under_load(town):
+        for _ in range(times):
+            time.sleep(0.5)
+            children = eventually(lambda: _children(town.stack.process("ingress").pid))
+            os.kill(random.Random(times).choice(children), signal.SIGKILL)
+    return town.judge("gunicorn worker SIGKILLed under load", times)
+
+
+def redis_killed(town: Town, scale: float) -> Row:
+    """SIGKILL redis-server under load and start it again on its append-only file."""
+    times = _times(5, scale, least=2)
+    with _under_load(town):
+        for _ in range(times):
+            time.sleep(2)
+            redis = town.stack.process("redis")
+            redis.kill()
+            time.sleep(1)
+            town.stack.restart("redis")
+    return town.judge("redis-server SIGKILLed and restarted under load", times)
+
+
+def redis_frozen(town: Town, scale: float) -> Row:
+    """SIGSTOP redis-server for 20 s under load."""
+    with _under_load(town):
+        time.sleep(1)
+        os.kill(town.stack.process("redis").pid, signal.SIGSTOP)
+        time.sleep(max(4.0, 20 * scale))
+        os.kill(town.stack.process("redis").pid, signal.SIGCONT)
+    return town.judge("redis-server frozen under load", 1)
+
+
+def redis_emptied(town: Town, scale: float) -> Row:
+    """FLUSHALL after archiving: repeats of every callback download nothing again."""
+    tasks = [f"f{number}" for number in range(_times(10, scale, least=3))]
+    for task in tasks:
+        town.call(2, name=task)
+    eventually(town.quiet)
+    asked = len(town.origin.requests)
+    town.ledger.redis.flushall()
+    for task in tasks:
+        town.call(2, name=task)
+    row = town.judge("redis emptied after archiving, all callbacks repeated", 1)
+    assert len(town.origin.requests) == asked, "something was downloaded again"
+    return row
+
+
+def _bucket_in_mood(mood: str, fault: str, seconds: float) -> Fault:
+    def run(town: Town, scale: float) -> Row:
+        town.size = 2 * PART + 1000
+        town.call_many(_times(6, scale, least=2))
+        town.bucket.mood = mood
+        give_up_at = time.monotonic() + max(5.0, seconds * scale)
+        while time.monotonic() < give_up_at:
+            town.call(1)
+            time.sleep(0.5)
+        town.bucket.mood = "pass"
+        return town.judge(fault, max(1, town.bucket.failed))
+
+    return run
+
+
+def origin_misbehaves(town: Town, scale: float) -> Row:
+    """Every bad answer of a source at once, each then followed by a good one."""
+    town.size = 2 * PART + 1000
+    seconds = round(max(2, 20 * scale))
+    refusals = 3 if scale >= 1 else 1
+
+    def bad(path: str) -> dict[str, list[Answer]]:
+        whole = content(path, town.size)
+        other = content("other", town.size)
+        return {
+            "truncates": [Answer(whole, announced=len(whole) + 7)] * 2,
+            "stalls": [Answer(whole, stall_at=PART)],
+            "says_less": [Answer(whole, announced=len(whole) - 7)],
+            "resets": [Answer(whole, cut_at=PART + 99)] * 2,
+            "breaks_off_resumably": [Answer(whole, etag='"v1"', cut_at=PART + 99), Answer(whole, etag='"v1"')],
+            "changes": [Answer(other, etag='"v0"', cut_at=PART + 99), Answer(whole, etag='"v1"', believes_any=True)],
+            "asks_for_patience": [Answer(status=429, headers={"Retry-After": str(seconds)})],
+            "refuses": [Answer(status=403)] * refusals,
+            "shows_a_page": [Answer(b"<html><body>one moment please</body></html>")],
+            "drops_gzip": [Answer(whole, gzipped=True, cut_at=900)],
+        }
+
+    manners = list(bad(""))
+    for manner in manners:
+        path = f"/{manner}/s0.mp3"
+        town.origin.serve(path, *bad(path)[manner], Answer(content(path, town.size), etag='"v1"'))
+        town.call(1, name=manner)
+    return town.judge("source truncates, stalls, lies, resets, 429, 403, HTML, changes", len(manners), patience=400)
+
+
+def urgent_behind_backlog(town: Town, scale: float) -> Row:
+    """An asset whose URL expires in five minutes arrives behind 2,000 that have days."""
+    town.size = 2000
+    town.stack.group.processes.remove(worker := town.stack.process("worker"))
+    worker.kill()
+    backlog = _times(2000, scale, least=240)
+    town.call_many(backlog // 12, stems=12)
+    town.call(1, query=f"?expires={int(time.time()) + 300}", name="hurry")
+    town.stack.start_worker()
+    started = time.monotonic()
+    eventually(lambda: town.ledger.asset(AssetId("hurry", "s0")).get("state") == "archived", patience=250)
+    seconds = time.monotonic() - started
+    before = [path for path, _ in town.origin.requests].index(next(p for p, _ in town.origin.requests if "hurry" in p))
+    row = town.judge(
+        f"urgent asset behind {backlog}: stored after {seconds:.1f} s, {before} before it", 1, patience=300
+    )
+    assert before < backlog / 4, "what expires first did not go first"
+    return row
+
+
+FAULTS: dict[str, Fault] = {
+    "worker_killed": worker_killed,
+    "worker_told_to_end": worker_told_to_end,
+    "pool_process_dies": pool_process_dies,
+    "beat_killed": beat_killed,
+    "gunicorn_workers_killed": gunicorn_workers_killed,
+    "redis_killed": redis_killed,
+    "redis_frozen": redis_frozen,
+    "redis_emptied": redis_emptied,
+    "bucket_unavailable": _bucket_in_mood("unavailable", "S3 answers 503", 60),
+    "bucket_slow": _bucket_in_mood("slow", "S3 is slow", 30),
+    "bucket_resets": _bucket_in_mood("reset", "S3 resets connections in mid-part", 30),
+    "bucket_forbidden": _bucket_in_mood("forbidden", "S3 credentials wrong, then right", 30),
+    "origin_misbehaves": origin_misbehaves,
+    "urgent_behind_backlog": urgent_behind_backlog,
+}

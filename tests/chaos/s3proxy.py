@@ -1,0 +1,114 @@
+"""A bucket that has bad days: it passes requests on to a real S3 server, or fails them in the way that is set."""
+
+import http.client
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+_PIECE = 64 * 1024
+
+
+class Bucket:
+    """What the proxy does now: ``pass``, ``unavailable``, ``forbidden``, ``slow`` or ``reset``."""
+
+    def __init__(self, target_port: int) -> None:
+        self.mood = "pass"
+        self.failed = 0
+        self.target_port = target_port
+        self.port = 0
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    bucket: Bucket
+
+    def _handle(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        mood = self.bucket.mood
+        if mood == "reset" and length > _PIECE:
+            self.rfile.read(_PIECE)
+            self._reset()
+            return
+        body = self._read_slowly(length) if mood == "slow" else self.rfile.read(length)
+        if mood == "unavailable":
+            self._fail(503, "ServiceUnavailable")
+        elif mood == "forbidden":
+            self._fail(403, "InvalidAccessKeyId")
+        else:
+            self._pass_on(body)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _handle  # noqa: N815 - http.server's names
+
+    def _read_slowly(self, length: int) -> bytes:
+        body = b""
+        while len(body) < length:
+            body += self.rfile.read(min(_PIECE * 8, length - len(body)))
+            time.sleep(0.05)
+        return body
+
+    def _reset(self) -> None:
+        self.bucket.failed += 1
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def _fail(self, status: int, code: str) -> None:
+        self.bucket.failed += 1
+        body = f"<Error><Code>{code}</Code><Message>a bad day</Message></Error>".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _pass_on(self, body: bytes) -> None:
+        upstream = http.client.HTTPConnection("127.0.0.1", self.bucket.target_port, timeout=60)
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+        upstream.request(self.command, self.path, body=body or None, headers=headers)
+        answer = upstream.getresponse()
+        content = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in {"transfer-encoding", "connection", "content-length", "date", "server"}:
+                self.send_header(name, value)
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else str(len(content))
+        self.send_header("Content-Length", length or "0")
+        self.end_headers()
+        self.wfile.write(content)
+        upstream.close()
+
+    def handle(self) -> None:
+        with suppress(OSError, http.client.HTTPException, ValueError):
+            super().handle()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def handle_error(self, *_: object) -> None:
+        """Broken connections are what this server is for."""
+
+
+@contextmanager
+def moody_bucket(target_port: int) -> Iterator[Bucket]:
+    """Run the proxy on a free loopback port."""
+    bucket = Bucket(target_port)
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"bucket": bucket}))
+    bucket.port = int(server.server_address[1])
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield bucket
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,184 @@
+"""A whole town to break things in: all processes, a bucket with moods, an origin, and a provider that keeps calling.
+
+It knows what it was promised, so at the end it can count what was lost, stored twice or left behind.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+from app.operate.embedded import BUCKET, Stack, embedded_stack
+from tests.chaos.s3proxy import Bucket, moody_bucket
+from tests.integration.conftest import LOCAL, eventually
+from tests.origin import Answer, Origin, running_origin, song
+from workers.ledger import Ledger
+
+PART = 5 * 1024**2
+#: Short, so that what takes a minute and a half in production takes seconds here.
+LEASE = 6.0
+SETTINGS = {
+    **LOCAL,
+    "STEMVAULT_PART_BYTES": str(PART),
+    "STEMVAULT_LEASE": str(LEASE),
+    "STEMVAULT_SHUTDOWN_GRACE": "3",
+}
+
+
+@cache
+def _noise(size: int) -> bytes:
+    blocks = (hashlib.sha256(number.to_bytes(8)).digest() for number in range(size // 32 + 1))
+    return b"".join(blocks)[:size]
+
+
+def content(path: str, size: int) -> bytes:
+    """Make a file of its own for a path."""
+    head = song(path, 1)
+    return head + _noise(max(0, size - len(head)))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    fault: str
+    injected: int
+    acknowledged: int
+    stored: int
+    lost: int
+    twice: int
+    orphans: int
+    recovery: float
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was lost, nothing stored twice, nothing left behind."""
+        return not (self.lost or self.twice or self.orphans)
+
+
+@dataclass
+class Town:
+    """The processes, and what the provider was promised."""
+
+    stack: Stack
+    origin: Origin
+    bucket: Bucket
+    promised: dict[str, str] = field(default_factory=dict)
+    """Key → path at the origin, of every asset of every acknowledged callback."""
+    acknowledged: int = 0
+    size: int = PART // 8
+    pause: float = 0.0
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, to look at."""
+        return Ledger(self.stack.redis())
+
+    def serve(self, path: str) -> Answer:
+        """Give the origin's plain answer for a path: a file of this town's size, at this town's pace."""
+        return Answer(content(path, self.size), etag=f'"{path}"', pause=self.pause, piece=256 * 1024)
+
+    def call(self, stems: int = 2, *, query: str = "", name: str = "") -> bool:
+        """Deliver one callback as the provider does: again after a failure, three times at most."""
+        task = name or f"t{uuid4().hex[:12]}"
+        paths = {f"s{number}": f"/{task}/s{number}.mp3" for number in range(stems)}
+        urls = {f"{stem}_url": self.origin.url + path + query for stem, path in paths.items()}
+        body = {"code": 200, "msg": "", "data": {"task_id": task, "vocal_removal_info": urls}}
+        if not self.deliver(body):
+            return False
+        self.promised |= {f"{task}/{task}_{stem}.mp3": path for stem, path in paths.items()}
+        return True
+
+    def deliver(self, body: dict[str, Any]) -> bool:
+        """Post a body until it is acknowledged, at most four times."""
+        for _ in range(4):
+            with suppress(requests.RequestException):
+                if requests.post(f"{self.stack.url}/callbacks", json=body, timeout=15).status_code == 200:
+                    self.acknowledged += 1
+                    return True
+            time.sleep(0.3)
+        return False
+
+    def call_many(self, count: int, stems: int = 2) -> None:
+        """Deliver callbacks from several connections at once."""
+        with ThreadPoolExecutor(8) as callers:
+            list(callers.map(lambda _: self.call(stems), range(count)))
+
+    def missing(self) -> list[str]:
+        """Give the keys of what was promised and is not in the bucket as it should be."""
+        s3 = self.stack.s3()
+        wrong = []
+        for key, path in self.promised.items():
+            try:
+                found = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+            except s3.exceptions.NoSuchKey:
+                wrong.append(key)
+                continue
+            if found != self.truth(path):
+                wrong.append(key)
+        return wrong
+
+    def truth(self, path: str) -> bytes:
+        """Give the file as the origin has it."""
+        return content(path, self.size)
+
+    def quiet(self) -> bool:
+        """Tell whether everything is settled: nothing in flight, nothing waiting, nothing in the inbox."""
+        with suppress(Exception):
+            waiting = sum(self.ledger.messages(queue) for queue in ("callbacks", "urgent", "assets"))
+            inbox = self.stack.s3().list_objects_v2(Bucket=BUCKET, Prefix="_inbox/").get("KeyCount", 0)
+            unacknowledged = int(self.stack.redis().zcard("unacked_index"))
+            return not (waiting or inbox or unacknowledged or self.ledger.in_flight() or self._uploads())
+        return False
+
+    def _uploads(self) -> int:
+        return len(self.stack.s3().list_multipart_uploads(Bucket=BUCKET).get("Uploads", []))
+
+    def judge(self, fault: str, injected: int, *, patience: float = 120.0) -> Row:
+        """Wait until all is quiet and count."""
+        started = time.monotonic()
+        with suppress(AssertionError):
+            eventually(self.quiet, patience=patience)
+        recovery = time.monotonic() - started
+        lost = self.missing()
+        versions: dict[str, int] = {}
+        for page in self.stack.s3().get_paginator("list_object_versions").paginate(Bucket=BUCKET):
+            for item in page.get("Versions", []):
+                versions[item["Key"]] = versions.get(item["Key"], 0) + 1
+        return Row(
+            fault=fault,
+            injected=injected,
+            acknowledged=self.acknowledged,
+            stored=len(self.promised) - len(lost),
+            lost=len(lost),
+            twice=sum(1 for key in self.promised if versions.get(key, 0) > 1),
+            orphans=self._uploads(),
+            recovery=recovery,
+        )
+
+
+@contextmanager
+def running_town(**settings: str) -> Iterator[Town]:
+    """Build a town. The bucket keeps every version, so that a second write of a key shows."""
+    with running_origin() as origin, embedded_stack({**SETTINGS, **settings}) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        stack.s3().put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        with moody_bucket(stack.s3_port) as bucket:
+            stack.group.environment = {
+                **stack.group.environment,
+                "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{bucket.port}",
+            }
+            town = Town(stack, origin, bucket)
+            origin.otherwise = town.serve
+            stack.start_ingress()
+            stack.start_worker()
+            stack.start_beat()
+            yield town
