@@ -13,11 +13,12 @@ from config.settings import load_settings_or_exit
 from workers.queues import QUEUES
 
 SWEEP_SECONDS = 5.0
-INBOX_SECONDS = 20.0
+INBOX_SECONDS = 10.0
 
-#: A message unacknowledged for longer is given to another worker. Only ``ingest_callback`` acknowledges
-#: late; its work and its longest countdown stay well below.
-VISIBILITY_TIMEOUT = 600
+#: A message unacknowledged for so many seconds is given to another worker: one that was being taken in when
+#: its worker or its connection died. Only ``ingest_callback`` acknowledges late; it takes milliseconds, its
+#: longest countdown stays below, and where a slow bucket makes it longer, the second delivery is harmless.
+VISIBILITY_TIMEOUT = 45
 
 
 class InOrderOfUrgency(priority_cycle):
@@ -37,10 +38,12 @@ app.conf.update(
     broker_transport_options={
         "visibility_timeout": VISIBILITY_TIMEOUT,
         "queue_order_strategy": InOrderOfUrgency,
-        "socket_timeout": 30,
+        "socket_timeout": 10,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
-        "health_check_interval": 10,
+        # After Redis was restarted under it, kombu may wait on a connection that nobody answers any more. It
+        # notices after twice this time; the default of 25 s was measured as a minute of deafness.
+        "health_check_interval": 3,
         # Abandoned messages are looked for every 10 s, not only at every tenth look.
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,

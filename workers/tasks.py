@@ -21,7 +21,7 @@ from workers.vault import Vault, open_ledger, open_vault
 log = structlog.get_logger()
 
 #: Countdowns stay below the visibility timeout, or the message would be delivered twice (kombu#337).
-_LONGEST_COUNTDOWN = 30
+_LONGEST_COUNTDOWN = 20
 
 
 @cache

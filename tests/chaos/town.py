@@ -83,6 +83,7 @@ class Town:
 
     def serve(self, path: str) -> Answer:
         """Give the origin's plain answer for a path: a file of this town's size, at this town's pace."""
+        path = path.partition("?")[0]
         return Answer(content(path, self.size), etag=f'"{path}"', pause=self.pause, piece=256 * 1024)
 
     def call(self, stems: int = 2, *, query: str = "", name: str = "") -> bool:
