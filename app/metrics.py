@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from workers.ledger import Ledger
 from workers.queues import QUEUES
+from workers.received import ReceivedCallbacks
 
 log = structlog.get_logger()
 
@@ -21,15 +22,18 @@ class LedgerCollector(Collector):
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
         self._ledger = Ledger(redis)
+        self._received = ReceivedCallbacks(redis)
 
     def collect(self) -> Iterable[Metric]:
         """Give the metrics as they stand."""
         up = GaugeMetricFamily("stemvault_up", "Whether the ledger could be read")
         alarms = GaugeMetricFamily("stemvault_alarms", "Assets and manifests that need another step")
+        received = GaugeMetricFamily("stemvault_received", "Acknowledged callbacks that are not recorded yet")
         waiting = GaugeMetricFamily("stemvault_queue_length", "Messages waiting", labels=["queue"])
         try:
             counters = self._ledger.counters()
             alarms.add_metric([], self._ledger.in_flight())
+            received.add_metric([], self._received.waiting())
             for queue in QUEUES:
                 waiting.add_metric([queue], self._ledger.messages(queue))
         except RedisError as error:
@@ -38,7 +42,7 @@ class LedgerCollector(Collector):
             yield up
             return
         up.add_metric([], 1)
-        yield from (up, alarms, waiting, *_counters(counters))
+        yield from (up, alarms, received, waiting, *_counters(counters))
 
 
 def _counters(counters: dict[str, int]) -> Iterable[Metric]:

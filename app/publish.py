@@ -5,16 +5,22 @@ All of it in bounded time, below 2 s together: a dead broker or bucket is an err
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from celery import Celery
 from kombu import Queue
 from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from config.settings import Settings
 from workers import inbox
 from workers.errors import TransientError
+from workers.queues import CALLBACKS
+from workers.received import ReceivedCallbacks
 from workers.store import Store, open_client
 
 log = structlog.get_logger()
@@ -23,7 +29,6 @@ log = structlog.get_logger()
 Publish = Callable[[str, float], None]
 
 TASK = "workers.tasks.ingest_callback"
-QUEUE = "callbacks"
 
 #: Each of connecting, sending and receiving may take this long.
 _SOCKET_TIMEOUT = 0.4
@@ -36,32 +41,41 @@ class PublishError(Exception):
 
 
 class CallbackQueue:
-    """Publishes to Redis as a Celery client, with patience of its own: the fleet's would be too long here."""
+    """Keeps callbacks in Redis and calls workers to them, with less patience than the fleet can afford."""
 
     def __init__(self, redis_url: str) -> None:
+        redis = Redis.from_url(
+            redis_url,
+            decode_responses=True,
+            socket_timeout=_SOCKET_TIMEOUT,
+            socket_connect_timeout=_SOCKET_TIMEOUT,
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._received = ReceivedCallbacks(redis)
         self._celery = Celery("stemvault-ingress", broker=redis_url, set_as_current=False)
         self._celery.conf.update(
             broker_transport_options={
                 "socket_timeout": _SOCKET_TIMEOUT,
                 "socket_connect_timeout": _SOCKET_TIMEOUT,
                 "socket_keepalive": True,
-                "retry_on_timeout": False,
                 "max_retries": 1,
                 "interval_start": 0,
                 "interval_step": 0,
                 "interval_max": 0,
             },
-            task_queues=[Queue(QUEUE, routing_key=QUEUE)],
-            task_default_queue=QUEUE,
+            task_queues=[Queue(CALLBACKS, routing_key=CALLBACKS)],
+            task_default_queue=CALLBACKS,
             task_serializer="json",
         )
 
     def publish(self, body: str, received_at: float) -> None:
-        """Enqueue a callback. Raises ``PublishError`` within a second where the broker does not answer."""
+        """Keep a callback. Raises ``PublishError`` within a second where Redis does not answer."""
         try:
-            self._celery.send_task(TASK, (body, received_at), queue=QUEUE, retry=False, ignore_result=True)
-        except (OperationalError, RedisError, OSError) as error:
+            self._received.put(body, received_at)
+        except (RedisError, OSError) as error:
             raise PublishError(type(error).__name__) from None
+        with suppress(OperationalError, RedisError, OSError):  # the sweep sends another ticket
+            self._celery.send_task(TASK, queue=CALLBACKS, retry=False, ignore_result=True)
 
 
 class Safekeeping:

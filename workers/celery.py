@@ -15,10 +15,9 @@ from workers.queues import QUEUES
 SWEEP_SECONDS = 5.0
 INBOX_SECONDS = 10.0
 
-#: A message unacknowledged for so many seconds is given to another worker: one that was being taken in when
-#: its worker or its connection died. Only ``ingest_callback`` acknowledges late; it takes milliseconds, its
-#: longest countdown stays below, and where a slow bucket makes it longer, the second delivery is harmless.
-VISIBILITY_TIMEOUT = 45
+#: A message unacknowledged for so many seconds is given to another worker. Ours are acknowledged when taken
+#: up, so these are what a dead worker had fetched and not begun. Nothing depends on it: all are tickets.
+VISIBILITY_TIMEOUT = 60
 
 
 class InOrderOfUrgency(priority_cycle):
@@ -57,9 +56,9 @@ app.conf.update(
     task_queues=[Queue(name, routing_key=name) for name in QUEUES],
     task_default_queue="callbacks",
     task_create_missing_queues=False,
-    # A message is fetched when there is a process for it, so none waits unacknowledged behind a long transfer.
+    # A worker may fetch a ticket for each process beyond those it works on; the sweep sends others in their place.
+    # worker_disable_prefetch would spare that, but a worker went deaf with it once when Redis was restarted.
     worker_prefetch_multiplier=1,
-    worker_disable_prefetch=True,
     # Transfers wait for the network far more than they compute.
     worker_concurrency=8,
     worker_send_task_events=False,

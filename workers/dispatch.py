@@ -7,7 +7,7 @@ finds nothing and ends, and one too few is made up for by the sweep. No asset wa
 
 from collections.abc import Mapping
 
-from workers.queues import ASSET_QUEUES
+from workers.queues import ASSET_QUEUES, CALLBACKS
 from workers.vault import Vault
 
 #: As many tickets as are kept waiting at least, if there are assets for them: enough for any fleet
@@ -20,7 +20,7 @@ LOOKS_IN = {"urgent": ("urgent",), "assets": ASSET_QUEUES}
 
 
 def send_tickets(vault: Vault, ready: Mapping[str, int]) -> None:
-    """Send a ticket for each asset that became ready, given by queue."""
+    """Send tickets, so many to each queue."""
     for queue, count in ready.items():
         for _ in range(count):
             vault.send_ticket(queue)
@@ -28,6 +28,7 @@ def send_tickets(vault: Vault, ready: Mapping[str, int]) -> None:
 
 def top_up_tickets(vault: Vault) -> None:
     """Send what tickets are missing: some are lost with a worker, or were never sent."""
-    for queue, ready in vault.ledger.ready().items():
+    wanted = {CALLBACKS: vault.received.due(now=vault.now()), **vault.ledger.ready()}
+    for queue, ready in wanted.items():
         waiting = vault.ledger.messages(queue)
         send_tickets(vault, {queue: max(0, min(ready, MOST_TICKETS) - waiting)})

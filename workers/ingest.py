@@ -1,4 +1,4 @@
-"""The story of a callback: read → recall → record → call workers."""
+"""The story of a callback: take → read → recall → record → call workers."""
 
 import hashlib
 
@@ -15,24 +15,40 @@ from workers.vault import Vault
 log = structlog.get_logger()
 
 
+#: A callback that could not be recorded waits as long as it has waited already, between these bounds in seconds.
+SHORTEST_WAIT, LONGEST_WAIT = 1.0, 20.0
+
+
+def ingest_next(vault: Vault) -> None:
+    """Take in the callback that is due for the longest time, if there is one.
+
+    One that cannot be recorded now (bucket away, say) is given back for later. One over which several
+    processes have died, one after the other, is set aside. Raises redis-py's errors when Redis cannot
+    be reached; then its lease runs out and it is taken again.
+    """
+    callback = vault.received.take(now=vault.now())
+    if callback is None:
+        return
+    if callback.tries > MOST_CRASHES:
+        keep_for_people(vault, callback.body, "it keeps crashing its worker")
+        vault.received.done(callback)
+        return
+    try:
+        ingest(vault, callback.body, callback.received_at)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the callback must not be lost
+        waited = vault.now() - callback.received_at
+        wait = min(max(waited, SHORTEST_WAIT), LONGEST_WAIT)
+        log.warning("callback_postponed", error=type(error).__name__, detail=str(error), wait=round(wait, 1))
+        vault.received.postpone(callback, until=vault.now() + wait)
+    else:
+        vault.received.done(callback)
+
+
 def ingest(vault: Vault, body: str, received_at: float) -> None:
     """Record one callback's task and assets and call workers to what is new. Harmless when repeated.
 
-    A callback over which several processes have died, one after the other, is set aside.
     Raises ``TransientError`` when the bucket, and redis-py's errors when the ledger cannot be reached.
     """
-    digest = hashlib.sha256(body.encode()).hexdigest()
-    if vault.ledger.callback_begins(digest) > MOST_CRASHES:
-        keep_for_people(vault, body, "it keeps crashing its worker")
-        vault.ledger.callback_ends(digest)
-        return
-    try:
-        _ingest(vault, body, received_at)
-    finally:
-        vault.ledger.callback_ends(digest)
-
-
-def _ingest(vault: Vault, body: str, received_at: float) -> None:
     try:
         callback = parse_callback(parse_body(body))
     except (UnrecognizedCallbackError, UnreadableCallbackError) as error:

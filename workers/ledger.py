@@ -40,7 +40,6 @@ MOST_CRASHES = 5
 MOST_LAPSES = 20
 
 _ASSET_PREFIX = PREFIX + "asset:"
-_CRASH_MEMORY = 86400
 #: Longer than a manifest takes to write, its retries included.
 _MANIFEST_LOCK = 60
 
@@ -170,18 +169,6 @@ class Ledger:
         """
         keys = [_asset_key(asset), ALARMS, TAKEN, *READY.values()]
         return str(self._run("ready", keys, now, asset, self._urgent_window, MOST_CRASHES, MOST_LAPSES))
-
-    def callback_begins(self, digest: str) -> int:
-        """Note that a callback is being taken in; tell how often that was begun and never ended."""
-        key = f"{PREFIX}taking_in:{digest}"
-        pipe = self.redis.pipeline()
-        pipe.incr(key)
-        pipe.expire(key, _CRASH_MEMORY)
-        return int(pipe.execute()[0])
-
-    def callback_ends(self, digest: str) -> None:
-        """Note that taking a callback in has come to an end, good or bad."""
-        self.redis.delete(f"{PREFIX}taking_in:{digest}")
 
     def revive(self, asset: AssetId, *, now: float, deadline: float) -> bool:
         """Have an asset tried again that was given up; False where it was not."""

@@ -12,12 +12,11 @@ from redis import Redis
 from config.settings import Settings
 from workers.egress import open_session
 from workers.ledger import Ledger
+from workers.received import ReceivedCallbacks
 from workers.store import Store, open_client
 
 #: (queue) → a ticket was sent
 SendTicket = Callable[[str], object]
-#: (callback's body, unix seconds of its arrival) → it was sent to be ingested
-SendCallback = Callable[[str, float], object]
 
 
 def open_redis(url: str) -> "Redis":
@@ -36,7 +35,7 @@ class Vault:
     store: Store
     session: requests.Session
     send_ticket: SendTicket
-    send_callback: SendCallback
+    received: ReceivedCallbacks
     now: Callable[[], float] = time.time
     """Unix seconds."""
     monotonic: Callable[[], float] = time.monotonic
@@ -52,7 +51,6 @@ def open_vault(
     settings: Settings,
     *,
     send_ticket: SendTicket,
-    send_callback: SendCallback,
     must_stop: Callable[[], bool] = lambda: False,
 ) -> Vault:
     """Open every client that the settings name. Nothing is connected to yet."""
@@ -62,7 +60,7 @@ def open_vault(
         store=open_store(settings),
         session=open_session(settings),
         send_ticket=send_ticket,
-        send_callback=send_callback,
+        received=ReceivedCallbacks(open_redis(settings.redis_url.get_secret_value())),
         must_stop=must_stop,
     )
 

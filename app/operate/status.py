@@ -10,6 +10,7 @@ from config.settings import Settings
 from workers.assets import AssetId
 from workers.manifest import document
 from workers.queues import QUEUES
+from workers.received import ReceivedCallbacks
 from workers.vault import open_ledger, open_store
 
 _MOST_SHOWN = 20
@@ -19,7 +20,8 @@ def show_vault(console: Console, settings: Settings) -> bool:
     """Show queues, counters and the assets whose next step comes first."""
     ledger = open_ledger(settings)
     waiting = "  ".join(f"{queue} {ledger.messages(queue)}" for queue in QUEUES)
-    console.print(f"Waiting in queues: {waiting}")
+    received = ReceivedCallbacks(ledger.redis).waiting()
+    console.print(f"Tickets in queues: {waiting}   Callbacks not recorded yet: {received}")
     totals = Table("what", "", "", "count", title="Since the ledger began")
     for name, count in sorted(ledger.counters().items()):
         totals.add_row(*name.split("|"), f"{count:,}")

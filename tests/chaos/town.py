@@ -20,6 +20,7 @@ from tests.chaos.s3proxy import Bucket, moody_bucket
 from tests.integration.conftest import LOCAL, eventually
 from tests.origin import Answer, Origin, running_origin, song
 from workers.ledger import Ledger
+from workers.received import ReceivedCallbacks
 
 PART = 5 * 1024**2
 #: Short, so that what takes a minute and a half in production takes seconds here.
@@ -133,10 +134,9 @@ class Town:
     def quiet(self) -> bool:
         """Tell whether everything is settled: nothing in flight, nothing waiting, nothing in the inbox."""
         with suppress(Exception):
-            waiting = sum(self.ledger.messages(queue) for queue in ("callbacks", "urgent", "assets"))
+            waiting = ReceivedCallbacks(self.stack.redis()).waiting()
             inbox = self.stack.s3().list_objects_v2(Bucket=BUCKET, Prefix="_inbox/").get("KeyCount", 0)
-            unacknowledged = int(self.stack.redis().zcard("unacked_index"))
-            return not (waiting or inbox or unacknowledged or self.ledger.in_flight() or self._uploads())
+            return not (waiting or inbox or self.ledger.in_flight() or self._uploads())
         return False
 
     def _uploads(self) -> int:

@@ -114,7 +114,7 @@ def test_replay_takes_a_kept_callback_in_and_status_tells_of_it(service: Service
     assert json.loads(told.stdout)["meaning"] == "out of credits"
     overview = run("status", **pointing_at(service))
     assert overview.returncode == 0
-    assert "Waiting in queues" in overview.stdout
+    assert "Tickets in queues" in overview.stdout
     unknown = run("status", "never-heard-of", **pointing_at(service))
     assert unknown.returncode == 1
 

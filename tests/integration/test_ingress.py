@@ -14,6 +14,7 @@ from app.operate.embedded import Stack, embedded_stack
 from app.operate.processes import wait_until
 from tests.conftest import Payload
 from tests.integration.conftest import LOCAL, Service, eventually
+from workers.received import ReceivedCallbacks
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +27,15 @@ def ingress() -> Iterator[Stack]:
         yield stack
 
 
-def test_a_callback_is_acknowledged_when_it_stands_in_the_queue(ingress: Stack, payload: Payload) -> None:
-    before = ingress.redis().llen("callbacks")
+def waiting(ingress: Stack) -> int:
+    return ReceivedCallbacks(ingress.redis()).waiting()
+
+
+def test_a_callback_is_acknowledged_when_it_is_kept_and_a_worker_is_called(ingress: Stack, payload: Payload) -> None:
+    kept, tickets = waiting(ingress), ingress.redis().llen("callbacks")
     assert Service(ingress).post(payload("music_complete")).status_code == 200
-    assert ingress.redis().llen("callbacks") == before + 1
+    assert waiting(ingress) == kept + 1
+    assert ingress.redis().llen("callbacks") == tickets + 1
 
 
 def test_a_frozen_broker_costs_a_request_less_than_two_seconds_and_loses_nothing(
@@ -62,8 +68,8 @@ def test_a_broker_that_is_gone_loses_nothing_and_is_found_again(ingress: Stack, 
     unready = requests.get(f"{ingress.url}/readyz", timeout=5)
     assert (unready.status_code, list(unready.json()["reasons"])) == (503, ["broker"])
     ingress.restart("redis")
-    waiting = ingress.redis().llen("callbacks")
-    eventually(lambda: service.post(payload("video")).ok and ingress.redis().llen("callbacks") > waiting)
+    kept = waiting(ingress)
+    eventually(lambda: service.post(payload("video")).ok and waiting(ingress) > kept)
     assert requests.get(f"{ingress.url}/readyz", timeout=5).json() == {"status": "ready"}
 
 

@@ -11,6 +11,7 @@ from moto.server import ThreadedMotoServer
 from tests.conftest import MakeSettings
 from workers.egress import open_session
 from workers.ledger import Ledger
+from workers.received import ReceivedCallbacks
 from workers.store import Store, open_client
 from workers.vault import Vault
 
@@ -94,7 +95,7 @@ def vault(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Cloc
         store=store,
         session=open_session(settings),
         send_ticket=sent,
-        send_callback=lambda *_: None,
+        received=ReceivedCallbacks(ledger.redis),
         now=clock,
         monotonic=clock,
         random=lambda: 0.0,

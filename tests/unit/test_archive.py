@@ -16,8 +16,9 @@ from tests.unit.conftest import LEASE, Clock, Sent
 from workers import inbox
 from workers.archive import archive_next
 from workers.assets import AssetId
-from workers.ingest import ingest
+from workers.ingest import LONGEST_WAIT, ingest, ingest_next
 from workers.ledger import MOST_CRASHES
+from workers.received import LEASE as INGEST_LEASE
 from workers.sweep import sweep
 from workers.vault import Vault
 
@@ -469,28 +470,44 @@ def test_lost_tickets_are_made_up_for_by_the_sweep(
 def test_a_callback_that_keeps_crashing_its_worker_is_set_aside_with_the_reason(
     vault: Vault, clock: Clock, body: str
 ) -> None:
-    digest = hashlib.sha256(body.encode()).hexdigest()
+    vault.received.put(body, clock())
     for _ in range(MOST_CRASHES):
-        vault.ledger.callback_begins(digest)  # and the process dies
-    ingest(vault, body, clock())
+        assert vault.received.take(now=clock())  # and the process dies
+        clock.advance(INGEST_LEASE + 1)
+    ingest_next(vault)
     assert vault.ledger.snapshot(VIDEO.task_id) is None
-    key = f"_unrecognized/{digest}.json"
+    key = f"_unrecognized/{hashlib.sha256(body.encode()).hexdigest()}.json"
     assert stored(vault, key) == body.encode()
     assert "crashing" in vault.store.client.head_object(Bucket="vault", Key=key)["Metadata"]["why"]
-    ingest(vault, body, clock())  # a person has it replayed
-    assert vault.ledger.snapshot(VIDEO.task_id)
+    assert vault.received.waiting() == 0
 
 
-def test_a_callback_that_fails_cleanly_is_not_counted_as_crashing(
-    vault: Vault, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
+def test_a_callback_that_cannot_be_recorded_now_is_recorded_later_and_not_counted_as_crashing(
+    vault: Vault, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    vault.received.put(body, clock())
     with monkeypatch.context() as patch:
         patch.setattr("workers.ingest.parse_callback", lambda _: 1 / 0)
         for _ in range(2 * MOST_CRASHES):
-            with pytest.raises(ZeroDivisionError):
-                ingest(vault, body, clock())
-    ingest(vault, body, clock())
+            ingest_next(vault)
+            assert vault.received.due(now=clock()) == 0
+            clock.advance(LONGEST_WAIT)
+    sweep(vault)
+    assert sent.take() == ["callbacks"]
+    ingest_next(vault)
     assert vault.ledger.snapshot(VIDEO.task_id)
+    assert vault.received.waiting() == 0
+
+
+def test_a_callback_that_one_worker_holds_is_not_taken_by_another_until_its_time_is_over(
+    vault: Vault, clock: Clock, body: str
+) -> None:
+    vault.received.put(body, clock())
+    assert vault.received.take(now=clock())
+    assert vault.received.take(now=clock() + INGEST_LEASE - 1) is None
+    again = vault.received.take(now=clock() + INGEST_LEASE + 1)
+    assert again
+    assert (again.body, again.received_at, again.tries) == (body, clock(), 2)
 
 
 def test_the_inbox_is_drained_in_order_and_a_broken_off_round_loses_nothing(vault: Vault) -> None:
