@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo up test lint format clean
+.PHONY: help setup demo up test chaos lint format clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -22,6 +22,9 @@ up: setup ## stay up on embedded defaults until Ctrl-C
 
 test: setup ## run all tests
 	$(BIN)/python -m pytest
+
+chaos: setup ## break everything for real, at full size, and print what it cost (about 15 minutes)
+	$(BIN)/python -m tests.chaos
 
 lint: setup ## check style, types, import directions and the compose file
 	$(BIN)/ruff check
