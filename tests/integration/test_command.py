@@ -1,5 +1,6 @@
 """The ``stemvault`` command as people and scripts call it: by name, reading what it prints and its exit status."""
 
+import hashlib
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import requests
 from app.operate.processes import free_port
 from tests.conftest import PAYLOADS
 from tests.integration.conftest import Service, eventually
+from tests.origin import Answer, Origin, film
 
 STEMVAULT = str(Path(sys.executable).parent / "stemvault")
 
@@ -124,3 +126,28 @@ def test_a_command_without_redis_says_so_plainly(service: Service) -> None:
     assert done.returncode == 1
     assert "Redis did not answer" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_retry_has_what_was_given_up_tried_again(service: Service, origin: Origin) -> None:
+    origin.serve("/r.mp4", Answer(status=302, headers={"Location": "ftp://elsewhere/"}), film(0))
+    service.post({"code": 200, "msg": "", "data": {"task_id": "given-up", "video_url": origin.url + "/r.mp4"}})
+    assert service.settled("given-up").assets["video"]["state"] == "rejected"
+    done = run("retry", "given-up", **pointing_at(service))
+    assert (done.returncode, "given-up/video" in done.stdout) == (0, True)
+    eventually(lambda: (found := service.snapshot("given-up")) and found.assets["video"]["state"] == "archived")
+    again = run("retry", "given-up", **pointing_at(service))
+    assert again.returncode == 1
+    assert "Nothing of task given-up was given up" in again.stdout
+
+
+def test_what_is_kept_for_people_shows_in_status_and_can_be_replayed_from_the_bucket(service: Service) -> None:
+    body = b'{"code": 200, "data": {"task_id": "odd-one", "hologram": 1}}'
+    assert service.post(body).status_code == 200
+    name = f"_unrecognized/{hashlib.sha256(body).hexdigest()}.json"
+    eventually(lambda: name in service.objects("_unrecognized/"))
+    told = run("status", **pointing_at(service))
+    assert "no documented shape" in told.stdout
+    done = run("replay", name, "no-such-file.json", **pointing_at(service))
+    assert done.returncode == 1
+    assert "enqueued, task odd-one" in done.stdout
+    assert "no such file" in done.stdout
