@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
+from app.operate.loopback import serving
 from app.operate.origin import film, picture, song
 
 __all__ = ["Answer", "Origin", "film", "picture", "running_origin", "song"]
@@ -138,30 +139,16 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def handle_error(self, *_: object) -> None:
-        """Broken connections are what this server is for."""
-
-
 @contextmanager
 def running_origin() -> Iterator[Origin]:
     """Serve on a free loopback port."""
     origin = Origin()
-    handler = type("Handler", (_Handler,), {"origin": origin})
-    server = _Server(("127.0.0.1", 0), handler)
-    origin.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield origin
-    finally:
-        origin.over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(type("Handler", (_Handler,), {"origin": origin})) as port:
+        origin.url = f"http://127.0.0.1:{port}"
+        try:
+            yield origin
+        finally:
+            origin.over.set()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers import media
-from workers.dispatch import LOOKS_IN, send_tickets
+from workers.dispatch import LOOKS_IN, follow_up
 from workers.errors import AssetError, HandedBackError, LeaseLostError, PermanentError, TransientError
 from workers.manifest import write_manifest
 from workers.parts import read_parts
@@ -129,7 +129,7 @@ def _metadata(lease: Lease) -> dict[str, str]:
 def _hand_back(vault: Vault, lease: Lease) -> None:
     """Give the asset to another worker at once, since this one must end."""
     vault.ledger.postpone(lease, "handed_back", streak=0, until=vault.now())
-    send_tickets(vault, {vault.ledger.make_ready(lease.id, now=vault.now()): 1})
+    follow_up(vault, lease.id)
     log.info("asset_handed_back", attempt=lease.attempts)
 
 

@@ -7,6 +7,7 @@ finds nothing and ends, and one too few is made up for by the sweep. No asset wa
 
 from collections.abc import Mapping
 
+from workers.assets import AssetId
 from workers.queues import ASSET_QUEUES, CALLBACKS
 from workers.vault import Vault
 
@@ -24,6 +25,14 @@ def send_tickets(vault: Vault, ready: Mapping[str, int]) -> None:
     for queue, count in ready.items():
         for _ in range(count):
             vault.send_ticket(queue)
+
+
+def follow_up(vault: Vault, asset: AssetId) -> str:
+    """Make an asset ready whose alarm rang, and send a ticket for it; the reply is the ledger's ``make_ready``'s."""
+    step = vault.ledger.make_ready(asset, now=vault.now())
+    if step in ASSET_QUEUES:
+        send_tickets(vault, {step: 1})
+    return step
 
 
 def top_up_tickets(vault: Vault) -> None:

@@ -3,10 +3,9 @@
 import structlog
 
 from workers.assets import AssetId
-from workers.dispatch import send_tickets, top_up_tickets
+from workers.dispatch import follow_up, top_up_tickets
 from workers.errors import LeaseLostError, TransientError
 from workers.manifest import write_manifest
-from workers.queues import ASSET_QUEUES
 from workers.vault import Vault
 
 log = structlog.get_logger()
@@ -32,10 +31,8 @@ def sweep(vault: Vault) -> None:
 
 
 def _ring(vault: Vault, asset: AssetId) -> None:
-    step = vault.ledger.make_ready(asset, now=vault.now())
-    if step in ASSET_QUEUES:
-        send_tickets(vault, {step: 1})
-    elif step in {"expired", "poison"}:
+    step = follow_up(vault, asset)
+    if step in {"expired", "poison"}:
         _give_up(vault, asset, "expired" if step == "expired" else "set_aside")
 
 

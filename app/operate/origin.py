@@ -1,12 +1,13 @@
 """A small provider for the demo: real media at real URLs, and a count of how often each was fetched."""
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib.resources import files
+
+from app.operate.loopback import serving
 
 _CONTENT_TYPES = {"mp3": "audio/mpeg", "mp4": "video/mp4", "jpeg": "image/jpeg"}
 _SONG_REPEATS = 180
@@ -73,12 +74,6 @@ def running_origin() -> Iterator[Origin]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    origin.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with serving(Handler) as port:
+        origin.url = f"http://127.0.0.1:{port}"
         yield origin
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -3,11 +3,12 @@
 import http.client
 import socket
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from app.operate.loopback import serving
 
 _PIECE = 64 * 1024
 
@@ -90,25 +91,10 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def handle_error(self, *_: object) -> None:
-        """Broken connections are what this server is for."""
-
-
 @contextmanager
 def moody_bucket(target_port: int) -> Iterator[Bucket]:
     """Run the proxy on a free loopback port."""
     bucket = Bucket(target_port)
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"bucket": bucket}))
-    bucket.port = int(server.server_address[1])
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with serving(type("Handler", (_Handler,), {"bucket": bucket})) as port:
+        bucket.port = port
         yield bucket
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
