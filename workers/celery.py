@@ -57,7 +57,6 @@ app.conf.update(
     task_default_queue="callbacks",
     task_create_missing_queues=False,
     # A worker may fetch a ticket for each process beyond those it works on; the sweep sends others in their place.
-    # worker_disable_prefetch would spare that, but a worker went deaf with it once when Redis was restarted.
     worker_prefetch_multiplier=1,
     # Transfers wait for the network far more than they compute.
     worker_concurrency=8,

@@ -7,9 +7,10 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ class Stack:
     redis_port: int
     s3_port: int
     ingress_port: int
+    _restarting: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def redis_url(self) -> str:
@@ -81,10 +83,20 @@ class Stack:
 
     def restart(self, name: str) -> Process:
         """Kill the process of that name, if it still lives, and start it again."""
-        process = self.process(name)
-        process.kill()
-        self.group.processes.remove(process)
-        return {"redis": self.start_redis, "worker": self.start_worker, "beat": self.start_beat}[name]()
+        with self._restarting:
+            process = self.process(name)
+            process.kill()
+            self.group.processes.remove(process)
+            start: Callable[[], Process] = getattr(self, f"start_{name}")
+            return start()
+
+    def restart_ended(self) -> list[str]:
+        """Start those again that have ended by themselves, as compose's restart policy does; give their names."""
+        with self._restarting:
+            ended = [each.name for each in self.group.processes if each.popen.poll() is not None]
+            for name in ended:
+                self.restart(name)
+        return ended
 
     def start_redis(self) -> Process:
         """Start redis-server with what the promise needs of a broker: every write on disk, nothing evicted."""

@@ -17,7 +17,7 @@ _AUTHENTICATION = {"STEMVAULT_WEBHOOK_HMAC_KEYS", "STEMVAULT_CALLBACK_TOKEN", "S
 
 
 def stay_up(console: Console, port: int, embedded: Callable[..., AbstractContextManager[Stack]]) -> None:
-    """Start all parts, say where they are, and stay until Ctrl-C, SIGTERM or the death of one of them.
+    """Start all parts, say where they are, and stay until Ctrl-C or SIGTERM.
 
     Your own ``STEMVAULT_…`` settings hold, but for Redis and the bucket, which are embedded. Without
     any authentication chosen, anyone on this machine may post.
@@ -29,7 +29,7 @@ def stay_up(console: Console, port: int, embedded: Callable[..., AbstractContext
             stack.start_all()
         _explain(console, stack, settings)
         try:
-            _watch(stack)
+            _watch(console, stack)
         except KeyboardInterrupt:
             console.print("\nStopping.")
 
@@ -68,9 +68,14 @@ STEMVAULT_ALLOW_PRIVATE_ADDRESSES=true STEMVAULT_ALLOWED_ASSET_PORTS='*'. Ctrl-C
     )
 
 
-def _watch(stack: Stack) -> None:
+def _watch(console: Console, stack: Stack) -> None:
+    """Start what ends by itself again, but for the S3 server: its objects would be gone."""
     while True:
-        for process in stack.group.processes:
-            if process.popen.poll() is not None:
-                raise StartError(f"{process.name} has ended by itself. Its last words:\n{process.tail()}")
+        bucket = stack.process("s3")
+        if bucket.popen.poll() is not None:
+            raise StartError(f"The S3 server has ended by itself. Its last words:\n{bucket.tail()}")
+        for name in stack.restart_ended():
+            console.print(
+                f"{name} had ended by itself and was started again; {stack.group.directory}/{name}.log tells why."
+            )
         time.sleep(0.5)

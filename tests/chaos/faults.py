@@ -68,11 +68,11 @@ def worker_told_to_end(town: Town, scale: float) -> Row:
     town.call_many(_times(10, scale, least=3), stems=1)
     for _ in range(times):
         eventually(lambda: town.ledger.redis.hlen("stemvault:taken") > 0)
-        worker = town.stack.process("worker")
+        town.stack.group.processes.remove(worker := town.stack.process("worker"))
         worker.popen.send_signal(signal.SIGTERM)
         worker.popen.wait(30)
         assert town.ledger.redis.hlen("stemvault:taken") == 0, "something was not handed back"
-        town.stack.restart("worker")
+        town.stack.start_worker()
     town.pause = 0.01
     return town.judge("worker SIGTERMed in mid-transfer", times)
 
@@ -128,10 +128,10 @@ def redis_killed(town: Town, scale: float) -> Row:
     with _under_load(town):
         for _ in range(times):
             time.sleep(2)
-            redis = town.stack.process("redis")
+            town.stack.group.processes.remove(redis := town.stack.process("redis"))
             redis.kill()
             time.sleep(1)
-            town.stack.restart("redis")
+            town.stack.start_redis()
     return town.judge("redis-server SIGKILLed and restarted under load", times)
 
 

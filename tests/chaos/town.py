@@ -4,6 +4,7 @@ It knows what it was promised, so at the end it can count what was lost, stored 
 """
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from uuid import uuid4
 import requests
 
 from app.operate.embedded import BUCKET, Stack, embedded_stack
+from app.operate.processes import StartError
 from tests.chaos.s3proxy import Bucket, moody_bucket
 from tests.integration.conftest import LOCAL, eventually
 from tests.origin import Answer, Origin, running_origin, song
@@ -182,4 +184,24 @@ def running_town(**settings: str) -> Iterator[Town]:
             stack.start_ingress()
             stack.start_worker()
             stack.start_beat()
-            yield town
+            with _supervised(stack):
+                yield town
+
+
+@contextmanager
+def _supervised(stack: Stack) -> Iterator[None]:
+    """Start again what ends by itself, as ``restart: unless-stopped`` does in docker-compose.yml."""
+    over = threading.Event()
+
+    def supervise() -> None:
+        while not over.wait(1.0):
+            with suppress(StartError):
+                stack.restart_ended()
+
+    supervisor = threading.Thread(target=supervise)
+    supervisor.start()
+    try:
+        yield
+    finally:
+        over.set()
+        supervisor.join()
