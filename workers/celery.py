@@ -58,6 +58,8 @@ app.conf.update(
     task_create_missing_queues=False,
     # A worker may fetch a ticket for each process beyond those it works on; the sweep sends others in their place.
     worker_prefetch_multiplier=1,
+    # Celery would fetch less after a connection was lost, until what ran then is done; it need not spare us.
+    worker_enable_prefetch_count_reduction=False,
     # Transfers wait for the network far more than they compute.
     worker_concurrency=8,
     worker_send_task_events=False,

@@ -7,7 +7,8 @@ from typing import Any
 import structlog
 from billiard.exceptions import WorkerLostError
 from celery import Task
-from celery.signals import task_failure, worker_shutting_down
+from celery.signals import task_failure, task_received, worker_ready, worker_shutting_down
+from celery.worker import state
 
 from workers import shutdown
 from workers.archive import archive_next
@@ -17,6 +18,7 @@ from workers.ingest import ingest_next
 from workers.queues import CALLBACKS
 from workers.sweep import sweep as ring_alarms
 from workers.vault import Vault, open_ledger, open_vault
+from workers.watchdog import Watchdog, end_this_worker
 
 log = structlog.get_logger()
 
@@ -75,6 +77,20 @@ def _give_back(task_id: str, exception: BaseException, **_: object) -> None:
     if isinstance(exception, WorkerLostError):
         asset = open_ledger(settings).crashed(task_id, now=time.time())
         log.error("worker_process_died", asset=asset)
+
+
+@worker_ready.connect
+def _watch_over_hearing(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's consumer
+    """Start the watchdog in the worker's main process, over the queues that this worker consumes."""
+    ledger = open_ledger(settings)
+    queues = list(sender.app.amqp.queues.consume_from)
+    watchdog = Watchdog(
+        waiting=lambda: sum(ledger.messages(queue) for queue in queues),
+        busy=lambda: len(state.active_requests),
+        end=end_this_worker,
+    )
+    task_received.connect(lambda **_: watchdog.heard(), weak=False)
+    watchdog.run()
 
 
 @worker_shutting_down.connect
