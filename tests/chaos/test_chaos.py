@@ -5,7 +5,6 @@ import pytest
 from tests.chaos.faults import FAULTS
 from tests.chaos.town import running_town
 
-
 #: Their recovery waits for Celery's own reconnection, and for the watchdog where that fails.
 ONLY_AT_FULL_SIZE = {"redis_killed", "redis_frozen"}
 
