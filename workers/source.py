@@ -1,6 +1,9 @@
 """A bounded HTTP stream of one asset: every way in which it can end early, late or never is an error here."""
 
 import contextlib
+import select
+import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 
@@ -20,6 +23,9 @@ _SHARE_OF_LEASE = 0.4
 MAX_REDIRECTS = 5
 #: What one read may give: many times what one packet holds, little beside a part.
 READ_BYTES = 256 * 1024
+
+#: How long to wait for a byte behind the announced end, once an asset.
+_MOMENT = 0.005
 
 _GONE = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -109,8 +115,8 @@ class Source:
         if remaining > 1:
             return min(amount, remaining - 1)
         connection = getattr(getattr(self._response.raw, "_fp", None), "fp", None)
-        with contextlib.suppress(OSError, ValueError):
-            if connection is not None and len(connection.peek(1)) > 1:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if connection is not None and (len(connection.peek(1)) > 1 or _more_arrives(connection.raw)):
                 raise TransientError("overlong", f"more than the {self.announced} bytes announced came")
         return 1
 
@@ -132,6 +138,17 @@ class Source:
             response.close()
             raise broken
         self._response = response
+
+
+def _more_arrives(stream: socket.SocketIO) -> bool:
+    """Tell whether more than has been read lies in the connection, or comes in a moment.
+
+    What TLS sends at an end cannot be told from data without reading it, so there nobody looks.
+    """
+    connection: socket.socket = stream._sock  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to it
+    if isinstance(connection, ssl.SSLSocket) or not select.select([connection], [], [], _MOMENT)[0]:
+        return False
+    return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
 
 
 @contextlib.contextmanager
