@@ -4,18 +4,32 @@ The ingress puts the body there; the fleet drains it when the broker is back. An
 the time of its arrival, from which deadlines count.
 """
 
-from collections.abc import Callable
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from uuid import uuid4
 
 import structlog
+from redis.exceptions import LockError
 
 from config.layout import KeyLayout
+from workers.dispatch import top_up_tickets
 from workers.store import Store
+from workers.vault import Vault
 
 log = structlog.get_logger()
 
-#: How many callbacks one round drains; the next round, seconds later, takes the next.
-BATCH = 1000
+#: How many callbacks are moved before workers are called to them and the lock is renewed.
+BATCH = 200
+#: Moving one callback is waiting for S3 three times over.
+_MOVERS = 8
+#: Two who drain at a time would do everything twice. Seconds, far more than a batch takes; if the
+#: lock lapses all the same, what is done twice is harmless.
+_LOCK = "stemvault:inbox:drainer"
+_LOCK_SECONDS = 60.0
+
+_NAME = re.compile(r"(?P<milliseconds>[0-9]{15})-[0-9a-f]{32}\.json")
 
 
 def keep(store: Store, layout: KeyLayout, body: bytes, received_at: float) -> None:
@@ -24,19 +38,42 @@ def keep(store: Store, layout: KeyLayout, body: bytes, received_at: float) -> No
     store.write_text(layout.inbox_key(name), body, "application/json")
 
 
-def drain(store: Store, layout: KeyLayout, send: Callable[[str, float], object]) -> int:
-    """Send what lies in the inbox on its way and delete it; give the number.
+def drain(vault: Vault) -> int:
+    """Move all that lies in the inbox to the received callbacks, oldest first; give the number.
 
-    Sent first and deleted then: who dies in between sends it twice, and the second is known already.
-    Raises ``TransientError`` where the bucket, and what ``send`` raises where the broker cannot be reached.
+    Kept there first and deleted then: who dies in between does it twice, and the second is known already.
+    Nothing happens while another drains. Raises ``TransientError`` where the bucket, and redis-py's
+    errors where the broker cannot be reached.
     """
-    keys = store.list(layout.inbox_key(""), limit=BATCH)
-    for key in keys:
-        body = store.read_text(key)
-        if body is not None:
-            arrived, _, _ = key.rpartition("/")[2].partition("-")
-            send(body.decode(), int(arrived) / 1000)
-            store.delete(key)
-    if keys:
-        log.info("inbox_drained", callbacks=len(keys))
-    return len(keys)
+    lock = vault.ledger.redis.lock(_LOCK, timeout=_LOCK_SECONDS, blocking=False)
+    if not lock.acquire():
+        return 0
+    drained = 0
+    try:
+        with ThreadPoolExecutor(_MOVERS) as movers:
+            while not vault.must_stop() and (keys := _oldest(vault)):
+                drained += sum(movers.map(partial(_move, vault), keys))
+                top_up_tickets(vault)
+                lock.reacquire()
+    finally:
+        with suppress(LockError):
+            lock.release()
+    if drained:
+        log.info("inbox_drained", callbacks=drained)
+    return drained
+
+
+def _oldest(vault: Vault) -> list[str]:
+    return vault.store.list(vault.settings.layout.inbox_key(""), limit=BATCH)
+
+
+def _move(vault: Vault, key: str) -> bool:
+    body = vault.store.read_text(key)
+    if body is None:
+        return False
+    name = _NAME.fullmatch(key.rpartition("/")[2])
+    received_at = int(name["milliseconds"]) / 1000 if name else vault.now()
+    # What somebody else put here may be no text; it must not stand in the way of the rest.
+    vault.received.put(body.decode(errors="replace"), received_at)
+    vault.store.delete(key)
+    return True

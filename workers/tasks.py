@@ -65,7 +65,7 @@ def sweep() -> None:
 @app.task(queue="alarms", acks_late=False)
 def drain_inbox() -> None:
     """Take in the callbacks that arrived while the broker was down."""
-    drain(vault().store, settings.layout, vault().received.put)
+    drain(vault())
 
 
 @task_failure.connect(sender=archive_asset)

@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 from tests.conftest import Payload
 from tests.origin import Answer, Origin, film, picture, song
 from tests.unit.conftest import LEASE, Clock, Sent
-from workers import inbox
 from workers.archive import archive_next
 from workers.assets import AssetId
 from workers.ingest import LONGEST_WAIT, ingest, ingest_next
@@ -507,22 +506,3 @@ def test_a_callback_that_one_worker_holds_is_not_taken_by_another_until_its_time
     again = vault.received.take(now=clock() + INGEST_LEASE + 1)
     assert again
     assert (again.body, again.received_at, again.tries) == (body, clock(), 2)
-
-
-def test_the_inbox_is_drained_in_order_and_a_broken_off_round_loses_nothing(vault: Vault) -> None:
-    layout = vault.settings.layout
-    bodies = [f'{{"n": {number}}}' for number in range(4)]
-    for number, each in enumerate(bodies):
-        inbox.keep(vault.store, layout, each.encode(), 1_800_000_000.125 + number)
-    taken: list[tuple[str, float]] = []
-
-    def take_two(text: str, received_at: float) -> None:
-        if len(taken) == 2:
-            raise ConnectionError
-        taken.append((text, received_at))
-
-    with pytest.raises(ConnectionError):
-        inbox.drain(vault.store, layout, take_two)
-    assert inbox.drain(vault.store, layout, lambda *each: taken.append(each)) == 2
-    assert taken == [(each, 1_800_000_000.125 + number) for number, each in enumerate(bodies)]
-    assert inbox.drain(vault.store, layout, lambda *each: taken.append(each)) == 0
