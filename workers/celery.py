@@ -6,55 +6,36 @@ import structlog
 from celery import Celery
 from celery.signals import setup_logging, task_postrun, task_prerun
 from kombu import Queue
-from kombu.utils.scheduling import priority_cycle
 
 from config.logging import configure_logging
 from config.settings import load_settings_or_exit
-from workers.queues import QUEUES
+from workers.queues import ALARMS, CALLBACKS, QUEUES
 
 SWEEP_SECONDS = 5.0
 INBOX_SECONDS = 10.0
-
-#: A message unacknowledged for so many seconds is given to another worker. Ours are acknowledged when taken
-#: up, so these are what a dead worker had fetched and not begun. Nothing depends on it: all are tickets.
-VISIBILITY_TIMEOUT = 60
-
-
-class InOrderOfUrgency(priority_cycle):
-    """Lets Redis look for messages in the order of ``QUEUES``; kombu's own would follow a set's order."""
-
-    def consume(self, n: int) -> list[str]:
-        """Give the queues in the order in which to look."""
-        return sorted(super().consume(n), key=lambda name: QUEUES.index(name) if name in QUEUES else -1)
-
 
 settings = load_settings_or_exit()
 
 app = Celery("stemvault", include=["workers.tasks"])
 app.conf.update(
     broker_url=settings.redis_url.get_secret_value(),
+    broker_transport="workers.transport:Transport",
     broker_connection_retry_on_startup=True,
     broker_transport_options={
-        "visibility_timeout": VISIBILITY_TIMEOUT,
-        "queue_order_strategy": InOrderOfUrgency,
         "socket_timeout": 10,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
         # After Redis was restarted under it, kombu may wait on a connection that nobody answers any more. It
         # notices after twice this time; the default of 25 s was measured as a minute of deafness.
         "health_check_interval": 3,
-        # Abandoned messages are looked for every 10 s, not only at every tenth look.
-        "unacked_restore_interval": 10,
-        "unacked_restore_throttle": 1,
     },
-    # Celery reads the timeout in two more places (celery#9264); all must agree.
-    result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT},
-    visibility_timeout=VISIBILITY_TIMEOUT,
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
     task_queues=[Queue(name, routing_key=name) for name in QUEUES],
-    task_default_queue="callbacks",
+    task_default_queue=CALLBACKS,
+    # A ticket for an asset is sent to the queue that it names.
+    task_routes={f"workers.tasks.{name}": {"queue": ALARMS} for name in ("sweep", "drain_inbox")},
     task_create_missing_queues=False,
     # A worker may fetch a ticket for each process beyond those it works on; the sweep sends others in their place.
     worker_prefetch_multiplier=1,

@@ -20,14 +20,14 @@ from workers.vault import Vault
 
 log = structlog.get_logger()
 
-#: How many callbacks are moved before workers are called to them and the lock is renewed.
+#: How many callbacks are moved before workers are called to them.
 BATCH = 200
 #: Moving one callback is waiting for S3 three times over.
 _MOVERS = 8
-#: Two who drain at a time would do everything twice. Seconds, far more than a batch takes; if the
-#: lock lapses all the same, what is done twice is harmless.
+#: Two who drain at a time would do everything twice. That is harmless, so the lock is short (seconds): whoever
+#: holds it when Redis goes away again cannot release it, and the rest must not wait long for that.
 _LOCK = "stemvault:inbox:drainer"
-_LOCK_SECONDS = 60.0
+_LOCK_SECONDS = 10.0
 
 _NAME = re.compile(r"(?P<milliseconds>[0-9]{15})-[0-9a-f]{32}\.json")
 
@@ -52,9 +52,10 @@ def drain(vault: Vault) -> int:
     try:
         with ThreadPoolExecutor(_MOVERS) as movers:
             while not vault.must_stop() and (keys := _oldest(vault)):
-                drained += sum(movers.map(partial(_move, vault), keys))
+                for moved in movers.map(partial(_move, vault), keys):
+                    drained += moved
+                    lock.reacquire()
                 top_up_tickets(vault)
-                lock.reacquire()
     finally:
         with suppress(LockError):
             lock.release()

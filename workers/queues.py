@@ -6,5 +6,8 @@ ASSET_QUEUES = ("urgent", "assets")
 #: Tickets for callbacks.
 CALLBACKS = "callbacks"
 
+#: The clock's own: the sweep, and draining the inbox.
+ALARMS = "alarms"
+
 #: Consumed in this order: what is short and brings the news first, then what expires first.
-QUEUES = ("alarms", CALLBACKS, *ASSET_QUEUES)
+QUEUES = (ALARMS, CALLBACKS, *ASSET_QUEUES)

@@ -1,26 +1,30 @@
 """The Celery tasks: thin, each calls one function. How each is acknowledged stands on its decorator."""
 
 import time
-from functools import cache
-from typing import Any
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any, ParamSpec
 
 import structlog
 from billiard.exceptions import WorkerLostError
 from celery import Task
-from celery.signals import task_failure, task_received, worker_ready, worker_shutting_down
-from celery.worker import state
+from celery.signals import task_failure, worker_shutting_down
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 
 from workers import shutdown
 from workers.archive import archive_next
 from workers.celery import app, settings
+from workers.errors import AssetError
 from workers.inbox import drain
 from workers.ingest import ingest_next
 from workers.queues import CALLBACKS
 from workers.sweep import sweep as ring_alarms
 from workers.vault import Vault, open_ledger, open_vault
-from workers.watchdog import Watchdog, end_this_worker
 
 log = structlog.get_logger()
+
+Arguments = ParamSpec("Arguments")
 
 
 @cache
@@ -37,7 +41,31 @@ def vault() -> Vault:
 # So all are acknowledged when taken up; a second delivery would only find less to do.
 
 
-@app.task(queue="callbacks", acks_late=False)
+def _contained(task: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Log what a task raises, and let none of it out of its process.
+
+    Everything that can fail comes back by an alarm or a lease, so Celery need not know. And it must not: what
+    a process sends to the worker must fit into one write to their pipe, which a traceback does not. When
+    the broker is lost, Celery 5.7 forgets the part that it has read of a longer message, takes what
+    follows for the next one's length, and never again hears that the process is idle.
+    """
+
+    @wraps(task)
+    def contained(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            task(*args, **kwargs)
+        except (RedisError, KombuError) as error:
+            log.warning("broker_away", task=task.__name__, error=type(error).__name__)
+        except AssetError as error:
+            log.warning("task_postponed", task=task.__name__, reason=error.reason, detail=error.detail)
+        except Exception:
+            log.exception("task_crashed", task=task.__name__)
+
+    return contained
+
+
+@app.task(acks_late=False)
+@_contained
 def ingest_callback() -> None:
     """Record the callback that is due for the longest time and call workers to its assets."""
     ingest_next(vault())
@@ -51,18 +79,21 @@ def _send_ticket(queue: str) -> None:
 
 
 @app.task(bind=True, acks_late=False)
+@_contained
 def archive_asset(self: "Task[Any, Any]", queue: str) -> None:
     """Store the asset that expires first of those that a ticket from ``queue`` may stand for."""
     archive_next(vault(), queue, owner=self.request.id)
 
 
-@app.task(queue="alarms", acks_late=False)
+@app.task(acks_late=False)
+@_contained
 def sweep() -> None:
     """Ring the alarms that are due."""
     ring_alarms(vault())
 
 
-@app.task(queue="alarms", acks_late=False)
+@app.task(acks_late=False)
+@_contained
 def drain_inbox() -> None:
     """Take in the callbacks that arrived while the broker was down."""
     drain(vault())
@@ -77,20 +108,6 @@ def _give_back(task_id: str, exception: BaseException, **_: object) -> None:
     if isinstance(exception, WorkerLostError):
         asset = open_ledger(settings).crashed(task_id, now=time.time())
         log.error("worker_process_died", asset=asset)
-
-
-@worker_ready.connect
-def _watch_over_hearing(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's consumer
-    """Start the watchdog in the worker's main process, over the queues that this worker consumes."""
-    ledger = open_ledger(settings)
-    queues = list(sender.app.amqp.queues.consume_from)
-    watchdog = Watchdog(
-        waiting=lambda: sum(ledger.messages(queue) for queue in queues),
-        busy=lambda: len(state.active_requests),
-        end=end_this_worker,
-    )
-    task_received.connect(lambda **_: watchdog.heard(), weak=False)
-    watchdog.run()
 
 
 @worker_shutting_down.connect

@@ -1,0 +1,35 @@
+"""What Celery is told of a task: nothing but that it has ended."""
+
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from workers.errors import TransientError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+@pytest.fixture
+def tasks(monkeypatch: pytest.MonkeyPatch) -> "ModuleType":
+    for name, value in {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "vault", "ALLOW_UNSIGNED": "true"}.items():
+        monkeypatch.setenv(f"STEMVAULT_{name}", value)
+    from workers import tasks  # noqa: PLC0415 - it reads its settings when it is imported
+
+    return tasks
+
+
+@pytest.mark.parametrize(
+    "error", [RedisConnectionError("refused"), TransientError("store_unavailable"), ZeroDivisionError()]
+)
+@pytest.mark.parametrize("name", ["ingest_callback", "archive_asset", "sweep", "drain_inbox"])
+def test_no_error_leaves_a_pool_process(
+    tasks: "ModuleType", name: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(tasks, "vault", fail)
+    arguments = ("assets",) if name == "archive_asset" else ()
+    assert getattr(tasks, name).run(*arguments) is None
