@@ -2,9 +2,10 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -35,7 +36,17 @@ os.environ |= {
 configure_logging()
 
 MakeSettings = Callable[..., Settings]
+Found = TypeVar("Found")
 Payload = Callable[..., dict[str, Any]]
+
+
+def eventually(look: Callable[[], Found | None], *, patience: float = 30.0) -> Found:
+    """Look until something is found, and give it; fail when ``patience`` seconds are over."""
+    give_up_at = time.monotonic() + patience
+    while not (found := look()):
+        assert time.monotonic() < give_up_at, f"not so within {patience} s: {look}"
+        time.sleep(0.05)
+    return found
 
 
 @pytest.fixture

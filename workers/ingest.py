@@ -8,7 +8,6 @@ from workers.callback import Callback, parse_body, parse_callback
 from workers.deadline import deadline_of
 from workers.dispatch import send_tickets
 from workers.errors import UnreadableCallbackError, UnrecognizedCallbackError
-from workers.ledger import MOST_CRASHES
 from workers.manifest import restore_task, write_manifest
 from workers.vault import Vault
 
@@ -17,6 +16,8 @@ log = structlog.get_logger()
 
 #: A callback that could not be recorded waits as long as it has waited already, between these bounds in seconds.
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 20.0
+#: So often may a callback be begun and not heard of again. Its worker died of it, or was killed, or lost Redis.
+MOST_TRIES = 10
 
 
 def ingest_next(vault: Vault) -> None:
@@ -29,12 +30,13 @@ def ingest_next(vault: Vault) -> None:
     callback = vault.received.take(now=vault.now())
     if callback is None:
         return
-    if callback.tries > MOST_CRASHES:
+    if callback.tries > MOST_TRIES:
         keep_for_people(vault, callback.body, "it keeps crashing its worker")
         vault.received.done(callback)
         return
     try:
-        ingest(vault, callback.body, callback.received_at)
+        with vault.received.held(callback, vault.now):
+            ingest(vault, callback.body, callback.received_at)
     except Exception as error:  # noqa: BLE001 - whatever it was, the callback must not be lost
         waited = vault.now() - callback.received_at
         wait = min(max(waited, SHORTEST_WAIT), LONGEST_WAIT)

@@ -6,11 +6,15 @@ that. Its body lies here until it is recorded; messages are tickets, and the swe
 """
 
 import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from uuid import uuid4
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 BODIES = "stemvault:received"
 #: id → when to look at it: at once, when a taker's time is over, or when a backoff ends.
@@ -18,8 +22,8 @@ DUE = "stemvault:received:due"
 #: id → how often it was begun and neither recorded nor given back.
 TRIES = "stemvault:received:tries"
 
-#: Taking a callback in needs milliseconds; who needs longer may find that another has done it meanwhile.
-LEASE = 30.0
+#: How long a taker may be silent, in seconds, before the callback goes to another.
+LEASE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,9 @@ class Received:
 class ReceivedCallbacks:
     """The callbacks that wait to be recorded (a client with ``decode_responses=True``)."""
 
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: "Redis", *, lease: float = LEASE) -> None:
         self._redis = redis
+        self._lease = lease
         self._take = redis.register_script((files("workers") / "lua" / "take_callback.lua").read_text())
 
     def put(self, body: str, received_at: float) -> None:
@@ -50,13 +55,31 @@ class ReceivedCallbacks:
         pipe.execute()
 
     def take(self, *, now: float) -> Received | None:
-        """Take the callback that is due for the longest time, for ``LEASE`` seconds."""
-        reply = self._take(keys=[DUE, BODIES, TRIES], args=[now, now + LEASE])
+        """Take the callback that is due for the longest time, until the lease ends."""
+        reply = self._take(keys=[DUE, BODIES, TRIES], args=[now, now + self._lease])
         if not reply:
             return None
         name, text, tries = reply
         entry = json.loads(text)
         return Received(name, entry["body"], entry["received_at"], int(tries))
+
+    @contextmanager
+    def held(self, callback: Received, now: Callable[[], float]) -> Iterator[None]:
+        """Renew the lease for as long as the block runs: a bucket that does not answer is no dead worker."""
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(self._lease / 3):
+                with suppress(RedisError):
+                    self._redis.zadd(DUE, {callback.id: now() + self._lease}, xx=True)
+
+        renewer = threading.Thread(target=renew, name="lease", daemon=True)
+        renewer.start()
+        try:
+            yield
+        finally:
+            over.set()
+            renewer.join()
 
     def done(self, callback: Received) -> None:
         """Forget a callback that is recorded, or kept elsewhere."""

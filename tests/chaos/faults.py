@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos.town import PART, Row, Town, content
-from tests.integration.conftest import eventually
+from tests.conftest import eventually
 from tests.origin import Answer
 from workers.assets import AssetId
 

@@ -19,7 +19,8 @@ import requests
 from app.operate.embedded import BUCKET, Stack, embedded_stack
 from app.operate.processes import StartError
 from tests.chaos.s3proxy import Bucket, moody_bucket
-from tests.integration.conftest import LOCAL, eventually
+from tests.conftest import eventually
+from tests.integration.conftest import LOCAL
 from tests.origin import Answer, Origin, running_origin, song
 from workers.ledger import Ledger
 from workers.received import ReceivedCallbacks

@@ -1,19 +1,17 @@
 """Real processes: redis-server, moto's S3 server, gunicorn, a Celery worker and beat, started once for many tests."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import requests
 
 from app.operate.embedded import BUCKET, Stack, embedded_stack
+from tests.conftest import eventually
 from tests.origin import Origin, picture, song
 from workers.ledger import Ledger
 from workers.records import TaskSnapshot
-
-Found = TypeVar("Found")
 
 #: Origins of tests listen on loopback.
 LOCAL = {
@@ -21,15 +19,6 @@ LOCAL = {
     "STEMVAULT_ALLOW_PRIVATE_ADDRESSES": "true",
     "STEMVAULT_ALLOWED_ASSET_PORTS": "*",
 }
-
-
-def eventually(look: Callable[[], Found | None], *, patience: float = 30.0) -> Found:
-    """Look until something is found, and give it; fail when ``patience`` seconds are over."""
-    give_up_at = time.monotonic() + patience
-    while not (found := look()):
-        assert time.monotonic() < give_up_at, f"not so within {patience} s: {look}"
-        time.sleep(0.05)
-    return found
 
 
 @dataclass

@@ -12,8 +12,8 @@ from pathlib import Path
 import requests
 
 from app.operate.processes import free_port
-from tests.conftest import PAYLOADS
-from tests.integration.conftest import Service, eventually
+from tests.conftest import PAYLOADS, eventually
+from tests.integration.conftest import Service
 from tests.origin import Answer, Origin, film
 
 STEMVAULT = str(Path(sys.executable).parent / "stemvault")

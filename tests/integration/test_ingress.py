@@ -12,8 +12,8 @@ import requests
 
 from app.operate.embedded import Stack, embedded_stack
 from app.operate.processes import wait_until
-from tests.conftest import Payload
-from tests.integration.conftest import LOCAL, Service, eventually
+from tests.conftest import Payload, eventually
+from tests.integration.conftest import LOCAL, Service
 from workers.received import ReceivedCallbacks
 
 

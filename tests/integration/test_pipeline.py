@@ -12,8 +12,8 @@ import pytest
 
 from app.operate.embedded import embedded_stack
 from config.layout import KeyLayout
-from tests.conftest import PAYLOADS, Payload
-from tests.integration.conftest import LOCAL, Service, eventually, serve_all
+from tests.conftest import PAYLOADS, Payload, eventually
+from tests.integration.conftest import LOCAL, Service, serve_all
 from tests.origin import Answer, Origin, counting_listener, film, song
 from workers.assets import Asset
 from workers.callback import parse_callback

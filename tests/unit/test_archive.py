@@ -10,14 +10,14 @@ import pytest
 import requests
 from structlog.testing import capture_logs
 
-from tests.conftest import Payload
+from tests.conftest import Payload, eventually
 from tests.origin import Answer, Origin, film, picture, song
 from tests.unit.conftest import LEASE, Clock, Sent
 from workers.archive import archive_next
 from workers.assets import AssetId
-from workers.ingest import LONGEST_WAIT, ingest, ingest_next
-from workers.ledger import MOST_CRASHES
+from workers.ingest import LONGEST_WAIT, MOST_TRIES, ingest, ingest_next
 from workers.received import LEASE as INGEST_LEASE
+from workers.received import ReceivedCallbacks
 from workers.sweep import sweep
 from workers.vault import Vault
 
@@ -469,7 +469,7 @@ def test_a_callback_that_keeps_crashing_its_worker_is_set_aside_with_the_reason(
     vault: Vault, clock: Clock, body: str
 ) -> None:
     vault.received.put(body, clock())
-    for _ in range(MOST_CRASHES):
+    for _ in range(MOST_TRIES):
         assert vault.received.take(now=clock())  # and the process dies
         clock.advance(INGEST_LEASE + 1)
     ingest_next(vault)
@@ -486,7 +486,7 @@ def test_a_callback_that_cannot_be_recorded_now_is_recorded_later_and_not_counte
     vault.received.put(body, clock())
     with monkeypatch.context() as patch:
         patch.setattr("workers.ingest.parse_callback", lambda _: 1 / 0)
-        for _ in range(2 * MOST_CRASHES):
+        for _ in range(2 * MOST_TRIES):
             ingest_next(vault)
             assert vault.received.due(now=clock()) == 0
             clock.advance(LONGEST_WAIT)
@@ -506,3 +506,14 @@ def test_a_callback_that_one_worker_holds_is_not_taken_by_another_until_its_time
     again = vault.received.take(now=clock() + INGEST_LEASE + 1)
     assert again
     assert (again.body, again.received_at, again.tries) == (body, clock(), 2)
+
+
+def test_a_callback_stays_with_the_worker_that_waits_for_the_bucket(vault: Vault, clock: Clock, body: str) -> None:
+    received = ReceivedCallbacks(vault.ledger.redis, lease=0.1)
+    received.put(body, clock())
+    taken = received.take(now=clock())
+    assert taken
+    with received.held(taken, clock):
+        clock.advance(60)
+        eventually(lambda: received.due(now=clock()) == 0)
+        assert received.take(now=clock()) is None
