@@ -21,6 +21,8 @@ app.conf.update(
     broker_url=settings.redis_url.get_secret_value(),
     broker_transport="workers.transport:Transport",
     broker_connection_retry_on_startup=True,
+    # However long Redis is away, there is nothing better to do than to try again, every 30 s at last.
+    broker_connection_max_retries=None,
     broker_transport_options={
         "socket_timeout": 10,
         "socket_connect_timeout": 5,

@@ -86,14 +86,21 @@ def pool_process_dies(town: Town, scale: float) -> Row:
     poison = AssetId("poison", "s0")
     town.call(1, name="poison")
     deaths = 0
-    while (state := town.ledger.asset(poison).get("state")) != "set_aside":
+
+    def dies_again() -> bool:
+        nonlocal deaths
+        state = town.ledger.asset(poison).get("state")
+        assert state != "archived", "it outlived its fate"
         if state == "transferring":
-            os.kill(_children(worker.pid)[-1], signal.SIGKILL)
+            for child in _children(worker.pid):
+                os.kill(child, signal.SIGKILL)
             deaths += 1
             eventually(lambda: town.ledger.asset(poison).get("state") != "transferring")
             if deaths == 1:
                 town.call_many(_times(20, scale, least=3))
-        time.sleep(0.05)
+        return state == "set_aside"
+
+    eventually(dies_again, patience=120)
     town.origin.serve("/poison/s0.mp3", content("/poison/s0.mp3", town.size))
     assert town.ledger.revive(poison, now=time.time(), deadline=time.time() + 3600), "stemvault retry had nothing to do"
     return town.judge(f"one asset's process dies {deaths} times, set aside, then retried", deaths)
