@@ -1,7 +1,6 @@
 """``POST /callbacks``: authenticate · bound · enqueue · 200."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
@@ -53,11 +52,17 @@ def _check_content_type() -> None:
 
 
 def _body(max_bytes: int) -> bytes:
-    with suppress(RequestEntityTooLarge):
+    too_large = RefusedError(413, "too_large", f"The body is longer than the {max_bytes} bytes that are taken.")
+    try:
         body = request.get_data(cache=False)
-        if len(body) <= max_bytes:
-            return body
-    raise RefusedError(413, "too_large", f"The body is longer than the {max_bytes} bytes that are taken.")
+    except RequestEntityTooLarge:
+        raise too_large from None
+    except Exception as error:  # noqa: BLE001 - each server has its own errors for a body that is cut or badly framed
+        log.warning("body_unreadable", error=type(error).__name__)
+        raise RefusedError(400, "unreadable_body", "The body broke off, or its framing is wrong.") from None
+    if len(body) > max_bytes:
+        raise too_large
+    return body
 
 
 def _task_id(body: bytes) -> str:

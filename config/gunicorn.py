@@ -1,17 +1,41 @@
 """Gunicorn's settings for production: ``gunicorn -c python:config.gunicorn 'app:create_app()'``."""
 
 import os
+import resource
+from typing import Any
+
+import gevent
+from gunicorn.util import write_error
+from gunicorn.workers.ggevent import GeventWorker
 
 from config.settings import load_settings_or_exit
 
+#: From the end of its headers a request may take so many seconds to come and be answered. Slow is not wrong,
+#: but whoever sends a byte a second would stay for days.
+REQUEST_SECONDS = 30
+
+
+class IngressWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """Serves each connection in a greenlet, so that thousands of slow ones cost memory and nobody's turn."""
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:  # noqa: ANN401 - gunicorn's
+        """Answer one request, or end it when its time is over."""
+        try:
+            with gevent.Timeout(REQUEST_SECONDS):
+                super().handle_request(listener_name, req, sock, addr)
+        except gevent.Timeout:
+            write_error(sock, 408, "Request Timeout", "")
+            raise StopIteration from None  # gunicorn's way to close a connection
+
+
 bind = os.environ.get("STEMVAULT_BIND", "0.0.0.0:8000")
 workers = 2
-# Threads read requests while others wait for Redis, and a connection that idles holds no thread.
-worker_class = "gthread"
-threads = 8
+worker_class = IngressWorker
+worker_connections = 4000
 timeout = 30
 graceful_timeout = 20
-keepalive = 15
+# So long may a connection be silent between requests, and so long may a request's headers take.
+keepalive = 5
 
 # A callback's own headers are a handful; what is longer is refused before it costs memory.
 limit_request_line = 2048
@@ -29,5 +53,7 @@ control_socket_disable = True
 
 
 def on_starting(_server: object) -> None:
-    """Find faults in the settings once, in the master, before any worker is there to die of them."""
+    """Find faults in the settings once, before any worker is there to die of them, and make room for connections."""
     load_settings_or_exit()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

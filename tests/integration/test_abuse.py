@@ -1,0 +1,135 @@
+"""Who means ill at the door of the real server: it stays open for the others, and nothing of it breaks."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+import requests
+
+from app.operate.embedded import Stack, embedded_stack
+from app.operate.processes import free_port, wait_until
+from tests.conftest import Payload
+from tests.integration.conftest import LOCAL, Service
+
+SLOW_CLIENTS = 1000
+
+
+@pytest.fixture(scope="module")
+def ingress() -> Iterator[Stack]:
+    """Redis, S3 and gunicorn."""
+    with embedded_stack(LOCAL) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        stack.start_ingress()
+        yield stack
+
+
+@contextmanager
+def slow_clients(port: int, head: bytes) -> Iterator[None]:
+    """Keep connections that send ``head`` and then a byte a second each, and come again when they are shown out."""
+    over = threading.Event()
+
+    def connect() -> socket.socket:
+        client = socket.create_connection(("127.0.0.1", port), timeout=30)
+        client.sendall(head)
+        return client
+
+    clients = [connect() for _ in range(SLOW_CLIENTS)]
+
+    def drip() -> None:
+        while not over.wait(1):
+            for number, client in enumerate(clients):
+                try:
+                    client.sendall(b"x")
+                except OSError:
+                    client.close()
+                    with suppress(OSError):
+                        clients[number] = connect()
+
+    dripper = threading.Thread(target=drip)
+    dripper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        dripper.join()
+        for client in clients:
+            client.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /callbacks HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        b"POST /callbacks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n",
+    ],
+    ids=["in their headers", "in their bodies"],
+)
+def test_a_thousand_clients_that_send_a_byte_a_second_delay_no_honest_callback(
+    ingress: Stack, payload: Payload, head: bytes
+) -> None:
+    with slow_clients(ingress.ingress_port, head):
+        for _ in range(20):
+            started = time.monotonic()
+            assert Service(ingress).post(payload("video")).status_code == 200
+            assert time.monotonic() - started < 1
+            time.sleep(0.2)  # spread over some rounds of the slow ones
+
+
+def raw(port: int, *pieces: bytes) -> bytes:
+    """Send bytes as they are and give all that comes back until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=15) as client:
+        with suppress(OSError):  # who says too much may be cut short
+            for piece in pieces:
+                client.sendall(piece)
+        answer = b""
+        with suppress(ConnectionResetError):
+            while data := client.recv(65536):
+                answer += data
+        return answer
+
+
+POST = b"POST /callbacks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "statuses"),
+    [
+        (POST + b"X-Long: " + b"x" * 100_000 + b"\r\n\r\n", {400, 431}),
+        (POST + b"".join(b"X-%d: x\r\n" % n for n in range(5000)) + b"\r\n", {400, 431}),
+        (b"POST /" + b"c" * 100_000 + b" HTTP/1.1\r\n\r\n", {400, 414}),
+        (POST + b"Content-Length: -1\r\n\r\n", {400}),
+        (POST + b"Content-Length: 1e3\r\n\r\n", {400}),
+        (POST + b"Content-Length: 99999999999\r\n\r\n{}", {413}),
+        (POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400}),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", {400, 415, 501}),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", {400}),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n" + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 40, {413}),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", {400}),
+        (b"GET / HTTP/9.9\r\n\r\n", {400, 505}),
+    ],
+)
+def test_what_is_no_proper_request_is_refused_and_not_answered_by_an_error_of_ours(
+    ingress: Stack, request_bytes: bytes, statuses: set[int]
+) -> None:
+    answer = raw(ingress.ingress_port, request_bytes)
+    status = int(answer.split(b" ", 2)[1])
+    assert status in statuses, answer[:300]
+    assert requests.get(f"{ingress.url}/healthz", timeout=5).ok
+
+
+def test_who_dallies_over_a_body_is_shown_out(ingress: Stack) -> None:
+    """The time is 30 s in production; a configuration on top of it makes it 1 s."""
+    hasty = ingress.group.directory / "hasty.py"
+    hasty.write_text("import config.gunicorn as ours\nours.REQUEST_SECONDS = 1\nfrom config.gunicorn import *\n")
+    port = free_port()
+    command = [*ingress.gunicorn()[:3], "-c", str(hasty), "-b", f"127.0.0.1:{port}", "app:create_app()"]
+    process = ingress.group.start("hasty", command)
+    wait_until(lambda: requests.get(f"http://127.0.0.1:{port}/healthz", timeout=2).ok, "answer", process)
+    started = time.monotonic()
+    assert raw(port, POST + b"Content-Length: 100\r\n\r\n", b"x").startswith(b"HTTP/1.1 408 ")
+    assert time.monotonic() - started < 5
+    process.stop()

@@ -1,0 +1,149 @@
+"""Any string of bytes as a body: refused or taken, in little time and memory, and never an error of ours."""
+
+import json
+import random
+import string
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.operate.embedded import Stack, embedded_stack
+from config.layout import KeyLayout
+from tests.conftest import PAYLOADS
+from tests.integration.conftest import LOCAL
+from workers.callback import parse_body, parse_callback
+from workers.errors import UnreadableCallbackError, UnrecognizedCallbackError
+
+MUTATIONS, GENERATED = 17_000, 3_000
+EXPECTED = {200, 400, 413, 415}
+#: What grows by chance, not by the number of requests: allocator, caches.
+SLACK = 16 * 1024**2
+
+SEEDS = [path.read_bytes() for path in sorted(PAYLOADS.glob("*.json"))]
+NASTY = [
+    *(b"\x00", b"\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc0\xaf", b"\\u0000", b"\\ud800", b"\\udfff\\ud800"),
+    *(b"NaN", b"-Infinity", b"1e999", b"-0", b"9" * 5000, b"1." + b"0" * 5000, b"true", b"null", b"{}", b"[]", b'""'),
+    *(b"[" * 5000, b'{"a":' * 5000, b'"task_id":"other",', b'"data":{"task_id":"x"},', b"../../x", b"%2e%2e%2f", b"/"),
+    *(b"\\", b'"', b"\r\n\r\n", b"\xe2\x80\xae", b"${jndi:ldap://x}", b"http://[", b"http://169.254.169.254/", b"'--"),
+]
+
+
+@pytest.fixture(scope="module")
+def ingress() -> Iterator[Stack]:
+    """Redis, S3 and gunicorn."""
+    with embedded_stack({**LOCAL, "STEMVAULT_MAX_CALLBACK_BYTES": "64KiB"}) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        stack.start_ingress()
+        yield stack
+
+
+def mutate(chance: random.Random) -> bytes:
+    """Take one of the provider's callbacks and spoil it in one to four places."""
+    body = bytearray(chance.choice(SEEDS))
+    for _ in range(chance.randint(1, 4)):
+        at, to = sorted((chance.randint(0, len(body)), chance.randint(0, len(body))))
+        how = chance.randrange(6)
+        if how == 0 and body:
+            body[chance.randrange(len(body))] = chance.randrange(256)
+        elif how == 1:
+            del body[at : min(to, at + 40)]
+        elif how == 2:
+            body[at:at] = body[at : min(to, at + 400)]
+        elif how == 3:
+            body[at:at] = chance.choice(NASTY)
+        elif how == 4:
+            del body[at:]
+        else:
+            texts = body.split(b'"')
+            texts[chance.randrange(len(texts))] = bytearray(chance.choice(NASTY))
+            body = bytearray(b'"'.join(texts))
+    return bytes(body)
+
+
+def workers_of(ingress: Stack) -> list[int]:
+    pid = ingress.process("ingress").pid
+    return sorted(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+def memory_of(pids: list[int]) -> int:
+    """Give what the processes hold, in bytes."""
+    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * 4096
+
+
+def understood(body: bytes) -> None:
+    """Do with an acknowledged body what a worker does: it may be odd, and must not surprise."""
+    try:
+        callback = parse_callback(parse_body(body))
+    except (UnreadableCallbackError, UnrecognizedCallbackError):
+        return
+    keys = [asset.key(KeyLayout()) for asset in callback.assets]
+    assert len(set(keys)) == len(keys)
+    assert all(key.startswith(f"{callback.task_id}/") and ".." not in key.split("/") for key in keys)
+
+
+def test_spoiled_callbacks_are_refused_or_taken_and_memory_stays_flat(ingress: Stack) -> None:
+    pids = workers_of(ingress)
+    local = threading.local()
+    statuses: Counter[int] = Counter()
+
+    def send(seed: int) -> None:
+        body = mutate(random.Random(seed))
+        if not hasattr(local, "session"):
+            local.session = requests.Session()
+        answer = local.session.post(
+            f"{ingress.url}/callbacks", data=body, headers={"Content-Type": "application/json"}, timeout=15
+        )
+        statuses[answer.status_code] += 1
+        assert answer.status_code in EXPECTED, (seed, answer.text)
+        if answer.status_code == 200:
+            understood(body)
+
+    with ThreadPoolExecutor(8) as clients:
+        list(clients.map(send, range(MUTATIONS // 4)))
+        before = memory_of(pids)
+        list(clients.map(send, range(MUTATIONS // 4, MUTATIONS)))
+    assert workers_of(ingress) == pids, "a worker has died"
+    assert memory_of(pids) - before < SLACK
+    assert min(statuses[200], statuses[400]) > MUTATIONS // 20, statuses
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = ["callbackType", "data", "vocal_removal_info", "video_url", "audioWavUrl", "images", "id", "audio_url", "text"]
+TASK_IDS = st.text(string.printable, min_size=1, max_size=9) | JSON_VALUES
+CALLBACKS = st.builds(
+    lambda code, data, name, task: {"code": code, "data": {**data, name: task}},
+    JSON_VALUES | st.just(200),
+    st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES),
+    st.sampled_from(["task_id", "taskId"]),
+    TASK_IDS,
+)
+
+
+def test_generated_bodies_are_refused_or_taken(ingress: Stack) -> None:
+    pids = workers_of(ingress)
+    session = requests.Session()
+
+    @settings(max_examples=GENERATED, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @given(st.binary(max_size=300) | (JSON_VALUES | CALLBACKS).map(lambda value: json.dumps(value).encode()))
+    def send(body: bytes) -> None:
+        answer = session.post(
+            f"{ingress.url}/callbacks", data=body, headers={"Content-Type": "application/json"}, timeout=15
+        )
+        assert answer.status_code in EXPECTED, answer.text
+        if answer.status_code == 200:
+            understood(body)
+
+    send()
+    assert workers_of(ingress) == pids, "a worker has died"
