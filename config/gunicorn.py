@@ -5,9 +5,11 @@ import resource
 from typing import Any
 
 import gevent
+from gunicorn.glogging import Logger
 from gunicorn.util import write_error
 from gunicorn.workers.ggevent import GeventWorker
 
+from config.logging import configure_logging
 from config.settings import load_settings_or_exit
 
 #: From the end of its headers a request may take so many seconds to come and be answered. Slow is not wrong,
@@ -28,6 +30,17 @@ class IngressWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no ty
             raise StopIteration from None  # gunicorn's way to close a connection
 
 
+class IngressLog(Logger):  # type: ignore[misc]  # gunicorn ships no types
+    """Sends gunicorn's own lines the way of all ours: as JSON, and without the token that ends a path."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn's
+        """Take gunicorn's handler away, so that the root's is used."""
+        super().setup(cfg)
+        configure_logging()
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 bind = os.environ.get("STEMVAULT_BIND", "0.0.0.0:8000")
 workers = 2
 worker_class = IngressWorker
@@ -44,7 +57,7 @@ limit_request_field_size = 4096
 
 # No access log: its lines would hold the token of /callbacks/<token>. We log our own events.
 accesslog = None
-errorlog = "-"
+logger_class = IngressLog
 loglevel = "warning"
 
 # Heartbeats go to memory, and no socket is left in a home directory: the root file system may be read-only.

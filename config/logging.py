@@ -6,13 +6,14 @@ import sys
 
 import structlog
 
-_QUERY = re.compile(r"(?<=\?)[^\s\"'<>\\]+")
+#: A URL's query, which can be a key to the file, and what follows /callbacks/, which is the key to us.
+_SECRET = re.compile(r"(?:(?<=\?)|(?<=/callbacks/))[^\s\"'<>\\]+")
 
 
-def _hide_queries(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Cut the query off any URL in any text: it can be a key to the file. Our own events hold none anyway."""
+def _hide_secrets(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Cut secrets out of any URL or path in any text. Our own events hold none anyway."""
     return {
-        name: _QUERY.sub("…", value) if isinstance(value, str) and "://" in value else value
+        name: _SECRET.sub("…", value) if isinstance(value, str) and "/" in value else value
         for name, value in event.items()
     }
 
@@ -23,7 +24,7 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
-    _hide_queries,
+    _hide_secrets,
 ]
 
 #: Libraries whose lower levels print whole URLs or request headers, secrets in their queries included.

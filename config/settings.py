@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from redis.connection import parse_url
 
 from config.layout import DEFAULT_TEMPLATE, KeyLayout
 
@@ -114,6 +115,13 @@ class Settings(BaseSettings):
     def _is_a_redis_url(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("redis://", "rediss://")):
             raise ValueError("must start with redis:// or rediss:// (TLS)")
+        try:
+            parse_url(value.get_secret_value())  # type: ignore[no-untyped-call]  # redis-py lacks its types
+        except ValueError:  # its text may be a part of the password
+            raise ValueError(
+                "cannot be read: write redis://user:password@host:port/database, and percent-encode what is not "
+                "a letter or digit in user and password"
+            ) from None
         return value
 
     @field_validator("key_template")

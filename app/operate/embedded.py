@@ -123,6 +123,10 @@ class Stack:
         """Give the command that serves the ingress."""
         return [_PYTHON, "-m", "gunicorn", "-c", "python:config.gunicorn", "app:create_app()"]
 
+    def celery(self) -> list[str]:
+        """Give the command that worker and beat begin with."""
+        return [_PYTHON, "-m", "celery", "-A", "workers"]
+
     def start_ingress(self) -> Process:
         """Start gunicorn."""
         bind = {"STEMVAULT_BIND": f"127.0.0.1:{self.ingress_port}"}
@@ -132,14 +136,14 @@ class Stack:
 
     def start_worker(self, name: str = "worker", *arguments: str) -> Process:
         """Start a Celery worker for all queues."""
-        command = [_PYTHON, "-m", "celery", "-A", "workers", "worker", "-n", f"{name}@%h", *arguments]
+        command = [*self.celery(), "worker", "-n", f"{name}@%h", *arguments]
         process = self.group.start(name, command)
         wait_until(lambda: " ready" in process.log.read_text(), "be ready", process)
         return process
 
     def start_beat(self) -> Process:
         """Start the clock."""
-        return self.group.start("beat", [_PYTHON, "-m", "celery", "-A", "workers", "beat"])
+        return self.group.start("beat", [*self.celery(), "beat"])
 
     def start_all(self) -> None:
         """Start everything, each part when those are up that it needs."""

@@ -1,0 +1,94 @@
+"""What is secret is told to nobody: not by logs at debug level, not by answers, not by what people print."""
+
+import json
+import time
+
+import pytest
+import requests
+
+from app.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from app.operate.embedded import embedded_stack
+from app.operate.processes import wait_until
+from tests.conftest import MakeSettings, eventually
+from tests.integration.conftest import LOCAL, Service
+from tests.origin import Answer, Origin, song
+
+KEY, TOKEN, QUERY, PASSWORD = "hmac-key-5ecret", "url-token-5ecret", "url-query-5ecret", "redis-5ecret"
+SECRETS = (KEY, TOKEN, QUERY)
+SETTINGS = {**LOCAL, "STEMVAULT_WEBHOOK_HMAC_KEYS": KEY, "STEMVAULT_CALLBACK_TOKEN": TOKEN}
+
+
+def test_a_full_run_at_debug_level_tells_no_key_token_or_query(origin: Origin) -> None:
+    query = f"?X-Amz-Signature={QUERY}"
+    good = song("a", 3)
+    origin.serve("/good", good)
+    origin.serve("/gone", Answer(status=403))
+    origin.serve("/moved", Answer(status=302, headers={"Location": f"/elsewhere{query}"}))
+    origin.serve("/elsewhere", good)
+    origin.serve("/away", Answer(status=302, headers={"Location": f"ftp://files.example{query}"}))
+    origin.serve("/cut", Answer(good, cut_at=99), good)
+    urls = {f"{name}_url": f"{origin.url}/{name}{query}" for name in ("good", "gone", "moved", "away", "cut")}
+    urls |= {
+        "closed_url": f"http://127.0.0.1:1/{query}",
+        "nobody_url": f"http://nobody.invalid/{query}",
+        "login_url": f"http://{QUERY}:{QUERY}@files.example/",
+        "odd_url": f"http://[{query}",
+        "page_url": f"gopher://files.example/{query}",
+    }
+    body = {"code": 200, "msg": "", "data": {"task_id": "t", "vocal_removal_info": urls}}
+    odd = {"code": 200, "data": {"task_id": "t", "novelty": urls}}
+    with embedded_stack(SETTINGS) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        bind = {"STEMVAULT_BIND": f"127.0.0.1:{stack.ingress_port}"}
+        ingress = stack.group.start("ingress", [*stack.gunicorn(), "--log-level", "debug"], environment=bind)
+        wait_until(lambda: requests.get(f"{stack.url}/readyz", timeout=3).ok, "be ready", ingress)
+        stack.start_worker("worker", "--loglevel", "debug")
+        stack.group.start("beat", [*stack.celery(), "beat", "--loglevel", "debug"])
+        service = Service(stack)
+        timestamp = str(int(time.time()))
+        signature = {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: sign(KEY, "t", timestamp)}
+        answers = [
+            service.post(body, f"/callbacks/{TOKEN}", **signature),
+            service.post(json.dumps(odd).encode(), f"/callbacks/{TOKEN}", **signature),
+            service.post(b"{", f"/callbacks/{TOKEN}", **signature),
+            service.post(body, f"/callbacks/{TOKEN}x", **signature),
+            service.post(body, f"/callbacks/{TOKEN}", **{**signature, SIGNATURE_HEADER: "wrong"}),
+            service.post(body, f"/callbacks/{TOKEN}/nowhere", **signature),
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200, 400, 401, 401, 404]
+
+        def tried() -> bool:
+            records = snapshot.assets.values() if (snapshot := service.snapshot("t")) else []
+            return len(records) == len(urls) and all(int(record["attempts"]) for record in records)
+
+        eventually(tried)
+        eventually(lambda: service.objects("_unrecognized/"))
+        stack.process("redis").kill()
+        answers += [requests.get(f"{stack.url}/{page}", timeout=10) for page in ("readyz", "metrics")]
+        answers.append(service.post(body, f"/callbacks/{TOKEN}", **signature))
+        stack.restart("redis")
+        answers += [requests.get(f"{stack.url}/{page}", timeout=10) for page in ("readyz", "metrics")]
+        said = {process.name: process.log.read_text() for process in stack.group.processes}
+    said["answers"] = "".join(f"{answer.headers}{answer.text}" for answer in answers)
+    assert "asset_archived" in said["worker"]
+    assert "asset_postponed" in said["worker"]
+    assert "asset_rejected" in said["worker"]
+    for who, text in said.items():
+        for secret in SECRETS:
+            assert secret not in text, (who, [line for line in text.splitlines() if secret in line][:3])
+
+
+@pytest.mark.parametrize("show", [repr, str, lambda settings: settings.model_dump_json()])
+def test_settings_that_are_printed_keep_their_secrets(make_settings: MakeSettings, show: type[str]) -> None:
+    settings = make_settings(
+        WEBHOOK_HMAC_KEYS=f"{KEY},other", CALLBACK_TOKEN=TOKEN, REDIS_URL=f"redis://user:{PASSWORD}@redis:6379/0"
+    )
+    assert not [secret for secret in (KEY, TOKEN, PASSWORD) if secret in show(settings)]
+
+
+@pytest.mark.parametrize("url", [f"redis://:{PASSWORD}@[x/0", f"http://:{PASSWORD}@redis/0", f"redis://:{PASSWORD}@:x"])
+def test_a_faulty_redis_url_is_refused_without_its_password(make_settings: MakeSettings, url: str) -> None:
+    with pytest.raises(Exception, match="STEMVAULT_REDIS_URL") as raised:
+        make_settings(REDIS_URL=url)
+    assert PASSWORD not in str(raised.value)
