@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import chain
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import structlog
 from redis.exceptions import RedisError
@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 #: S3 allows 2 KB for all metadata of an object together.
 _MAX_URL_IN_METADATA = 1024
+#: RFC 3986's reserved signs, and the one that begins what is encoded already.
+_PLAIN_IN_URLS = ":/?#[]@!$&'()*+,;=%"
 #: A lease is renewed when this share of it has passed.
 _HEARTBEAT_SHARE = 1 / 6
 
@@ -116,7 +118,8 @@ def _reading(source: Source, hold: _Hold) -> Callable[[memoryview], int]:
 def _metadata(lease: Lease) -> dict[str, str]:
     track_id, _, stem = lease.id.name.rpartition("/")
     url = urlsplit(lease.url)
-    source = f"{url.scheme}://{url.netloc}{url.path}".encode("ascii", "backslashreplace").decode()
+    # A header carries printable ASCII; what else a URL may hold is written as URLs do.
+    source = quote(f"{url.scheme}://{url.netloc}{url.path}", safe=_PLAIN_IN_URLS, errors="replace")
     named = {
         "task-id": lease.id.task_id,
         "track-id": track_id,

@@ -1,5 +1,6 @@
 """The ``stemvault`` command. Each subcommand unwraps its arguments and calls one function."""
 
+import json
 import signal
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from rich.console import Console
 from app.operate.demo import run_demo
 from app.operate.doctor import examine
 from app.operate.embedded import embedded_stack
+from app.operate.policy import least_policy
 from app.operate.processes import StartError
 from app.operate.replay import replay
 from app.operate.retry import retry_task
@@ -67,9 +69,13 @@ def up(port: int) -> None:
 
 
 @main.command()
+@click.option("--policy", is_flag=True, help="Print the least IAM policy that Stemvault needs, and examine nothing.")
 @_plain_errors
-def doctor() -> None:
+def doctor(*, policy: bool) -> None:
     """Check settings, broker and bucket, and say how to mend what is wrong."""
+    if policy:
+        click.echo(json.dumps(least_policy(load_settings()), indent=2))
+        return
     sys.exit(0 if examine(console) else 1)
 
 

@@ -18,10 +18,10 @@ import requests
 
 from app.operate.embedded import BUCKET, Stack, embedded_stack
 from app.operate.processes import StartError
-from tests.chaos.s3proxy import Bucket, moody_bucket
 from tests.conftest import eventually
 from tests.integration.conftest import LOCAL
 from tests.origin import Answer, Origin, running_origin, song
+from tests.s3proxy import Bucket, moody_bucket
 from workers.ledger import Ledger
 from workers.received import ReceivedCallbacks
 

@@ -517,3 +517,21 @@ def test_a_callback_stays_with_the_worker_that_waits_for_the_bucket(vault: Vault
         clock.advance(60)
         eventually(lambda: received.due(now=clock()) == 0)
         assert received.take(now=clock()) is None
+
+
+@pytest.mark.parametrize(
+    "sign", ["\x00", "\x0b", "\x1f", "\x7f", "\x85", "\u2028", "é", "\ud83c\udfb5", "\r\nX-Injected: 1"]
+)
+def test_a_url_with_odd_signs_is_fetched_and_its_metadata_carries_no_header(
+    vault: Vault, sent: Sent, clock: Clock, payload: Payload, origin: Origin, sign: str
+) -> None:
+    origin.otherwise = lambda _: Answer(GOOD)
+    odd = payload("video", origin.url)
+    odd["data"]["video_url"] = f"{origin.url}/a{sign}b.mp4"
+    ingest(vault, json.dumps(odd), clock())
+    run(vault, sent)
+    assert state(vault) == ("archived", None)
+    metadata = vault.store.metadata(KEY)
+    assert "injected" not in " ".join(metadata).lower()
+    assert metadata["source-url"].isascii()
+    assert metadata["source-url"].isprintable()

@@ -1,12 +1,13 @@
-"""A bucket that has bad days: it passes requests on to a real S3 server, or fails them in the way that is set."""
+"""A bucket that has bad days, and rules: it passes requests on to a real S3 server, or fails them as it is told."""
 
 import http.client
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
+from urllib.parse import parse_qs, unquote
 
 from app.operate.loopback import serving
 
@@ -14,13 +15,35 @@ _PIECE = 64 * 1024
 
 
 class Bucket:
-    """What the proxy does now: ``pass``, ``unavailable``, ``forbidden``, ``slow`` or ``reset``."""
+    """What the proxy does now: ``pass``, ``unavailable``, ``forbidden``, ``slow`` or ``reset``.
+
+    ``allows`` is asked for each request, by its IAM action and resource; ``denied`` is what it did not allow.
+    """
 
     def __init__(self, target_port: int) -> None:
+        self.allows: Callable[[str, str], bool] = lambda _action, _resource: True
+        self.denied: list[tuple[str, str]] = []
         self.mood = "pass"
         self.failed = 0
         self.target_port = target_port
         self.port = 0
+
+
+def asked_for(method: str, target: str) -> tuple[str, str]:
+    """Give the IAM action and resource of an S3 request (path-style), after the table in S3's user guide."""
+    path, _, query = target.partition("?")
+    bucket, _, key = unquote(path).lstrip("/").partition("/")
+    names = set(parse_qs(query, keep_blank_values=True))
+    if not key:
+        action = "s3:GetLifecycleConfiguration" if "lifecycle" in names else "s3:ListBucket"
+        if method not in {"GET", "HEAD"} or names & {"uploads", "policy", "acl", "versions"}:
+            action = f"s3:{method} {' '.join(sorted(names))}"
+        return action, f"arn:aws:s3:::{bucket}"
+    if method == "DELETE":
+        action = "s3:AbortMultipartUpload" if "uploadId" in names else "s3:DeleteObject"
+    else:
+        action = "s3:GetObject" if method in {"GET", "HEAD"} else "s3:PutObject"
+    return action, f"arn:aws:s3:::{bucket}/{key}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -35,7 +58,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
             return
         body = self._read_slowly(length) if mood == "slow" else self.rfile.read(length)
-        if mood == "unavailable":
+        if not self.bucket.allows(*(asked := asked_for(self.command, self.path))):
+            self.bucket.denied.append(asked)
+            self._fail(403, "AccessDenied")
+        elif mood == "unavailable":
             self._fail(503, "ServiceUnavailable")
         elif mood == "forbidden":
             self._fail(403, "InvalidAccessKeyId")
