@@ -1,6 +1,7 @@
-"""``/healthz`` (is this process alive), ``/readyz`` (can it keep a callback) and ``/metrics``."""
+"""``/healthz`` (is this process alive), ``/readyz`` (can it keep a callback), ``/metrics`` and ``/openapi.json``."""
 
 from collections.abc import Callable
+from importlib.resources import files
 
 from flask import Blueprint, Response, jsonify
 from prometheus_client import generate_latest
@@ -25,6 +26,7 @@ def blueprint(settings: Settings) -> Blueprint:
         socket_connect_timeout=_SOCKET_TIMEOUT,
     )
     store = Store(open_client(connect_timeout=_SOCKET_TIMEOUT, read_timeout=2, attempts=1), settings.s3_bucket)
+    description = (files("app") / "openapi.json").read_text()
     registry = CollectorRegistry()
     registry.register(LedgerCollector(redis))
 
@@ -38,6 +40,10 @@ def blueprint(settings: Settings) -> Blueprint:
         answer = jsonify(status="unready", reasons=reasons) if reasons else jsonify(status="ready")
         answer.status_code = 503 if reasons else 200
         return answer
+
+    @routes.get("/openapi.json")
+    def openapi() -> Response:
+        return Response(description, content_type="application/json")
 
     @routes.get("/metrics")
     def metrics() -> Response:

@@ -1,0 +1,22 @@
+"""The server does what ``/openapi.json`` says of it: schemathesis asks it all it can think of."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from app.operate.embedded import embedded_stack
+from tests.integration.conftest import LOCAL
+
+
+def test_the_real_server_keeps_to_its_description() -> None:
+    with embedded_stack({**LOCAL, "STEMVAULT_MAX_CALLBACK_BYTES": "64KiB"}) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        stack.start_ingress()
+        command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{stack.url}/openapi.json"]
+        command += ["--checks", "all", "--max-examples", "100", "--seed", "1", "--no-color"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=200, cwd=stack.group.directory, check=False
+        )
+        assert done.returncode == 0, done.stdout[-6000:]
+        assert "Tested: 5" in done.stdout, done.stdout[-3000:]
