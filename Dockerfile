@@ -1,12 +1,15 @@
 # One image for ingress, worker and beat; docker-compose.yml says which command each runs.
 FROM python:3.11-slim AS build
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md ./
+COPY constraints.txt ./
+# Whatever may be installed is here, with the hash that it should have; nothing else is asked for below.
+RUN pip download --quiet --no-cache-dir --disable-pip-version-check --require-hashes --dest /wheels --requirement constraints.txt
+COPY pyproject.toml README.md ./
 COPY app app
 COPY config config
 COPY workers workers
 RUN python -m venv /opt/stemvault \
- && /opt/stemvault/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt .
+ && /opt/stemvault/bin/pip install --no-cache-dir --disable-pip-version-check --no-index --find-links /wheels .
 
 FROM python:3.11-slim
 ENV PATH=/opt/stemvault/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

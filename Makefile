@@ -1,8 +1,9 @@
 # What each target does stands behind it; `make` alone lists them. All of them set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo up test chaos lint format clean
+.PHONY: help setup demo up test chaos lint audit pins format clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -10,8 +11,8 @@ setup: .venv/ready ## make .venv with everything the other targets need
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Stemvault needs Python 3.11 or newer; say which: make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded]' --group dev
+	$(PIP) --require-hashes --requirement constraints.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: setup ## run the main job on embedded parts and compare the bucket with the source
@@ -32,6 +33,15 @@ lint: setup ## check style, types, import directions and the compose file
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+audit: setup ## look for known holes in all that is pinned; asks a public database
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement constraints.txt
+
+pins: setup ## pin the newest versions that pyproject.toml allows, with their hashes
+	$(PIP) uv
+	(sed -n 1p constraints.txt; $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --extra embedded --group dev --no-header --no-annotate pyproject.toml) > constraints.new
+	mv constraints.new constraints.txt
 
 format: setup ## format the code
 	$(BIN)/ruff format
