@@ -535,3 +535,23 @@ def test_a_url_with_odd_signs_is_fetched_and_its_metadata_carries_no_header(
     assert "injected" not in " ".join(metadata).lower()
     assert metadata["source-url"].isascii()
     assert metadata["source-url"].isprintable()
+
+
+def test_forged_callbacks_change_nothing_that_is_archived(
+    vault: Vault, sent: Sent, clock: Clock, body: str, origin: Origin
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    for number in range(2):
+        origin.serve(f"/forged{number}.mp4", film(PART // 8))
+        ingest(vault, body.replace(PATH, f"/forged{number}.mp4"), clock())
+        run(vault, sent)
+        assert origin.count(f"/forged{number}.mp4") == 0
+    # Nor where Redis and the manifest have both forgotten: the write's own condition holds.
+    vault.ledger.redis.flushall()
+    vault.store.delete(vault.settings.layout.manifest_key(VIDEO.task_id))
+    ingest(vault, body.replace(PATH, "/forged1.mp4"), clock())
+    run(vault, sent)
+    assert state(vault) == ("archived", None)
+    assert stored(vault) == GOOD

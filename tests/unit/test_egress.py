@@ -1,12 +1,16 @@
 """No packet of ours goes to an address inside our own network: a real listener counts what arrives."""
 
 import socket
+import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from requests_hardened.ip_filter import filter_host
 
 from config.settings import Settings
@@ -301,3 +305,32 @@ def test_a_redirect_from_https_to_http_is_not_followed(make_settings: MakeSettin
     with pytest.raises(PermanentError) as raised:
         check_redirect("https://a.example/x", "http://a.example/y", make_settings())
     assert raised.value.reason == "redirect_to_http"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_believed_and_nothing_can_change_that(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(variable, str(tmp_path / "authority.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    settings = make_settings(ALLOWED_ASSET_PORTS="*", ALLOW_PRIVATE_ADDRESSES="true")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        shaken: list[str] = []
+
+        def answer() -> None:
+            try:
+                with context.wrap_socket(listener.accept()[0], server_side=True) as client:
+                    shaken.append(client.recv(4).decode())
+            except OSError as error:
+                shaken.append(type(error).__name__)
+
+        server = threading.Thread(target=answer)
+        server.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/a.mp3"
+        with pytest.raises(AssetError), open_source(open_session(settings), url, settings, clock=lambda: 0.0):
+            pass
+        server.join(10)
+    assert shaken == ["SSLError"]
