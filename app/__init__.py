@@ -11,6 +11,7 @@ from app.publish import Publish, open_safekeeping
 from app.refusals import register_refusals
 from config.logging import configure_logging
 from config.settings import Settings, load_settings_or_exit
+from workers.ledger import Ledger
 
 __all__ = ["create_app"]
 
@@ -31,6 +32,8 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_callback_bytes + 1
     publish = publish or open_safekeeping(settings).publish
     app.register_blueprint(callbacks.blueprint(Authenticator(settings), settings.max_callback_bytes, publish, now))
-    app.register_blueprint(health.blueprint(settings))
-    register_refusals(app)
+    redis = health.open_impatient_redis(settings)
+    app.register_blueprint(health.blueprint(settings, redis))
+    ledger = Ledger(redis)
+    register_refusals(app, lambda status, reason, number: ledger.count("refusals", status, reason, by=number))
     return app

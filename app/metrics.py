@@ -48,7 +48,8 @@ class LedgerCollector(Collector):
 def _counters(counters: dict[str, int]) -> Iterable[Metric]:
     callbacks = CounterMetricFamily("stemvault_callbacks", "Callbacks recorded", labels=["family", "stage"])
     assets = CounterMetricFamily("stemvault_assets", "Assets settled", labels=["state", "reason"])
-    families = {"callbacks": callbacks, "assets": assets}
+    refusals = CounterMetricFamily("stemvault_refusals", "Requests refused", labels=["status", "reason"])
+    families = {"callbacks": callbacks, "assets": assets, "refusals": refusals}
     for name, value in sorted(counters.items()):
         what, *labels = name.split("|")
         if what in families:

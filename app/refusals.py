@@ -1,7 +1,12 @@
-"""How a request is turned down: a status, a fixed reason word, and what to do about it, as JSON."""
+"""How a request is turned down: a status, a fixed reason word, and what to do about it, as JSON. And it is counted."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
 
 import structlog
 from flask import Flask, Response, jsonify
+from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 log = structlog.get_logger()
@@ -18,16 +23,56 @@ class RefusedError(Exception):
         self.retry_after = retry_after
 
 
-def register_refusals(app: Flask) -> None:
-    """Make every refusal, whoever raises it, a JSON answer and a log line."""
-    app.register_error_handler(RefusedError, _refused)
+#: (status, reason, how many) → added to what /metrics shows; raises redis-py's errors
+Add = Callable[[str, str, int], object]
+
+
+class RefusalCounter:
+    """Counts here, and tells the ledger every few seconds: a flood of refusals must not become one of Redis."""
+
+    INTERVAL = 5.0
+
+    def __init__(self, add: Add) -> None:
+        self._add = add
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._pending = False
+
+    def count(self, status: int, reason: str) -> None:
+        """Count one refusal."""
+        with self._lock:
+            self._counts[str(status), reason] += 1
+            if self._pending:
+                return
+            self._pending = True
+        timer = threading.Timer(self.INTERVAL, self.flush)
+        timer.daemon = True
+        timer.start()
+
+    def flush(self) -> None:
+        """Tell what was counted; what cannot be told now is told with the next."""
+        with self._lock:
+            counts, self._counts, self._pending = self._counts, Counter(), False
+        for (status, reason), number in counts.items():
+            try:
+                self._add(status, reason, number)
+            except RedisError:
+                with self._lock:
+                    self._counts[status, reason] += number
+
+
+def register_refusals(app: Flask, add: Add) -> None:
+    """Make every refusal, whoever raises it, a JSON answer, a log line and a number."""
+    counter = RefusalCounter(add)
+
+    def refused(error: RefusedError) -> Response:
+        counter.count(error.status, error.reason)
+        log.warning("request_refused", status=error.status, reason=error.reason)
+        return _answer(error.status, error.reason, error.detail, retry_after=error.retry_after)
+
+    app.register_error_handler(RefusedError, refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
-
-
-def _refused(error: RefusedError) -> Response:
-    log.warning("request_refused", status=error.status, reason=error.reason)
-    return _answer(error.status, error.reason, error.detail, retry_after=error.retry_after)
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -203,9 +203,9 @@ class Ledger:
         """Remove an alarm for which there is nothing to do."""
         self.redis.zrem(ALARMS, member)
 
-    def count(self, what: str, label: str, reason: str) -> None:
-        """Add one to a counter; ``what|label|reason`` are its name and its labels' values."""
-        self.redis.hincrby(COUNTERS, f"{what}|{label}|{reason}", 1)
+    def count(self, what: str, label: str, reason: str, *, by: int = 1) -> None:
+        """Add to a counter; ``what|label|reason`` are its name and its labels' values."""
+        self.redis.hincrby(COUNTERS, f"{what}|{label}|{reason}", by)
 
     def counters(self) -> dict[str, int]:
         """Give all counters, by ``what|label|reason``."""

@@ -124,6 +124,13 @@ def test_metrics_tell_the_queues(ingress: Stack) -> None:
     assert 'stemvault_queue_length{queue="callbacks"}' in text
 
 
+def test_refusals_are_counted_by_reason(ingress: Stack) -> None:
+    for _ in range(3):
+        assert Service(ingress).post(b"{").status_code == 400
+    line = 'stemvault_refusals_total{reason="bad_callback",status="400"}'
+    eventually(lambda: line in requests.get(f"{ingress.url}/metrics", timeout=5).text)
+
+
 def test_a_misconfigured_ingress_names_the_faults_and_ends() -> None:
     with embedded_stack({"STEMVAULT_RETENTION": "soon"}) as stack:
         process = stack.group.start("ingress", stack.gunicorn())
