@@ -555,3 +555,14 @@ def test_forged_callbacks_change_nothing_that_is_archived(
     run(vault, sent)
     assert state(vault) == ("archived", None)
     assert stored(vault) == GOOD
+
+
+@pytest.mark.parametrize("headers", [{f"X-{n}": "x" for n in range(200)}, {"X-Long": "x" * 100_000}])
+def test_a_source_with_more_headers_than_anyone_needs_is_left_alone(
+    vault: Vault, sent: Sent, clock: Clock, body: str, origin: Origin, headers: dict[str, str]
+) -> None:
+    origin.serve(PATH, Answer(GOOD, headers=headers))
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert state(vault) == ("pending", "unreachable")
+    assert stored(vault) is None

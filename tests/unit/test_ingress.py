@@ -12,6 +12,7 @@ from app.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from app.publish import PublishError
 from tests.conftest import MakeSettings, Payload
 from tests.unit.conftest import START, Clock
+from workers.callback import parse_body, parse_callback
 
 JSON = {"Content-Type": "application/json"}
 
@@ -102,6 +103,18 @@ def test_a_signature_for_one_task_is_none_for_another(
     client = create_app(make_settings(WEBHOOK_HMAC_KEYS="key"), publish=queue, now=clock).test_client()
     other = json.dumps(payload("wav")).encode()
     assert client.post("/callbacks", data=other, headers=signed("key", video)).status_code == 401
+
+
+def test_a_task_id_given_twice_is_signed_and_taken_as_the_same_one(
+    make_settings: MakeSettings, queue: Queue, clock: Clock
+) -> None:
+    client = create_app(make_settings(WEBHOOK_HMAC_KEYS="key"), publish=queue, now=clock).test_client()
+    body = b'{"code": 200, "data": {"task_id": "first", "task_id": "last", "video_url": "http://a.example/v.mp4"}}'
+    timestamp = str(int(START))
+    for task_id, status in (("first", 401), ("last", 200)):
+        headers = {**JSON, TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: sign("key", task_id, timestamp)}
+        assert client.post("/callbacks", data=body, headers=headers).status_code == status
+    assert parse_callback(parse_body(queue.taken[0][0])).task_id == "last"
 
 
 def test_a_configured_token_must_end_the_url(
