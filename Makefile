@@ -35,7 +35,7 @@ lint: setup ## check style, types, import directions and the compose file
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 audit: setup ## look for known holes in all that is pinned; asks a public database
-	$(BIN)/pip-audit --require-hashes --disable-pip --requirement constraints.txt
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement constraints.txt
 
 pins: setup ## pin the newest versions that pyproject.toml allows, with their hashes
 	$(PIP) uv

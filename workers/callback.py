@@ -43,6 +43,10 @@ _EXTENSIONS = _IMAGE_EXTENSIONS | {"mp3", "wav", "mp4"}
 _URL_SUFFIX = "_url"
 
 
+#: The largest of the provider's callbacks name a dozen files or so. A body of 1 MiB could name 50,000.
+MOST_ASSETS = 500
+
+
 @dataclass(frozen=True)
 class Callback:
     """What one callback says."""
@@ -128,13 +132,16 @@ def parse_callback(payload: dict[str, Any]) -> Callback:
     if family is None and not failed:
         raise UnrecognizedCallbackError("no documented shape fits 'data'")
     stage = data.get("callbackType") if family in {"music", "lyrics"} else "complete"
+    assets = () if failed or family is None else tuple(_distinct(_assets(family, task_id, data)))
+    if len(assets) > MOST_ASSETS:
+        raise UnrecognizedCallbackError(f"it names {len(assets)} files, which no song has")
     return Callback(
         task_id=task_id,
         family=family or "unknown",
         stage="error" if failed else str(stage),
         code=code,
         message=message if isinstance(message, str) else "",
-        assets=() if failed or family is None else tuple(_distinct(_assets(family, task_id, data))),
+        assets=assets,
     )
 
 

@@ -57,7 +57,10 @@ def ingest(vault: Vault, body: str, received_at: float) -> None:
         keep_for_people(vault, body, str(error))
         return
     with structlog.contextvars.bound_contextvars(task_id=callback.task_id):
-        _record(vault, callback, body, received_at)
+        try:
+            _record(vault, callback, body, received_at)
+        except UnrecognizedCallbackError as error:
+            keep_for_people(vault, body, str(error))
 
 
 def _record(vault: Vault, callback: Callback, body: str, received_at: float) -> None:

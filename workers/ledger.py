@@ -18,7 +18,7 @@ from redis.commands.core import Script
 
 from workers.assets import Asset, AssetId, Media
 from workers.callback import Callback
-from workers.errors import LeaseLostError
+from workers.errors import LeaseLostError, UnrecognizedCallbackError
 from workers.queues import ASSET_QUEUES
 from workers.records import Lease, Recorded, TaskSnapshot
 
@@ -36,6 +36,8 @@ READY = {queue: f"{PREFIX}ready:{queue}" for queue in ASSET_QUEUES}
 GRACE = 15.0
 #: An asset over which so many processes have died is set aside.
 MOST_CRASHES = 5
+#: A task has at most three stages, each repeated word for word. Who sends more bodies for one task means ill.
+MOST_CALLBACKS = 50
 #: The same where whole workers died and took others with them, so that it need not be this one's fault.
 MOST_LAPSES = 20
 
@@ -78,7 +80,8 @@ class Ledger:
         """Record a callback and its assets, each given as (asset, its key, its deadline).
 
         What is new becomes ready for a worker. What is known is left as it is, but for a new URL
-        where the asset is not archived.
+        where the asset is not archived. Raises ``UnrecognizedCallbackError`` for a callback that would
+        be one too many of its task.
         """
         named = list(assets)
         keys = [*_task_keys(callback.task_id), ALARMS, COUNTERS, *READY.values()]
@@ -87,7 +90,7 @@ class Ledger:
             for asset, key, deadline in named
             for value in (asset.id.name, asset.url, key, asset.media.value, deadline)
         ]
-        open_assets, changed, urgent, others = self._run(
+        reply = self._run(
             "record",
             [*keys, *(_asset_key(asset.id) for asset, _, _ in named)],
             now,
@@ -101,8 +104,12 @@ class Ledger:
             callback.meaning,
             hashlib.sha256(body.encode()).hexdigest(),
             json.dumps({"received_at": received_at, "body": body}),
+            MOST_CALLBACKS,
             *per_asset,
         )
+        if not reply:
+            raise UnrecognizedCallbackError(f"its task has had {MOST_CALLBACKS} different callbacks already")
+        open_assets, changed, urgent, others = reply
         return Recorded(changed=bool(changed), open=open_assets, ready={"urgent": urgent, "assets": others})
 
     def take(self, queues: Iterable[str], owner: str, *, now: float) -> Lease | None:

@@ -16,6 +16,7 @@ from tests.unit.conftest import LEASE, Clock, Sent
 from workers.archive import archive_next
 from workers.assets import AssetId
 from workers.ingest import LONGEST_WAIT, MOST_TRIES, ingest, ingest_next
+from workers.ledger import MOST_CALLBACKS
 from workers.received import LEASE as INGEST_LEASE
 from workers.received import ReceivedCallbacks
 from workers.sweep import sweep
@@ -566,3 +567,17 @@ def test_a_source_with_more_headers_than_anyone_needs_is_left_alone(
     run(vault, sent)
     assert state(vault) == ("pending", "unreachable")
     assert stored(vault) is None
+
+
+def test_endless_different_bodies_for_one_task_do_not_grow_its_record_and_none_is_lost(
+    vault: Vault, clock: Clock, body: str
+) -> None:
+    for number in range(MOST_CALLBACKS + 3):
+        ingest(vault, body.replace(PATH, f"/{number}.mp4"), clock())
+    snapshot = vault.ledger.snapshot(VIDEO.task_id)
+    assert snapshot
+    assert len(snapshot.callbacks) == MOST_CALLBACKS
+    assert snapshot.assets["video"]["url"].endswith(f"/{MOST_CALLBACKS - 1}.mp4")
+    assert len(vault.store.list("_unrecognized/", limit=10)) == 3
+    ingest(vault, body.replace(PATH, "/0.mp4"), clock())  # a repeat is none too many
+    assert len(vault.store.list("_unrecognized/", limit=10)) == 3

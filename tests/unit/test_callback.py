@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from config.layout import KeyLayout, is_safe_name
 from tests.conftest import Payload
-from workers.callback import MEANINGS, parse_body, parse_callback, task_id_of
+from workers.callback import MEANINGS, MOST_ASSETS, parse_body, parse_callback, task_id_of
 from workers.errors import UnreadableCallbackError, UnrecognizedCallbackError
 
 MUSIC, SPLIT = "b1946ac92492d2347c6235b4d2611184", "e4d909c290d0fb1ca068ffaddf22cbd0"
@@ -214,3 +214,12 @@ def test_any_json_is_either_a_callback_or_one_of_two_errors(value: object) -> No
     ):
         with suppress(UnreadableCallbackError, UnrecognizedCallbackError):
             parse_callback(parse_body(json.dumps(body)))
+
+
+def test_a_callback_that_names_more_files_than_any_song_has_is_kept_for_people() -> None:
+    urls = {f"s{number}_url": f"https://a.example/{number}.mp3" for number in range(MOST_ASSETS + 1)}
+    payload = {"code": 200, "data": {"task_id": "t", "vocal_removal_info": urls}}
+    with pytest.raises(UnrecognizedCallbackError, match="501 files"):
+        parse_callback(payload)
+    urls.popitem()
+    assert len(parse_callback(payload).assets) == MOST_ASSETS

@@ -2,14 +2,18 @@
 -- KEYS: task, its callbacks, its asset names, alarms, counters, ready:urgent, ready:assets,
 --       then a record for each asset
 -- ARGV: now, urgent window, the task's alarm, task id, family, stage, stage rank, code, meaning, digest, callback,
---       then name, url, key, media, deadline for each asset
--- Reply: {unsettled assets, whether anything changed, how many became ready urgently, how many otherwise}
+--       most callbacks a task, then name, url, key, media, deadline for each asset
+-- Reply: {unsettled assets, whether anything changed, how many became ready urgently, how many otherwise},
+--        or {} where the task has as many callbacks as it may have
 local task, callbacks, names, alarms, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local urgent, assets = KEYS[6], KEYS[7]
 local now, window, task_alarm, id = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local family, stage, rank, code, meaning = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local OWN_KEYS, OWN_ARGV, PER_ASSET = 7, 11, 5
+local OWN_KEYS, OWN_ARGV, PER_ASSET = 7, 12, 5
 
+if redis.call('HEXISTS', callbacks, ARGV[10]) == 0 and redis.call('HLEN', callbacks) >= tonumber(ARGV[12]) then
+  return {}
+end
 local changed = redis.call('HSETNX', callbacks, ARGV[10], ARGV[11]) == 1
 local ready = {[urgent] = 0, [assets] = 0}
 
