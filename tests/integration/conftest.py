@@ -63,6 +63,16 @@ def service() -> Iterator[Service]:
         yield Service(stack)
 
 
+@pytest.fixture(scope="module")
+def ingress() -> Iterator[Stack]:
+    """Redis, S3 and gunicorn: nobody takes callbacks out of the queue."""
+    with embedded_stack(LOCAL) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        stack.start_ingress()
+        yield stack
+
+
 def serve_all(origin: Origin, payload: dict[str, Any]) -> dict[str, bytes]:
     """Serve every file that the payload names, each with content of its own, and give them by URL."""
     contents = {

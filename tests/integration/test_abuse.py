@@ -9,22 +9,12 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 
-from app.operate.embedded import Stack, embedded_stack
+from app.operate.embedded import Stack
 from app.operate.processes import free_port, wait_until
 from tests.conftest import Payload
-from tests.integration.conftest import LOCAL, Service
+from tests.integration.conftest import Service
 
 SLOW_CLIENTS = 1000
-
-
-@pytest.fixture(scope="module")
-def ingress() -> Iterator[Stack]:
-    """Redis, S3 and gunicorn."""
-    with embedded_stack(LOCAL) as stack:
-        stack.start_redis()
-        stack.start_s3()
-        stack.start_ingress()
-        yield stack
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 import requests
@@ -13,18 +12,8 @@ import requests
 from app.operate.embedded import Stack, embedded_stack
 from app.operate.processes import wait_until
 from tests.conftest import Payload, eventually
-from tests.integration.conftest import LOCAL, Service
+from tests.integration.conftest import Service
 from workers.received import ReceivedCallbacks
-
-
-@pytest.fixture(scope="module")
-def ingress() -> Iterator[Stack]:
-    """Redis, S3 and gunicorn: nobody takes callbacks out of the queue."""
-    with embedded_stack(LOCAL) as stack:
-        stack.start_redis()
-        stack.start_s3()
-        stack.start_ingress()
-        yield stack
 
 
 def waiting(ingress: Stack) -> int:
