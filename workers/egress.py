@@ -19,6 +19,9 @@ from workers.errors import PermanentError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _POOL_SIZE = 4
+#: All that IANA gives to hosts: https://www.iana.org/assignments/ipv6-address-space. Outside of it lie retired
+#: forms with an IPv4 address inside, which Python calls global and a gateway may still translate.
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 class _PublicAddressAdapter(IPFilterAdapter):  # type: ignore[misc]  # the library ships no types
@@ -33,7 +36,9 @@ class _PublicAddressAdapter(IPFilterAdapter):  # type: ignore[misc]  # the libra
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return address.is_global and not address.is_multicast and not getattr(address, "is_site_local", False)
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False
+    return address.is_global and not address.is_multicast
 
 
 def open_session(settings: Settings) -> requests.Session:
@@ -78,6 +83,8 @@ def _check_host(parsed: Url, settings: Settings) -> str:
     host = (parsed.host or "").rstrip(".")
     if not host:
         raise PermanentError("bad_url", "it names no host")
+    if "%" in host:
+        raise PermanentError("bad_url", "a host has no percent sign, neither for a zone nor to hide another")
     allowed = settings.allowed_asset_hosts
     if allowed and not any(fnmatchcase(host, pattern.lower()) for pattern in allowed):
         raise PermanentError("forbidden_host", f"{host} is not in STEMVAULT_ALLOWED_ASSET_HOSTS")
