@@ -12,6 +12,7 @@ from app.refusals import register_refusals
 from config.logging import configure_logging
 from config.settings import Settings, load_settings_or_exit
 from workers.ledger import Ledger
+from workers.vault import open_redis
 
 __all__ = ["create_app"]
 
@@ -32,7 +33,9 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_callback_bytes + 1
     publish = publish or open_safekeeping(settings).publish
     app.register_blueprint(callbacks.blueprint(Authenticator(settings), settings.max_callback_bytes, publish, now))
-    redis = health.open_impatient_redis(settings)
+    redis = open_redis(
+        settings.redis_url.get_secret_value(), timeout=health.SOCKET_TIMEOUT, connect_timeout=health.SOCKET_TIMEOUT
+    )
     app.register_blueprint(health.blueprint(settings, redis))
     ledger = Ledger(redis)
     register_refusals(app, lambda status, reason, number: ledger.count("refusals", status, reason, by=number))

@@ -52,16 +52,16 @@ def _check_content_type() -> None:
 
 
 def _body(max_bytes: int) -> bytes:
-    too_large = RefusedError(413, "too_large", f"The body is longer than the {max_bytes} bytes that are taken.")
+    body: bytes | None = None
     try:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
-        raise too_large from None
+        pass
     except Exception as error:  # noqa: BLE001 - each server has its own errors for a body that is cut or badly framed
         log.warning("body_unreadable", error=type(error).__name__)
         raise RefusedError(400, "unreadable_body", "The body broke off, or its framing is wrong.") from None
-    if len(body) > max_bytes:
-        raise too_large
+    if body is None or len(body) > max_bytes:
+        raise RefusedError(413, "too_large", f"The body is longer than the {max_bytes} bytes that are taken.")
     return body
 
 

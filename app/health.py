@@ -13,23 +13,14 @@ from app.metrics import LedgerCollector
 from config.settings import Settings
 from workers.store import Store, open_client
 
-_SOCKET_TIMEOUT = 1
-
-
-def open_impatient_redis(settings: Settings) -> "Redis":
-    """Connect to Redis for what can do without an answer."""
-    return Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        decode_responses=True,
-        socket_timeout=_SOCKET_TIMEOUT,
-        socket_connect_timeout=_SOCKET_TIMEOUT,
-    )
+#: Seconds that each of connecting and answering may take, for what can do without an answer.
+SOCKET_TIMEOUT = 1
 
 
 def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
     """Make the routes that tell how things stand. None of them is authenticated, none tells a secret."""
     routes = Blueprint("health", __name__)
-    store = Store(open_client(connect_timeout=_SOCKET_TIMEOUT, read_timeout=2, attempts=1), settings.s3_bucket)
+    store = Store(open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=2, attempts=1), settings.s3_bucket)
     description = (files("app") / "openapi.json").read_text()
     registry = CollectorRegistry()
     registry.register(LedgerCollector(redis))

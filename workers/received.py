@@ -6,7 +6,6 @@ that. Its body lies here until it is recorded; messages are tickets, and the swe
 """
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from uuid import uuid4
 
 from redis import Redis
 from redis.exceptions import RedisError
+
+from workers.repeating import repeating
 
 BODIES = "stemvault:received"
 #: id → when to look at it: at once, when a taker's time is over, or when a backoff ends.
@@ -66,20 +67,13 @@ class ReceivedCallbacks:
     @contextmanager
     def held(self, callback: Received, now: Callable[[], float]) -> Iterator[None]:
         """Renew the lease for as long as the block runs: a bucket that does not answer is no dead worker."""
-        over = threading.Event()
 
         def renew() -> None:
-            while not over.wait(self._lease / 3):
-                with suppress(RedisError):
-                    self._redis.zadd(DUE, {callback.id: now() + self._lease}, xx=True)
+            with suppress(RedisError):
+                self._redis.zadd(DUE, {callback.id: now() + self._lease}, xx=True)
 
-        renewer = threading.Thread(target=renew, name="lease", daemon=True)
-        renewer.start()
-        try:
+        with repeating(renew, every=self._lease / 3):
             yield
-        finally:
-            over.set()
-            renewer.join()
 
     def done(self, callback: Received) -> None:
         """Forget a callback that is recorded, or kept elsewhere."""

@@ -19,10 +19,14 @@ from workers.store import Store, open_client
 SendTicket = Callable[[str], object]
 
 
-def open_redis(url: str) -> "Redis":
-    """Connect to Redis with bounded waits, so that a dead server is an error and not a hang."""
+def open_redis(url: str, *, timeout: float = 10, connect_timeout: float = 5) -> "Redis":
+    """Connect to Redis with bounded waits (seconds), so that a dead server is an error and not a hang."""
     return Redis.from_url(
-        url, decode_responses=True, socket_timeout=10, socket_connect_timeout=5, health_check_interval=30
+        url,
+        decode_responses=True,
+        socket_timeout=timeout,
+        socket_connect_timeout=connect_timeout,
+        health_check_interval=30,
     )
 
 

@@ -6,16 +6,16 @@ Scale 1 is what ``make chaos`` runs; ``make test`` runs the same at a tenth or s
 import os
 import random
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.chaos.town import PART, Row, Town, content
 from tests.conftest import eventually
 from tests.origin import Answer
 from workers.assets import AssetId
+from workers.repeating import repeating
 
 Fault = Callable[[Town, float], Row]
 
@@ -31,21 +31,10 @@ def _children(pid: int) -> list[int]:
 @contextmanager
 def _under_load(town: Town, pause: float = 0.05) -> Iterator[None]:
     """Deliver callbacks all the while."""
-    over = threading.Event()
-
-    def keep_calling() -> None:
-        while not over.wait(pause):
-            town.call(1)
-
-    callers = [threading.Thread(target=keep_calling) for _ in range(3)]
-    for caller in callers:
-        caller.start()
-    try:
+    with ExitStack() as callers:
+        for _ in range(3):
+            callers.enter_context(repeating(lambda: town.call(1), every=pause))
         yield
-    finally:
-        over.set()
-        for caller in callers:
-            caller.join()
 
 
 def worker_killed(town: Town, scale: float) -> Row:

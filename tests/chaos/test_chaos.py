@@ -12,16 +12,19 @@ from tests.chaos.town import Row, running_town
 AT_A_TIME = 3
 
 
-def play(name: str) -> tuple[Row, str]:
-    """Give what a fault has cost, and what to read if that is too much."""
+Played = tuple[Row, int, str]
+
+
+def play(name: str) -> Played:
+    """Give what a fault has cost, how many assets were promised, and what to read if it has cost too much."""
     with running_town() as town:
         row = FAULTS[name](town, 0.1)
         evidence = "" if row.good else f"{town.missing()[:5]} {town.stack.process('worker').tail(5)}"
-        return row, evidence
+        return row, len(town.promised), evidence
 
 
 @pytest.fixture(scope="module")
-def played(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[tuple[Row, str]]]]:
+def played(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Played]]]:
     """Begin with all faults that this run asks for."""
     wanted = [item.name.partition("[")[2].rstrip("]") for item in request.session.items]
     with ThreadPoolExecutor(AT_A_TIME) as towns:
@@ -31,8 +34,8 @@ def played(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[tuple[Ro
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", FAULTS)
-def test_nothing_is_lost_stored_twice_or_left_behind(name: str, played: dict[str, Future[tuple[Row, str]]]) -> None:
-    row, evidence = played[name].result()
+def test_nothing_is_lost_stored_twice_or_left_behind(name: str, played: dict[str, Future[Played]]) -> None:
+    row, promised, evidence = played[name].result()
     assert row.good, (row, evidence)
     assert row.acknowledged > 0
-    assert row.stored > 0
+    assert row.stored == promised > 0

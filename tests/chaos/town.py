@@ -4,11 +4,10 @@ It knows what it was promised, so at the end it can count what was lost, stored 
 """
 
 import hashlib
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -24,6 +23,7 @@ from tests.origin import Answer, Origin, running_origin, song
 from tests.s3proxy import Bucket, moody_bucket
 from workers.ledger import Ledger
 from workers.received import ReceivedCallbacks
+from workers.repeating import repeating
 
 PART = 5 * 1024**2
 #: Short, so that what takes a minute and a half in production takes seconds here.
@@ -189,20 +189,11 @@ def running_town(**settings: str) -> Iterator[Town]:
                 yield town
 
 
-@contextmanager
-def _supervised(stack: Stack) -> Iterator[None]:
+def _supervised(stack: Stack) -> AbstractContextManager[None]:
     """Start again what ends by itself, as ``restart: unless-stopped`` does in docker-compose.yml."""
-    over = threading.Event()
 
     def supervise() -> None:
-        while not over.wait(1.0):
-            with suppress(StartError):
-                stack.restart_ended()
+        with suppress(StartError):
+            stack.restart_ended()
 
-    supervisor = threading.Thread(target=supervise)
-    supervisor.start()
-    try:
-        yield
-    finally:
-        over.set()
-        supervisor.join()
+    return repeating(supervise, every=1.0)

@@ -1,6 +1,7 @@
 """Real processes: redis-server, moto's S3 server, gunicorn, a Celery worker and beat, started once for many tests."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,13 +64,20 @@ def service() -> Iterator[Service]:
         yield Service(stack)
 
 
-@pytest.fixture(scope="module")
-def ingress() -> Iterator[Stack]:
-    """Redis, S3 and gunicorn: nobody takes callbacks out of the queue."""
-    with embedded_stack(LOCAL) as stack:
+@contextmanager
+def running_ingress(**settings: str) -> Iterator[Stack]:
+    """Run Redis, S3 and gunicorn: nobody takes callbacks out of the queue."""
+    with embedded_stack({**LOCAL, **settings}) as stack:
         stack.start_redis()
         stack.start_s3()
         stack.start_ingress()
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def ingress() -> Iterator[Stack]:
+    """Run the ingress alone, as it is by default."""
+    with running_ingress() as stack:
         yield stack
 
 

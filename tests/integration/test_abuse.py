@@ -1,7 +1,6 @@
 """Who means ill at the door of the real server: it stays open for the others, and nothing of it breaks."""
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from app.operate.embedded import Stack
 from app.operate.processes import free_port, wait_until
 from tests.conftest import Payload
 from tests.integration.conftest import Service
+from workers.repeating import repeating
 
 SLOW_CLIENTS = 1000
 
@@ -20,7 +20,6 @@ SLOW_CLIENTS = 1000
 @contextmanager
 def slow_clients(port: int, head: bytes) -> Iterator[None]:
     """Keep connections that send ``head`` and then a byte a second each, and come again when they are shown out."""
-    over = threading.Event()
 
     def connect() -> socket.socket:
         client = socket.create_connection(("127.0.0.1", port), timeout=30)
@@ -30,22 +29,18 @@ def slow_clients(port: int, head: bytes) -> Iterator[None]:
     clients = [connect() for _ in range(SLOW_CLIENTS)]
 
     def drip() -> None:
-        while not over.wait(1):
-            for number, client in enumerate(clients):
-                try:
-                    client.sendall(b"x")
-                except OSError:
-                    client.close()
-                    with suppress(OSError):
-                        clients[number] = connect()
+        for number, client in enumerate(clients):
+            try:
+                client.sendall(b"x")
+            except OSError:
+                client.close()
+                with suppress(OSError):
+                    clients[number] = connect()
 
-    dripper = threading.Thread(target=drip)
-    dripper.start()
     try:
-        yield
+        with repeating(drip, every=1):
+            yield
     finally:
-        over.set()
-        dripper.join()
         for client in clients:
             client.close()
 

@@ -14,10 +14,10 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.operate.embedded import Stack, embedded_stack
+from app.operate.embedded import Stack
 from config.layout import KeyLayout
 from tests.conftest import PAYLOADS
-from tests.integration.conftest import LOCAL
+from tests.integration.conftest import running_ingress
 from workers.callback import parse_body, parse_callback
 from workers.errors import UnreadableCallbackError, UnrecognizedCallbackError
 
@@ -37,11 +37,8 @@ NASTY = [
 
 @pytest.fixture(scope="module")
 def ingress() -> Iterator[Stack]:
-    """Redis, S3 and gunicorn."""
-    with embedded_stack({**LOCAL, "STEMVAULT_MAX_CALLBACK_BYTES": "64KiB"}) as stack:
-        stack.start_redis()
-        stack.start_s3()
-        stack.start_ingress()
+    """Run the ingress alone, with a limit that some bodies exceed."""
+    with running_ingress(STEMVAULT_MAX_CALLBACK_BYTES="64KiB") as stack:
         yield stack
 
 

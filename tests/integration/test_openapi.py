@@ -4,15 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.operate.embedded import embedded_stack
-from tests.integration.conftest import LOCAL
+from tests.integration.conftest import running_ingress
 
 
 def test_the_real_server_keeps_to_its_description() -> None:
-    with embedded_stack({**LOCAL, "STEMVAULT_MAX_CALLBACK_BYTES": "64KiB"}) as stack:
-        stack.start_redis()
-        stack.start_s3()
-        stack.start_ingress()
+    with running_ingress(STEMVAULT_MAX_CALLBACK_BYTES="64KiB") as stack:
         command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{stack.url}/openapi.json"]
         command += ["--checks", "all", "--max-examples", "100", "--seed", "1", "--no-color"]
         done = subprocess.run(
