@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from workers.ledger import Ledger
 from workers.queues import QUEUES
 from workers.received import ReceivedCallbacks
+from workers.tickets import Tickets
 
 log = structlog.get_logger()
 
@@ -23,6 +24,7 @@ class LedgerCollector(Collector):
         self._redis = redis
         self._ledger = Ledger(redis)
         self._received = ReceivedCallbacks(redis)
+        self._tickets = Tickets(redis)
 
     def collect(self) -> Iterable[Metric]:
         """Give the metrics as they stand."""
@@ -35,7 +37,7 @@ class LedgerCollector(Collector):
             alarms.add_metric([], self._ledger.in_flight())
             received.add_metric([], self._received.waiting())
             for queue in QUEUES:
-                waiting.add_metric([queue], self._ledger.messages(queue))
+                waiting.add_metric([queue], self._tickets.waiting(queue))
         except RedisError as error:
             log.warning("metrics_unavailable", error=type(error).__name__)
             up.add_metric([], 0)

@@ -11,7 +11,7 @@ from workers import media
 from workers.dispatch import LOOKS_IN, follow_up
 from workers.errors import AssetError, HandedBackError, LeaseLostError, PermanentError, TransientError
 from workers.manifest import write_manifest
-from workers.parts import read_parts
+from workers.parts import Digest, read_parts
 from workers.records import Lease
 from workers.retry import GiveUp, Retry, next_step
 from workers.source import Source, open_source
@@ -28,22 +28,25 @@ _PLAIN_IN_URLS = ":/?#[]@!$&'()*+,;=%"
 _HEARTBEAT_SHARE = 1 / 6
 
 
-def archive_next(vault: Vault, queue: str, owner: str) -> None:
-    """Store the asset that expires first of those that a ticket from ``queue`` may stand for, if there is one.
+def archive_next(vault: Vault, queue: str, owner: str) -> bool:
+    """Store what expires first of the assets that a ticket from ``queue`` may stand for; tell whether there was one.
 
     Whatever goes wrong with source or bucket is recorded with the asset, with the time of the next
     attempt. Raises redis-py's errors when the ledger cannot be reached; then the lease runs out
-    and the asset's alarm brings it back. ``owner`` must be different every time.
+    and the asset's alarm brings it back. No two may be the same ``owner`` at a time.
     """
     lease = vault.ledger.take(LOOKS_IN[queue], owner, now=vault.now())
     if lease is None:
         log.debug("nothing_ready", queue=queue)
-        return
+        return False
+    if lease.calls:
+        vault.tickets.call(lease.calls, 1)
     with structlog.contextvars.bound_contextvars(task_id=lease.id.task_id, asset=lease.id.name):
         try:
             _attempt(vault, lease)
         except LeaseLostError:
             log.warning("lease_lost", attempt=lease.attempts)
+    return True
 
 
 def _attempt(vault: Vault, lease: Lease) -> None:
@@ -70,12 +73,16 @@ def _attempt(vault: Vault, lease: Lease) -> None:
 def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, str]:
     settings = vault.settings
     hold = _Hold(vault, lease)
-    with open_source(vault.session, lease.url, settings, clock=vault.monotonic) as source:
-        parts = read_parts(_reading(source, hold), settings.part_bytes)
-        first = next(parts, bytearray())
+    with (
+        vault.buffers.borrowed() as buffers,
+        open_source(vault.session, lease.url, settings, clock=vault.monotonic) as source,
+    ):
+        digest = Digest()
+        parts = read_parts(_reading(source, hold), buffers, digest)
+        first = next(parts, memoryview(b""))
         content_type = media.content_type(bytes(first[: media.HEAD_BYTES]), lease.media)
         new = NewObject(lease.key, content_type, _metadata(lease))
-        stored = vault.store.write_once(new, chain([first], parts), hold)
+        stored = vault.store.write_once(new, chain([first], parts), digest, hold)
     return stored, content_type
 
 

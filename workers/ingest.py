@@ -6,7 +6,6 @@ import structlog
 
 from workers.callback import Callback, parse_body, parse_callback
 from workers.deadline import deadline_of
-from workers.dispatch import send_tickets
 from workers.errors import UnreadableCallbackError, UnrecognizedCallbackError
 from workers.manifest import restore_task, write_manifest
 from workers.vault import Vault
@@ -20,8 +19,8 @@ SHORTEST_WAIT, LONGEST_WAIT = 1.0, 20.0
 MOST_TRIES = 10
 
 
-def ingest_next(vault: Vault) -> None:
-    """Take in the callback that is due for the longest time, if there is one.
+def ingest_next(vault: Vault) -> bool:
+    """Take in the callback that is due for the longest time; tell whether there was one.
 
     One that cannot be recorded now (bucket away, say) is given back for later. One over which several
     processes have died, one after the other, is set aside. Raises redis-py's errors when Redis cannot
@@ -29,11 +28,11 @@ def ingest_next(vault: Vault) -> None:
     """
     callback = vault.received.take(now=vault.now())
     if callback is None:
-        return
+        return False
     if callback.tries > MOST_TRIES:
         keep_for_people(vault, callback.body, "it keeps crashing its worker")
         vault.received.done(callback)
-        return
+        return True
     try:
         with vault.received.held(callback, vault.now):
             ingest(vault, callback.body, callback.received_at)
@@ -44,6 +43,7 @@ def ingest_next(vault: Vault) -> None:
         vault.received.postpone(callback, until=vault.now() + wait)
     else:
         vault.received.done(callback)
+    return True
 
 
 def ingest(vault: Vault, body: str, received_at: float) -> None:
@@ -81,7 +81,8 @@ def _record(vault: Vault, callback: Callback, body: str, received_at: float) -> 
         assets=len(named),
         new=sum(recorded.ready.values()),
     )
-    send_tickets(vault, recorded.ready)
+    for queue, number in recorded.ready.items():
+        vault.tickets.call(queue, number)
     if recorded.changed and not recorded.open:
         write_manifest(vault, callback.task_id)
 

@@ -114,7 +114,8 @@ class Ledger:
 
     def take(self, queues: Iterable[str], owner: str, *, now: float) -> Lease | None:
         """Take what expires first of the ready assets, looking through ``queues`` in their order."""
-        keys = [ALARMS, TAKEN, *(READY[queue] for queue in queues)]
+        looked_in = list(queues)
+        keys = [ALARMS, TAKEN, *(key for queue in looked_in for key in (READY[queue], queue))]
         reply = self._run("take", keys, now, owner, now + self.lease_seconds, _ASSET_PREFIX)
         if not reply:
             return None
@@ -129,6 +130,7 @@ class Ledger:
             attempts=int(record["attempts"]),
             last_reason=record.get("error", ""),
             streak=int(record.get("streak", 0)),
+            calls=looked_in[reply[2] - 1] if reply[2] else "",
         )
 
     def heartbeat(self, lease: Lease, *, now: float, upload: str = "") -> None:
@@ -185,10 +187,6 @@ class Ledger:
     def ready(self) -> dict[str, int]:
         """Tell how many assets wait for a worker, by queue."""
         return {queue: int(self.redis.zcard(key)) for queue, key in READY.items()}
-
-    def messages(self, queue: str) -> int:
-        """Tell how many messages wait in a Celery queue."""
-        return int(self.redis.llen(queue))
 
     def upload_began(self, upload: str, *, now: float) -> None:
         """Note a multipart upload, so that it is aborted if its worker dies."""

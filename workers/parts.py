@@ -1,34 +1,35 @@
 """An asset on its way through memory: cut into parts, hashed, one request to S3 under way."""
 
 import hashlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import io
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, wait
+from contextlib import contextmanager
 from itertools import cycle
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 #: How often whoever waits for a part's upload says that it is still there.
 _WATCH_SECONDS = 1.0
 
-_Chunk = TypeVar("_Chunk", bytes, bytearray)
 
+class Buffers:
+    """Memory for parts, two buffers an asset, kept for the next one: getting it costs more than filling it."""
 
-def read_parts(read_into: Callable[[memoryview], int], part_bytes: int) -> Iterator[bytearray]:
-    """Cut a stream into parts of ``part_bytes``, the last one shorter.
+    def __init__(self, part_bytes: int) -> None:
+        self._part_bytes = part_bytes
+        self._idle: list[Sequence[bytearray]] = []
 
-    There are two buffers and they take turns: a part is valid until the next but one is asked for.
-    So no more than two parts of an asset are ever in memory, however large it is.
-    """
-    for buffer in cycle([bytearray(part_bytes), bytearray(part_bytes)]):
-        filled = 0
-        with memoryview(buffer) as view:
-            while filled < part_bytes and (count := read_into(view[filled:])):
-                filled += count
-        if filled < part_bytes:
-            del buffer[filled:]
-            if buffer:
-                yield buffer
-            return
-        yield buffer
+    @contextmanager
+    def borrowed(self) -> Iterator[Sequence[bytearray]]:
+        """Give two buffers of a part's size until the block ends; threads may ask at the same time."""
+        try:
+            pair = self._idle.pop()
+        except IndexError:
+            pair = (bytearray(self._part_bytes), bytearray(self._part_bytes))
+        try:
+            yield pair
+        finally:
+            self._idle.append(pair)
 
 
 class Digest:
@@ -38,12 +39,10 @@ class Digest:
         self._sha256 = hashlib.sha256()
         self.size = 0
 
-    def follow(self, chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
-        """Pass the chunks on, each counted when it is asked for."""
-        for chunk in chunks:
-            self._sha256.update(chunk)
-            self.size += len(chunk)
-            yield chunk
+    def update(self, data: bytes | memoryview) -> None:
+        """Add what comes next."""
+        self._sha256.update(data)
+        self.size += len(data)
 
     @property
     def sha256(self) -> str:
@@ -51,17 +50,63 @@ class Digest:
         return self._sha256.hexdigest()
 
 
-class Uploader:
-    """One request to S3 under way at a time, in a thread of its own; whoever waits for it shows signs of life."""
+def read_parts(
+    read_into: Callable[[memoryview], int], buffers: Sequence[bytearray], digest: Digest
+) -> Iterator[memoryview]:
+    """Cut a stream into parts of a buffer's size, the last one shorter, and have the digest follow.
 
-    def __init__(self, alive: Callable[[], None]) -> None:
+    The buffers take turns: of two, a part is valid until the next but one is asked for. So no more than
+    two parts of an asset are ever in memory, however large it is. What has just come is hashed
+    while it lies in the processor's cache, and while more of it arrives.
+    """
+    for buffer in cycle(memoryview(each) for each in buffers):
+        filled = 0
+        while filled < len(buffer) and (count := read_into(buffer[filled:])):
+            digest.update(buffer[filled : filled + count])
+            filled += count
+        if filled:
+            yield buffer[:filled]
+        if filled < len(buffer):
+            return
+
+
+class Body(io.RawIOBase):
+    """A part as botocore sends it without a copy: a file that gives all of itself with the first read."""
+
+    def __init__(self, part: memoryview) -> None:
+        super().__init__()
+        self._part = part
+        self._at = 0
+
+    def __len__(self) -> int:
+        return len(self._part)
+
+    def read(self, _size: int = -1) -> memoryview:  # botocore and http.client send what sockets do
+        """Give all that has not been read, however little was asked for."""
+        rest, self._at = self._part[self._at :], len(self._part)
+        return rest
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go somewhere, as before another attempt."""
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._part)}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """Tell where it is."""
+        return self._at
+
+
+class Uploader:
+    """One request to S3 under way at a time, in one of ``threads``; whoever waits for it shows signs of life."""
+
+    def __init__(self, threads: Executor, alive: Callable[[], None]) -> None:
+        self._threads = threads
         self._alive = alive
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="upload")
         self._request: Future[Any] | None = None
 
     def start(self, request: Callable[..., Any], *arguments: object) -> None:
         """Begin a request; the one before must be finished."""
-        self._request = self._thread.submit(request, *arguments)
+        self._request = self._threads.submit(request, *arguments)
 
     def finish(self) -> Any:  # noqa: ANN401 - whatever the request gives
         """Wait for the request and give its result, or raise what it raised."""
@@ -74,7 +119,8 @@ class Uploader:
 
     def drain(self) -> None:
         """Let what is under way end, so that an abort behind it leaves no part."""
-        self._thread.shutdown(wait=True)
+        if self._request:
+            wait([self._request])
 
     def __enter__(self) -> Self:
         return self

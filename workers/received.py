@@ -5,17 +5,18 @@ two loses it, and what was noted comes back only when a time-out ends. A callbac
 that. Its body lies here until it is recorded; messages are tickets, and the sweep makes up for lost ones.
 """
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from uuid import uuid4
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import InvalidResponse, RedisError
 
+from workers.queues import CALLBACKS
 from workers.repeating import repeating
+from workers.tickets import MOST_WAITING, TICKET_ID, ticket_template
 
 BODIES = "stemvault:received"
 #: id → when to look at it: at once, when a taker's time is over, or when a backoff ends.
@@ -45,15 +46,23 @@ class ReceivedCallbacks:
     def __init__(self, redis: "Redis", *, lease: float = LEASE) -> None:
         self._redis = redis
         self._lease = lease
+        self._put = redis.register_script((files("workers") / "lua" / "put_callbacks.lua").read_text())
         self._take = redis.register_script((files("workers") / "lua" / "take_callback.lua").read_text())
 
     def put(self, body: str, received_at: float) -> None:
-        """Keep a callback. When this returns it is as safe as Redis is; raises redis-py's errors."""
-        name = uuid4().hex
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(BODIES, name, json.dumps({"received_at": received_at, "body": body}))
-        pipe.zadd(DUE, {name: received_at})
-        pipe.execute()
+        """Keep a callback and call a worker. When this returns it is as safe as Redis is; raises redis-py's errors."""
+        self.put_all([(body, received_at)])
+
+    def put_all(self, callbacks: Sequence[tuple[str, float]]) -> None:
+        """Keep callbacks, each given as (body, unix seconds of its arrival): all of them, or none."""
+        entries = (
+            value for body, received_at in callbacks for value in (uuid4().hex, f"{received_at}\n{body}", received_at)
+        )
+        kept = self._put(
+            keys=[DUE, BODIES, CALLBACKS], args=[MOST_WAITING, ticket_template(CALLBACKS), TICKET_ID, *entries]
+        )
+        if kept != len(callbacks):
+            raise InvalidResponse(f"Redis says it kept {kept} of {len(callbacks)} callbacks")
 
     def take(self, *, now: float) -> Received | None:
         """Take the callback that is due for the longest time, until the lease ends."""
@@ -61,8 +70,8 @@ class ReceivedCallbacks:
         if not reply:
             return None
         name, text, tries = reply
-        entry = json.loads(text)
-        return Received(name, entry["body"], entry["received_at"], int(tries))
+        received_at, _, body = text.partition("\n")
+        return Received(name, body, float(received_at), int(tries))
 
     @contextmanager
     def held(self, callback: Received, now: Callable[[], float]) -> Iterator[None]:

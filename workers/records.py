@@ -31,6 +31,8 @@ class Lease:
     last_reason: str
     streak: int
     """How many attempts in a row failed for ``last_reason``."""
+    calls: str = ""
+    """A queue in which something is left and nobody is called to it; empty as a rule."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
+from io import DEFAULT_BUFFER_SIZE
+from typing import Any
 
 import requests
 from requests_hardened.ip_filter import InvalidIPAddress
@@ -57,6 +59,7 @@ class Source:
         self._clock = clock
         self.received = 0
         self._resumed_at = 0
+        self._past_head = False
         representation.check_decodable(response)
         self.announced = representation.announced_length(response)
         self._validator = representation.validator(response)
@@ -69,56 +72,66 @@ class Source:
             if self._clock() > self._deadline:
                 raise TransientError("slow", f"not done within the time for one transfer; {self.received} bytes came")
             try:
-                data = self._read(min(len(buffer), READ_BYTES))
+                count = self._read(buffer[:READ_BYTES])
                 break
             except TransientError as broken:
                 self._resume(broken)
-        self.received += len(data)
+        self.received += count
         if self.received > self._max_bytes:
             raise PermanentError("too_large", f"more than the {self._max_bytes} bytes allowed")
-        buffer[: len(data)] = data
-        return len(data)
+        return count
 
     def close(self) -> None:
         """Let go of the connection."""
         self._response.close()
 
-    def _read(self, amount: int) -> bytes:
-        if self.announced is not None and self.announced > self.received:
-            amount = self._up_to_the_last_byte(amount, self.announced - self.received)
+    def _read(self, buffer: memoryview) -> int:
+        remaining = 0 if self.announced is None else self.announced - self.received
         try:
-            data = self._read_some(amount)
-        except ReadTimeoutError:
+            if remaining == 1:
+                self._look_behind()
+            count = self._read_some(buffer[: max(1, remaining - 1)] if remaining else buffer)
+        except (ReadTimeoutError, TimeoutError):
             raise TransientError("stalled", f"silent for too long after {self.received} bytes") from None
         except DecodeError:
             raise TransientError("undecodable", "the body does not match its Content-Encoding") from None
         except (HTTPError, OSError, ValueError):
             raise TransientError("truncated", f"the connection broke after {self.received} bytes") from None
-        if not data and self.announced not in {None, self.received}:
+        if not count and self.announced not in {None, self.received}:
             raise TransientError("truncated", f"{self.received} bytes of {self.announced} came")
-        return data
+        return count
 
-    def _read_some(self, amount: int) -> bytes:
+    def _read_some(self, buffer: memoryview) -> int:
         raw = self._response.raw
-        data: bytes = raw.read1(amount, decode_content=True)
+        http: Any = raw._fp  # noqa: SLF001 - there is no public way to a body without a copy
+        large = len(buffer) > DEFAULT_BUFFER_SIZE
+        remaining = 0 if self.announced is None else self.announced - self.received
+        if large and self._past_head and http.length == remaining > 0:
+            # Straight from the connection, and accounted for. The last byte is left to urllib3, which then gives
+            # the connection back to its pool.
+            count: int = http.fp.readinto1(buffer)
+            http.length -= count
+            raw.length_remaining = http.length
+            return count
+        data: bytes = raw.read1(len(buffer), decode_content=True)
         # An encoded body can yield nothing yet from what has arrived; only a closed one is at its end.
         while not data and not raw.closed and raw.headers.get("Content-Encoding"):
-            data = raw.read1(amount, decode_content=True)
-        return data
+            data = raw.read1(len(buffer), decode_content=True)
+        buffer[: len(data)] = data
+        # What came with the headers is read first, and by itself; nothing is buffered behind that.
+        self._past_head |= large
+        return len(data)
 
-    def _up_to_the_last_byte(self, amount: int, remaining: int) -> int:
-        """Leave the last announced byte for a read of its own, before which one may look behind it.
+    def _look_behind(self) -> None:
+        """Look behind the last announced byte, before it is read.
 
         HTTP ends a body where it was announced to end, whatever comes then. But a source that sends
         more has lied about the length, and what we have is not the file.
         """
-        if remaining > 1:
-            return min(amount, remaining - 1)
         connection = getattr(getattr(self._response.raw, "_fp", None), "fp", None)
         with contextlib.suppress(OSError, ValueError, AttributeError):
             if connection is not None and (len(connection.peek(1)) > 1 or _more_arrives(connection.raw)):
                 raise TransientError("overlong", f"more than the {self.announced} bytes announced came")
-        return 1
 
     def _resume(self, broken: TransientError) -> None:
         """Go on behind the last byte, if the source proves that it still has the same file; else raise ``broken``.
@@ -137,7 +150,7 @@ class Source:
         if not representation.continues(response, self.received, self.announced, self._validator):
             response.close()
             raise broken
-        self._response = response
+        self._response, self._past_head = response, False
 
 
 def _more_arrives(stream: socket.SocketIO) -> bool:

@@ -1,7 +1,7 @@
 """The bucket: objects written once, whole or not at all, and proven to be what was sent.
 
 A write says ``If-None-Match: *``, so of two writers of one key the second changes nothing, and
-each part carries its CRC-32, which S3 checks before it takes the part. Our own part loop, because
+each part carries its CRC-32C, which S3 checks before it takes the part. Our own part loop, because
 s3transfer can neither write conditionally nor keep to two parts in memory.
 """
 
@@ -9,30 +9,52 @@ import base64
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.request import getproxies
 
 import boto3
-from awscrt.checksums import crc32
+import botocore.session
+import certifi
+import urllib3
+from awscrt.checksums import crc32c
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 
+from workers.direct import DirectWrites, PreconditionFailedError
 from workers.errors import TransientError
-from workers.parts import Digest, Uploader
+from workers.parts import Body, Digest, Uploader
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 _CRC_BYTES = 4
+#: Uploads at a time, where threads of one process share the store; and the connections that are kept for them.
+_MOST_AT_ONCE, _POOL_SIZE = 64, 4
+#: Seconds.
+CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 40.0
 
 
-def open_client(*, connect_timeout: float = 5, read_timeout: float = 40, attempts: int = 3) -> "S3Client":
+def open_pool() -> urllib3.PoolManager | None:
+    """Make connections for ``DirectWrites`` that trust whom boto3 trusts; None behind a proxy, which boto3 knows."""
+    if getproxies().keys() & {"http", "https", "all"}:
+        return None
+    authority = botocore.session.get_session().get_config_variable("ca_bundle") or certifi.where()
+    timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
+    return urllib3.PoolManager(ca_certs=authority, timeout=timeout, maxsize=_POOL_SIZE)
+
+
+def open_client(
+    *, connect_timeout: float = CONNECT_TIMEOUT, read_timeout: float = READ_TIMEOUT, attempts: int = 3
+) -> "S3Client":
     """Make an S3 client; time-outs in seconds. It is thread-safe but not fork-safe: make it after the fork.
 
-    Payloads are not signed by SHA-256: their CRC-32 stands in a signed header, and TLS protects
+    Payloads are not signed by SHA-256: their CRC-32C stands in a signed header, and TLS protects
     them under way.
     """
     config = Config(
@@ -42,6 +64,7 @@ def open_client(*, connect_timeout: float = 5, read_timeout: float = 40, attempt
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={"payload_signing_enabled": False},
+        signature_version="s3v4",
         tcp_keepalive=True,
     )
     client = boto3.session.Session().client("s3", config=config)
@@ -83,50 +106,50 @@ class Hold(Protocol):
 class Store:
     """One bucket. Everything S3 refuses or fails to do is ``TransientError("store_unavailable")``."""
 
-    def __init__(self, client: "S3Client", bucket: str) -> None:
+    def __init__(self, client: "S3Client", bucket: str, pool: urllib3.PoolManager | None = None) -> None:
         self.client = client
         self.bucket = bucket
+        self._direct = DirectWrites(client, pool) if pool else None
+        # They begin when they are needed and stay: to begin one costs more than a small file's way through it.
+        self._threads = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="upload")
         self._conditional: dict[str, Any] = {"IfNoneMatch": "*"}
 
-    def write_once(self, new: NewObject, parts: Iterator[bytearray], hold: Hold) -> Stored:
-        """Store the parts (``read_parts``) as one object, unless one stands there already.
+    def write_once(self, new: NewObject, parts: Iterator[memoryview], digest: Digest, hold: Hold) -> Stored:
+        """Store the parts (``read_parts``) as one object, unless one stands there already; ``digest`` follows them.
 
         Either way the result tells what stands there now. What ``hold.alive`` raises ends the
         write and leaves nothing behind.
         """
-        digest = Digest()
-        hashed = digest.follow(parts)
-        head = [*islice(hashed, 2)]
-        with reporting(), Uploader(hold.alive) as uploader:
+        head = [*islice(parts, 2)]
+        with reporting(), Uploader(self._threads, hold.alive) as uploader:
             try:
                 if len(head) == 1:
                     self._put(replace(new, metadata={**new.metadata, "sha256": digest.sha256}), head[0], uploader)
                 else:
-                    self._upload(new, chain(head, hashed), uploader, hold)
+                    self._upload(new, chain(head, parts), uploader, hold)
             except _AlreadyThereError:
                 return self.read_back(new.key, hold.alive)
         return Stored(digest.size, digest.sha256)
 
-    def _put(self, new: NewObject, body: bytearray, uploader: Uploader) -> None:
+    def _put(self, new: NewObject, body: memoryview, uploader: Uploader) -> None:
         arguments = {
             "Bucket": self.bucket,
             "Key": new.key,
-            "Body": body,
             "ContentType": new.content_type,
             "Metadata": new.metadata,
-            "ChecksumCRC32": _crc32(body),
+            "ChecksumCRC32C": _crc32c(body),
         }
-        uploader.start(self._conditionally, self.client.put_object, new.key, arguments)
+        uploader.start(self._conditionally, partial(self._write, "put_object", body), new.key, arguments)
         uploader.finish()
 
-    def _upload(self, new: NewObject, parts: Iterator[bytearray], uploader: Uploader, hold: Hold) -> None:
+    def _upload(self, new: NewObject, parts: Iterator[memoryview], uploader: Uploader, hold: Hold) -> None:
         key = new.key
         created = self.client.create_multipart_upload(
             Bucket=self.bucket,
             Key=key,
             ContentType=new.content_type,
             Metadata=new.metadata,
-            ChecksumAlgorithm="CRC32",
+            ChecksumAlgorithm="CRC32C",
         )
         upload_id = created["UploadId"]
         try:
@@ -144,7 +167,7 @@ class Store:
         hold.upload_ended()
 
     def _upload_parts(
-        self, key: str, upload_id: str, parts: Iterator[bytearray], uploader: Uploader
+        self, key: str, upload_id: str, parts: Iterator[memoryview], uploader: Uploader
     ) -> Iterator[dict[str, Any]]:
         """Upload each part while the next one is read."""
         for number, part in enumerate(parts, start=1):
@@ -153,17 +176,28 @@ class Store:
             uploader.start(self._upload_part, key, upload_id, number, part)
         yield uploader.finish()
 
-    def _upload_part(self, key: str, upload_id: str, number: int, part: bytearray) -> dict[str, Any]:
-        checksum = _crc32(part)
-        answer = self.client.upload_part(
+    def _upload_part(self, key: str, upload_id: str, number: int, part: memoryview) -> dict[str, Any]:
+        checksum = _crc32c(part)
+        answer = self._write(
+            "upload_part",
+            part,
             Bucket=self.bucket,
             Key=key,
             UploadId=upload_id,
             PartNumber=number,
-            Body=part,  # type: ignore[arg-type]  # botocore takes a bytearray; its stubs forget it
-            ChecksumCRC32=checksum,
+            ChecksumCRC32C=checksum,
         )
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": checksum}
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32C": checksum}
+
+    def _write(self, operation: str, body: memoryview, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's
+        """Send a body by boto3's ``put_object`` or ``upload_part``, directly if that works."""
+        direct = self._direct
+        answer = direct.write(operation, body, arguments) if direct else None
+        if answer is None:
+            answer = getattr(self.client, operation)(Body=Body(body), **arguments)
+            if direct and direct.refused:
+                self._direct = None
+        return answer
 
     def _conditionally(self, write: Callable[..., object], key: str, arguments: dict[str, Any]) -> None:
         """Write unless there is an object. A store that cannot (501) is asked by HEAD before the write."""
@@ -171,6 +205,8 @@ class Store:
             if not self._conditional and self.exists(key):
                 raise _AlreadyThereError
             write(**arguments, **self._conditional)
+        except PreconditionFailedError:
+            raise _AlreadyThereError from None
         except ClientError as error:
             status = _status(error)
             if status == HTTPStatus.PRECONDITION_FAILED:
@@ -222,7 +258,8 @@ class Store:
         digest = Digest()
         with reporting():
             body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
-            for _ in digest.follow(body.iter_chunks(1024**2)):
+            for piece in body.iter_chunks(1024**2):
+                digest.update(piece)
                 alive()
         return Stored(digest.size, digest.sha256)
 
@@ -234,12 +271,13 @@ class Store:
     def write_text(self, key: str, body: bytes, content_type: str, **metadata: str) -> None:
         """Write a small object whole, in place of the one that may stand there; metadata is ASCII."""
         with reporting():
-            self.client.put_object(
+            self._write(
+                "put_object",
+                memoryview(body),
                 Bucket=self.bucket,
                 Key=key,
-                Body=body,
                 ContentType=content_type,
-                ChecksumCRC32=_crc32(body),
+                ChecksumCRC32C=_crc32c(body),
                 Metadata={name: value.encode("ascii", "replace").decode() for name, value in metadata.items()},
             )
 
@@ -279,8 +317,8 @@ class _AlreadyThereError(Exception):
     pass
 
 
-def _crc32(data: bytes | bytearray) -> str:
-    return base64.b64encode(crc32(data).to_bytes(_CRC_BYTES)).decode()
+def _crc32c(data: bytes | memoryview) -> str:
+    return base64.b64encode(crc32c(data).to_bytes(_CRC_BYTES)).decode()
 
 
 def _status(error: ClientError) -> int:

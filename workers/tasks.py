@@ -24,6 +24,9 @@ from workers.vault import Vault, open_ledger, open_vault
 
 log = structlog.get_logger()
 
+#: So long, in seconds, a ticket's worker goes on with the next thing. What rings alarms waits behind at most so much.
+TURN = 1.0
+
 Arguments = ParamSpec("Arguments")
 
 
@@ -32,7 +35,6 @@ def vault() -> Vault:
     """Give this process's clients, opened at first use and so after the fork."""
     return open_vault(
         settings,
-        send_ticket=_send_ticket,
         must_stop=lambda: shutdown.is_due(settings.shutdown_grace),
     )
 
@@ -64,25 +66,27 @@ def _contained(task: Callable[Arguments, None]) -> Callable[Arguments, None]:
     return contained
 
 
+def _for_a_turn(queue: str, take_next: Callable[[], bool]) -> None:
+    """Take one after the other while there is something; then let other queues have their turn, and come again."""
+    turn_ends = time.monotonic() + TURN
+    while not vault().must_stop() and take_next():
+        if time.monotonic() > turn_ends:
+            vault().tickets.call(queue, 1)
+            return
+
+
 @app.task(acks_late=False)
 @_contained
 def ingest_callback() -> None:
-    """Record the callback that is due for the longest time and call workers to its assets."""
-    ingest_next(vault())
-
-
-def _send_ticket(queue: str) -> None:
-    if queue == CALLBACKS:
-        ingest_callback.apply_async()
-    else:
-        archive_asset.apply_async((queue,), queue=queue)
+    """Record the callbacks that are due and call workers to their assets."""
+    _for_a_turn(CALLBACKS, lambda: ingest_next(vault()))
 
 
 @app.task(bind=True, acks_late=False)
 @_contained
 def archive_asset(self: "Task[Any, Any]", queue: str) -> None:
-    """Store the asset that expires first of those that a ticket from ``queue`` may stand for."""
-    archive_next(vault(), queue, owner=self.request.id)
+    """Store the assets that a ticket from ``queue`` may stand for, what expires first first."""
+    _for_a_turn(queue, lambda: archive_next(vault(), queue, owner=self.request.id))
 
 
 @app.task(acks_late=False)

@@ -12,11 +12,10 @@ from redis import Redis
 from config.settings import Settings
 from workers.egress import open_session
 from workers.ledger import Ledger
+from workers.parts import Buffers
 from workers.received import ReceivedCallbacks
-from workers.store import Store, open_client
-
-#: (queue) → a ticket was sent
-SendTicket = Callable[[str], object]
+from workers.store import Store, open_client, open_pool
+from workers.tickets import Tickets
 
 
 def open_redis(url: str, *, timeout: float = 10, connect_timeout: float = 5) -> "Redis":
@@ -38,8 +37,9 @@ class Vault:
     ledger: Ledger
     store: Store
     session: requests.Session
-    send_ticket: SendTicket
+    tickets: Tickets
     received: ReceivedCallbacks
+    buffers: Buffers
     now: Callable[[], float] = time.time
     """Unix seconds."""
     monotonic: Callable[[], float] = time.monotonic
@@ -54,17 +54,18 @@ class Vault:
 def open_vault(
     settings: Settings,
     *,
-    send_ticket: SendTicket,
     must_stop: Callable[[], bool] = lambda: False,
 ) -> Vault:
     """Open every client that the settings name. Nothing is connected to yet."""
+    ledger = open_ledger(settings)
     return Vault(
         settings=settings,
-        ledger=open_ledger(settings),
+        ledger=ledger,
         store=open_store(settings),
         session=open_session(settings),
-        send_ticket=send_ticket,
-        received=ReceivedCallbacks(open_redis(settings.redis_url.get_secret_value())),
+        tickets=Tickets(ledger.redis),
+        received=ReceivedCallbacks(ledger.redis),
+        buffers=Buffers(settings.part_bytes),
         must_stop=must_stop,
     )
 
@@ -77,4 +78,4 @@ def open_ledger(settings: Settings) -> Ledger:
 
 def open_store(settings: Settings) -> Store:
     """Open the bucket that the settings name."""
-    return Store(open_client(), settings.s3_bucket)
+    return Store(open_client(), settings.s3_bucket, open_pool())

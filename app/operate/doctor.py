@@ -17,6 +17,9 @@ from workers.errors import TransientError
 from workers.store import Store, open_client, reporting
 from workers.vault import open_redis
 
+#: As long as most URLs are; Redis's own default is 64.
+_COMPACT_BYTES = 512
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -73,6 +76,8 @@ def _broker(redis: "Redis") -> Iterator[Finding]:
         policy = redis.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
         append_only = redis.config_get("appendonly").get("appendonly", "")
         fsync = redis.config_get("appendfsync").get("appendfsync", "")
+        # Redis 7 calls it listpack; both names mean the same there.
+        compact = int(redis.config_get("hash-max-ziplist-value").get("hash-max-ziplist-value") or 0)
     except RedisError as error:
         advice = f"Redis did not answer ({type(error).__name__}). Is {PREFIX}REDIS_URL right, and the server up?"
         yield Finding("broker", good=False, advice=advice)
@@ -95,6 +100,12 @@ def _broker(redis: "Redis") -> Iterator[Finding]:
         good=policy == "noeviction",
         warning=True,
         advice=f"maxmemory-policy is {policy}: set noeviction, or Redis may drop callbacks when memory is short.",
+    )
+    yield Finding(
+        "broker keeps records compact",
+        good=compact >= _COMPACT_BYTES,
+        warning=True,
+        advice="Start Redis with --hash-max-listpack-value 1024: an asset then takes two thirds of the memory.",
     )
 
 

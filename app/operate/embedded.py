@@ -103,6 +103,8 @@ class Stack:
         command = [redis_server(), "--port", str(self.redis_port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.group.directory), "--save", ""]
         command += ["--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+        # An asset's record stays compact with a URL in it, which saves a third of its memory.
+        command += ["--hash-max-ziplist-value", "1024"]
         process = self.group.start("redis", command)
         wait_until(lambda: self.redis().ping(), "answer", process)
         return process
@@ -127,10 +129,10 @@ class Stack:
         """Give the command that worker and beat begin with."""
         return [_PYTHON, "-m", "celery", "-A", "workers"]
 
-    def start_ingress(self) -> Process:
-        """Start gunicorn."""
+    def start_ingress(self, *arguments: str) -> Process:
+        """Start gunicorn, with further ``arguments`` if there are any."""
         bind = {"STEMVAULT_BIND": f"127.0.0.1:{self.ingress_port}"}
-        process = self.group.start("ingress", self.gunicorn(), environment=bind)
+        process = self.group.start("ingress", [*self.gunicorn(), *arguments], environment=bind)
         wait_until(lambda: requests.get(f"{self.url}/readyz", timeout=3).ok, "be ready", process)
         return process
 

@@ -11,6 +11,7 @@ from workers.assets import AssetId
 from workers.manifest import document
 from workers.queues import QUEUES
 from workers.received import ReceivedCallbacks
+from workers.tickets import Tickets
 from workers.vault import open_ledger, open_store
 
 _MOST_SHOWN = 20
@@ -19,7 +20,8 @@ _MOST_SHOWN = 20
 def show_vault(console: Console, settings: Settings) -> bool:
     """Show queues, counters and the assets whose next step comes first."""
     ledger = open_ledger(settings)
-    waiting = "  ".join(f"{queue} {ledger.messages(queue)}" for queue in QUEUES)
+    tickets = Tickets(ledger.redis)
+    waiting = "  ".join(f"{queue} {tickets.waiting(queue)}" for queue in QUEUES)
     received = ReceivedCallbacks(ledger.redis).waiting()
     console.print(f"Tickets in queues: {waiting}   Callbacks not recorded yet: {received}")
     totals = Table("what", "", "", "count", title="Since the ledger began")

@@ -1,7 +1,7 @@
 """Parts without processes: fakeredis with Lua, moto's S3 server in this process, a clock that the test sets."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import fakeredis
 import pytest
@@ -11,8 +11,11 @@ from moto.server import ThreadedMotoServer
 from tests.conftest import MakeSettings
 from workers.egress import open_session
 from workers.ledger import Ledger
+from workers.parts import Buffers
+from workers.queues import QUEUES
 from workers.received import ReceivedCallbacks
 from workers.store import Store, open_client
+from workers.tickets import Tickets
 from workers.vault import Vault
 
 BUCKET = "vault"
@@ -36,16 +39,13 @@ class Clock:
 
 @dataclass
 class Sent:
-    """Tickets that were sent, by queue."""
+    """The tickets that lie in Redis."""
 
-    tickets: list[str] = field(default_factory=list)
-
-    def __call__(self, queue: str) -> None:
-        self.tickets.append(queue)
+    redis: fakeredis.FakeRedis
 
     def take(self) -> list[str]:
-        taken, self.tickets = self.tickets, []
-        return taken
+        """Take all away, and tell their queues."""
+        return [queue for queue in QUEUES for _ in self.redis.lpop(queue, 1000) or ()]
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def sent() -> Sent:
-    return Sent()
+def sent(redis: fakeredis.FakeRedis) -> Sent:
+    return Sent(redis)
 
 
 @pytest.fixture
@@ -87,15 +87,16 @@ def store(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 @pytest.fixture
-def vault(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Clock, sent: Sent) -> Vault:
+def vault(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Clock) -> Vault:
     settings = make_settings(ALLOW_PRIVATE_ADDRESSES="true", ALLOWED_ASSET_PORTS="*", PART_BYTES="5MiB")
     return Vault(
         settings=settings,
         ledger=ledger,
         store=store,
         session=open_session(settings),
-        send_ticket=sent,
+        tickets=Tickets(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
+        buffers=Buffers(settings.part_bytes),
         now=clock,
         monotonic=clock,
         random=lambda: 0.0,

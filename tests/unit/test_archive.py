@@ -45,7 +45,8 @@ def state(vault: Vault, asset: AssetId = VIDEO) -> tuple[str | None, str | None]
 def run(vault: Vault, sent: Sent) -> None:
     """Do what the fleet would do with what was sent."""
     for queue in sent.take():
-        archive_next(vault, queue, uuid4().hex)
+        while archive_next(vault, queue, uuid4().hex) and not vault.must_stop():
+            pass
 
 
 def test_a_callback_becomes_an_object_a_record_and_a_manifest(
@@ -463,6 +464,19 @@ def test_lost_tickets_are_made_up_for_by_the_sweep(
     run(vault, sent)
     assert stored(vault) == GOOD
     sweep(vault)
+    assert sent.take() == []
+
+
+def test_who_takes_one_asset_and_leaves_another_to_which_nobody_is_called_calls_somebody(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, payload: Payload
+) -> None:
+    callback = payload("separation_separate_vocal", origin.url)
+    ingest(vault, json.dumps(callback), clock())
+    assert len(sent.take()) > 1  # and they are gone
+    archive_next(vault, "assets", uuid4().hex)
+    assert sent.take() == ["assets"]
+    while archive_next(vault, "assets", uuid4().hex):
+        sent.take()
     assert sent.take() == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from workers.errors import LeaseLostError, TransientError
-from workers.parts import read_parts
+from workers.parts import Buffers, Digest, read_parts
 from workers.store import NewObject, Store, Stored, open_client
 
 PART = 5 * 1024**2
@@ -25,6 +25,10 @@ def reader(content: bytes, most: int = 1_000_003) -> Callable[[memoryview], int]
         return len(piece)
 
     return read_into
+
+
+def two_buffers() -> list[bytearray]:
+    return [bytearray(PART), bytearray(PART)]
 
 
 class Holding:
@@ -46,9 +50,10 @@ class Holding:
 
 
 def write(store: Store, content: bytes, hold: Holding | None = None, **metadata: str) -> Stored:
-    parts = read_parts(reader(content), PART)
+    digest = Digest()
+    parts = read_parts(reader(content), two_buffers(), digest)
     hold = hold or Holding()
-    stored = store.write_once(NewObject("k", "audio/mpeg", metadata), parts, hold)
+    stored = store.write_once(NewObject("k", "audio/mpeg", metadata), parts, digest, hold)
     assert hold.uploads == []
     return stored
 
@@ -87,8 +92,8 @@ class _BrokenError(Exception):
     pass
 
 
-def _breaking_off(content: bytes, after: int) -> Iterator[bytearray]:
-    for number, part in enumerate(read_parts(reader(content), PART)):
+def _breaking_off(content: bytes, after: int) -> Iterator[memoryview]:
+    for number, part in enumerate(read_parts(reader(content), two_buffers(), Digest())):
         if number == after:
             raise _BrokenError
         yield part
@@ -98,7 +103,7 @@ def _breaking_off(content: bytes, after: int) -> Iterator[bytearray]:
 def test_a_body_that_breaks_off_leaves_no_object_and_no_upload(store: Store, after: int) -> None:
     hold = Holding()
     with pytest.raises(_BrokenError):
-        store.write_once(NewObject("k", "x", {}), _breaking_off(bytes(4 * PART), after), hold)
+        store.write_once(NewObject("k", "x", {}), _breaking_off(bytes(4 * PART), after), Digest(), hold)
     assert hold.uploads == []
     assert not store.exists("k")
     assert uploads(store) == []
@@ -153,8 +158,17 @@ def test_a_store_without_conditional_writes_is_asked_before_the_write(store: Sto
 
 
 def test_no_more_than_two_parts_are_ever_held() -> None:
-    buffers = {id(part) for part in read_parts(reader(bytes(7 * PART + 1)), PART)}
-    assert len(buffers) == 2
+    buffers = two_buffers()
+    seen = {id(part.obj) for part in read_parts(reader(bytes(7 * PART + 1)), buffers, Digest())}
+    assert seen == {id(buffer) for buffer in buffers}
+
+
+def test_buffers_are_used_again_and_never_by_two_at_once() -> None:
+    buffers = Buffers(PART)
+    with buffers.borrowed() as first, buffers.borrowed() as second:
+        assert len({id(buffer) for buffer in (*first, *second)}) == 4
+    with buffers.borrowed() as again:
+        assert again in (first, second)
 
 
 @pytest.mark.parametrize(("size", "operation"), [(10, "PutObject"), (2 * PART, "CompleteMultipartUpload")])

@@ -1,5 +1,6 @@
 """What Celery is told of a task: nothing but that it has ended."""
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -33,3 +34,23 @@ def test_no_error_leaves_a_pool_process(
     monkeypatch.setattr(tasks, "vault", fail)
     arguments = ("assets",) if name == "archive_asset" else ()
     assert getattr(tasks, name).run(*arguments) is None
+
+
+def _vault(called: list[str], *, stops: bool = False) -> SimpleNamespace:
+    tickets = SimpleNamespace(call=lambda queue, _: called.append(queue))
+    return SimpleNamespace(must_stop=lambda: stops, tickets=tickets)
+
+
+@pytest.mark.parametrize(
+    ("stops", "turn", "left", "calls"), [(False, 60, 0, []), (False, 0, 4, ["assets"]), (True, 60, 5, [])]
+)
+def test_a_ticket_lasts_while_there_is_work_for_a_turn_and_not_into_a_shutdown(
+    tasks: "ModuleType", monkeypatch: pytest.MonkeyPatch, stops: bool, turn: float, left: int, calls: list[str]
+) -> None:
+    called: list[str] = []
+    things = [*range(5)]
+    monkeypatch.setattr(tasks, "vault", lambda: _vault(called, stops=stops))
+    monkeypatch.setattr(tasks, "TURN", turn)
+    monkeypatch.setattr(tasks, "archive_next", lambda *_, **__: things.pop() is not None if things else False)
+    tasks.archive_asset.run("assets")
+    assert (len(things), called) == (left, calls)

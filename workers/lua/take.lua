@@ -1,8 +1,9 @@
 -- Give a worker the asset that expires first, until its lease ends.
--- KEYS: alarms, taken, then the ready sets to look in, in this order
+-- KEYS: alarms, taken, then for each queue to look in, in this order, its ready set and its list of tickets
 -- ARGV: now, owner, end of lease, the records' common prefix
--- Reply: {asset, its whole record}, or {} where nothing is ready
-for i = 3, #KEYS do
+-- Reply: {asset, its whole record, the number of the queue to which another worker should be called, or 0},
+--        or {} where nothing is ready
+for i = 3, #KEYS, 2 do
   while true do
     -- What has expired is the sweep's to settle; no time is spent on it.
     local member = redis.call('ZRANGEBYSCORE', KEYS[i], '(' .. ARGV[1], '+inf', 'LIMIT', 0, 1)[1]
@@ -14,7 +15,8 @@ for i = 3, #KEYS do
       redis.call('HSET', record, 'state', 'transferring', 'owner', ARGV[2], 'lease', ARGV[3], 'started_at', ARGV[1])
       redis.call('HSET', KEYS[2], ARGV[2], member)
       redis.call('ZADD', KEYS[1], ARGV[3], member)
-      return {member, redis.call('HGETALL', record)}
+      local alone = redis.call('ZCARD', KEYS[i]) > 0 and redis.call('LLEN', KEYS[i + 1]) == 0
+      return {member, redis.call('HGETALL', record), alone and (i - 1) / 2 or 0}
     end
   end
 end

@@ -1,0 +1,111 @@
+"""Writes past boto3, and when boto3 does them over."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import pytest
+import urllib3
+from urllib3.exceptions import ProtocolError
+
+from tests.unit.conftest import BUCKET
+from tests.unit.test_store import PART, write
+from workers.store import Store, open_client, open_pool
+
+CONTENT = b"ID3" + bytes(1000)
+
+
+class Pool(urllib3.PoolManager):
+    """Counts what is sent, and may answer in S3's place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.status = 0
+        self.breaks = False
+
+    def urlopen(self, *args: Any, **kwargs: Any) -> urllib3.BaseHTTPResponse:
+        self.asked += 1
+        if self.breaks:
+            self._break()
+        return urllib3.HTTPResponse(status=self.status) if self.status else super().urlopen(*args, **kwargs)
+
+    def _break(self) -> NoReturn:
+        raise ProtocolError("reset in mid-body")
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    pool = Pool()
+    yield pool
+    pool.clear()
+
+
+@pytest.fixture
+def direct(store: Store, pool: Pool) -> Store:
+    """A store on the fixture's bucket that writes directly."""
+    assert store.bucket == BUCKET
+    return Store(open_client(attempts=1), BUCKET, pool)
+
+
+def _by_boto3(store: Store) -> list[str]:
+    asked: list[str] = []
+    store.client.meta.events.register("before-call.s3", lambda model, **_: asked.append(model.name))
+    return asked
+
+
+def test_an_object_is_written_with_its_type_and_metadata_and_boto3_sends_nothing(direct: Store, pool: Pool) -> None:
+    asked = _by_boto3(direct)
+    stored = write(direct, CONTENT, stem="cover")
+    assert (asked, pool.asked) == ([], 1)
+    assert stored.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    found = direct.client.get_object(Bucket=BUCKET, Key="k")
+    assert found["Body"].read() == CONTENT
+    assert found["ContentType"] == "audio/mpeg"
+    assert found["Metadata"] == {"stem": "cover", "sha256": stored.sha256}
+
+
+def test_parts_are_written_directly_and_the_object_is_whole(direct: Store, pool: Pool) -> None:
+    content = bytes(range(256)) * (2 * PART // 256) + b"end"
+    asked = _by_boto3(direct)
+    write(direct, content)
+    assert pool.asked == 3
+    assert "UploadPart" not in asked
+    assert direct.read_text("k") == content
+
+
+def test_what_stands_there_already_is_left_alone_and_read_back(direct: Store) -> None:
+    write(direct, CONTENT)
+    again = write(direct, b"ID3 something else")
+    assert again.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert direct.read_text("k") == CONTENT
+
+
+def test_a_store_that_takes_no_presigned_urls_is_asked_once_and_then_left_to_boto3(direct: Store, pool: Pool) -> None:
+    pool.status = 403
+    for _ in range(2):
+        direct.write_json("document", {"a": 1})
+    assert direct.read_json("document") == {"a": 1}
+    assert pool.asked == 1
+
+
+@pytest.mark.parametrize("status", [307, 400, 500, 503])
+def test_any_other_answer_is_left_to_boto3_which_knows_what_to_do(direct: Store, pool: Pool, status: int) -> None:
+    pool.status = status
+    write(direct, CONTENT)
+    pool.status = 0
+    assert direct.read_text("k") == CONTENT
+    direct.write_json("document", {})
+    assert pool.asked == 2
+
+
+def test_a_connection_that_breaks_is_left_to_boto3(direct: Store, pool: Pool) -> None:
+    pool.breaks = True
+    write(direct, CONTENT)
+    assert direct.read_text("k") == CONTENT
+
+
+def test_behind_a_proxy_boto3_sends_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_pool()
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    assert open_pool() is None
