@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import structlog
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.authentication import Authenticator
@@ -16,6 +16,7 @@ log = structlog.get_logger()
 
 _JSON = "application/json"
 _RETRY_AFTER = 10
+_RECEIVED = b'{"status":"received"}\n'
 
 
 def blueprint(authenticator: Authenticator, max_bytes: int, publish: Publish, now: Callable[[], float]) -> Blueprint:
@@ -39,7 +40,7 @@ def blueprint(authenticator: Authenticator, max_bytes: int, publish: Publish, no
                 503, "unavailable", "The callback could not be kept; send it again.", retry_after=_RETRY_AFTER
             ) from None
         log.info("callback_received", task_id=task_id, bytes=len(body))
-        return jsonify(status="received")
+        return Response(_RECEIVED, mimetype=_JSON)
 
     return routes
 

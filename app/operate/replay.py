@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from app.publish import CallbackQueue, PublishError
+from app.publish import CallbackQueue, PublishError, open_queue
 from config.settings import Settings
 from workers.callback import parse_body, task_id_of
 from workers.errors import UnreadableCallbackError
@@ -18,7 +18,7 @@ def replay(console: Console, settings: Settings, names: Iterable[str]) -> bool:
 
     A name below ``_unrecognized/`` is an object in the bucket, which is left there.
     """
-    queue = CallbackQueue(settings.redis_url.get_secret_value())
+    queue = open_queue(settings.redis_url.get_secret_value())
     taken = [_replay_one(console, queue, name, _read(settings, name)) for name in names]
     return all(taken)
 

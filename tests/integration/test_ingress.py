@@ -5,12 +5,14 @@ import os
 import signal
 import socket
 import time
+from typing import NoReturn
 
 import pytest
 import requests
 
 from app.operate.embedded import Stack, embedded_stack
 from app.operate.processes import wait_until
+from app.publish import PublishError, open_queue
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import Service
 from workers.received import ReceivedCallbacks
@@ -140,3 +142,26 @@ def test_the_plain_command_of_the_stable_surface_serves(ingress: Stack, payload:
     answer = requests.post(f"http://127.0.0.1:{port}/callbacks", json=payload("video"), timeout=10)
     assert answer.json() == {"status": "received"}
     process.stop()
+
+
+class _TimeIsOverError(BaseException):
+    """What gevent raises in a request whose time is over, wherever it is."""
+
+
+def test_an_interrupted_callbacks_answer_is_never_taken_for_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    with embedded_stack({}) as stack:
+        stack.start_redis()
+        queue = open_queue(stack.redis_url)
+        queue.publish("first", 1.0)
+        with monkeypatch.context() as patch:
+
+            def read_response(*_: object, **__: object) -> NoReturn:
+                raise _TimeIsOverError
+
+            patch.setattr("redis.connection.Connection.read_response", read_response)
+            with pytest.raises(_TimeIsOverError):
+                queue.publish("second", 2.0)
+        # Redis refuses what comes now; an answer that was left over would say otherwise.
+        stack.redis().config_set("maxmemory", 1)
+        with pytest.raises(PublishError):
+            queue.publish("third", 3.0)
