@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo up test chaos lint audit pins format clean
+.PHONY: help setup demo up test chaos bench lint audit pins format clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -26,6 +26,15 @@ test: setup ## run all tests
 
 chaos: setup ## break everything for real, at full size, and print what it cost (about 15 minutes)
 	$(BIN)/python -m tests.chaos
+
+bench: setup .venv/peers/ready ## measure ours and the peers, and write tests/benchmarks/RESULTS.md (about 45 minutes)
+	$(BIN)/python -m tests.benchmarks $(SECTIONS)
+
+# What cannot be installed is left out, and the results say so.
+.venv/peers/ready: tests/benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv .venv/peers
+	grep -v '^#' $< | while read -r peer; do .venv/peers/bin/python -m pip install --quiet "$$peer" || echo "not installed: $$peer"; done
+	@touch $@
 
 lint: setup ## check style, types, import directions and the compose file
 	$(BIN)/ruff check

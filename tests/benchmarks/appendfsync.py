@@ -33,7 +33,7 @@ def main() -> None:
                 rates[policy].append(rate)
                 slowest[policy].append(p99)
         for policy in servers:
-            print(  # noqa: T201
+            print(
                 f"{policy:8}  {statistics.median(rates[policy]):7.0f} callbacks/s"
                 f" ({min(rates[policy]):.0f} to {max(rates[policy]):.0f}),"
                 f" p99 {statistics.median(slowest[policy]) * 1000:.2f} ms, one connection, {ROUNDS} rounds"

