@@ -90,10 +90,10 @@ def _broker(redis: "Redis") -> Iterator[Finding]:
         advice="Start Redis with --appendonly yes, or a restart can lose callbacks that were acknowledged.",
     )
     yield Finding(
-        "broker writes its append-only file to disk every second or always",
-        good=fsync in {"always", "everysec"},
+        "broker answers when what it answers to is on disk",
+        good=fsync == "always",
         warning=True,
-        advice=f"appendfsync is {fsync}: set everysec (a power cut can lose the last second) or always (nothing).",
+        advice=f"appendfsync is {fsync}: set always, or a crash or power cut can lose callbacks that were acknowledged.",
     )
     yield Finding(
         "broker never evicts",
