@@ -7,7 +7,8 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.authentication import Authenticator
-from app.publish import Publish, PublishError
+from app.callback_queue import PublishError
+from app.publish import Publish
 from app.refusals import RefusedError
 from workers.callback import parse_body, task_id_of
 from workers.errors import UnreadableCallbackError

@@ -1,5 +1,6 @@
 """Gunicorn's settings for production: ``gunicorn -c python:config.gunicorn 'app:create_app()'``."""
 
+import gc
 import os
 import resource
 from typing import Any
@@ -70,3 +71,9 @@ def on_starting(_server: object) -> None:
     load_settings_or_exit()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def post_worker_init(_worker: object) -> None:
+    """Take what is there for good out of the collector's sight: looking through it all would cost a request 70 ms."""
+    gc.collect()
+    gc.freeze()

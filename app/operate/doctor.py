@@ -93,7 +93,7 @@ def _broker(redis: "Redis") -> Iterator[Finding]:
         "broker answers when what it answers to is on disk",
         good=fsync == "always",
         warning=True,
-        advice=f"appendfsync is {fsync}: set always, or a crash or power cut can lose callbacks that were acknowledged.",
+        advice=f"appendfsync is {fsync}: set always, or a crash can lose callbacks that were acknowledged.",
     )
     yield Finding(
         "broker never evicts",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from app.publish import CallbackQueue, PublishError, open_queue
+from app.callback_queue import CallbackQueue, PublishError, open_queue
 from config.settings import Settings
 from workers.callback import parse_body, task_id_of
 from workers.errors import UnreadableCallbackError

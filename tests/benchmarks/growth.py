@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from redis import Redis
 
+from app.callback_queue import open_queue
 from app.operate.embedded import Stack, embedded_stack
-from app.publish import open_queue
 from config.settings import load_settings
 from tests.benchmarks.ends import Ends
 from tests.benchmarks.fleet import ours

@@ -10,9 +10,9 @@ from typing import NoReturn
 import pytest
 import requests
 
+from app.callback_queue import PublishError, open_queue
 from app.operate.embedded import Stack, embedded_stack
 from app.operate.processes import wait_until
-from app.publish import PublishError, open_queue
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import Service
 from workers.received import ReceivedCallbacks

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
-from app.publish import PublishError
+from app.callback_queue import PublishError
 from tests.conftest import MakeSettings, Payload
 from tests.unit.conftest import START, Clock
 from workers.callback import parse_body, parse_callback

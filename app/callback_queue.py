@@ -1,0 +1,135 @@
+"""The way into Redis: callbacks that come together travel together, and each is told what became of it."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from workers.queues import CALLBACKS
+from workers.received import ReceivedCallbacks
+from workers.tickets import ticket_template
+
+#: Each of connecting, sending and receiving may take this long, in seconds.
+SOCKET_TIMEOUT = 0.4
+
+
+class PublishError(Exception):
+    """The callback was not taken. The message is the kind of error, without any address."""
+
+
+class _Batch:
+    """Callbacks that travel together. Whoever joins first has them sent, the others wait for that."""
+
+    def __init__(self) -> None:
+        self.callbacks: list[tuple[str, float]] = []
+        self.characters = 0
+        self.error = ""
+        self.ended = threading.Event()
+
+    def end(self, error: str = "") -> None:
+        """Tell all who wait what became of it, unless they know."""
+        if not self.ended.is_set():
+            self.error = error
+            self.ended.set()
+
+
+class CallbackQueue:
+    """Keeps callbacks in Redis, with less patience than the fleet can afford.
+
+    What comes while a batch is on its way becomes the next one (group commit): one round trip and one flush to disk
+    for many, one connection a process, and the busier it is, the less each costs. Threads and greenlets may share it.
+    ``put_all`` keeps callbacks, given as (body, unix seconds of arrival), and raises redis-py's errors.
+    """
+
+    #: As many callbacks, and about as many characters, travel at once.
+    MOST, MOST_CHARACTERS = 200, 4 * 1024**2
+
+    def __init__(self, put_all: Callable[[list[tuple[str, float]]], object]) -> None:
+        self._put_all = put_all
+        self._waiting: list[_Batch] = []
+        self._joining = threading.Lock()
+        self._turn = threading.Lock()
+
+    def publish(self, body: str, received_at: float) -> None:
+        """Keep a callback. Raises ``PublishError`` within a second where Redis does not answer."""
+        batch, leads = self._join(body, received_at)
+        if leads:
+            self._send(batch)
+        else:
+            batch.ended.wait()
+        if batch.error:
+            raise PublishError(batch.error)
+
+    def waiting(self) -> int:
+        """Tell how many callbacks wait for their batch to be sent."""
+        with self._joining:
+            return sum(len(batch.callbacks) for batch in self._waiting)
+
+    def _join(self, body: str, received_at: float) -> tuple[_Batch, bool]:
+        with self._joining:
+            batch = self._waiting[-1] if self._waiting else None
+            if (
+                batch is None
+                or len(batch.callbacks) >= self.MOST
+                or batch.characters + len(body) > self.MOST_CHARACTERS
+            ):
+                batch = _Batch()
+                self._waiting.append(batch)
+            batch.callbacks.append((body, received_at))
+            batch.characters += len(body)
+            return batch, len(batch.callbacks) == 1
+
+    def _send(self, batch: _Batch) -> None:
+        try:
+            with self._turn:
+                time.sleep(0)  # whoever is about to join does so now, and costs nobody a round trip
+                self._close(batch)
+                if not batch.ended.is_set():
+                    self._put_all(batch.callbacks)
+                    batch.end()
+        except (RedisError, OSError) as failure:
+            # Who has waited meanwhile has waited long enough, and would fare no better.
+            with self._joining:
+                failed, self._waiting = [batch, *self._waiting], []
+            for each in failed:
+                each.end(type(failure).__name__)
+        finally:
+            # Whatever ends this, be it the end of the request's own time, nobody may take it for success, or wait
+            # for ever.
+            self._close(batch)
+            batch.end("interrupted")
+
+    def _close(self, batch: _Batch) -> None:
+        with self._joining:
+            if batch in self._waiting:
+                self._waiting.remove(batch)
+
+
+def open_queue(redis_url: str) -> CallbackQueue:
+    """Open the queue at the address; nothing is connected to yet."""
+    retry = Retry(NoBackoff(), 1)
+    redis = Redis.from_url(
+        redis_url,
+        decode_responses=True,
+        socket_timeout=SOCKET_TIMEOUT,
+        socket_connect_timeout=SOCKET_TIMEOUT,
+        retry=retry,
+        # One batch is on its way at a time; a pool would ask its connection before each whether it still lives.
+        single_connection_client=True,
+    )
+    received = ReceivedCallbacks(redis)
+    ticket_template(CALLBACKS)  # made now, not while the first callback waits
+
+    def put_all(callbacks: list[tuple[str, float]]) -> None:
+        try:
+            received.put_all(callbacks)
+        except BaseException:
+            # An answer that nobody has read would be taken for the next batch's.
+            redis.connection_pool.disconnect()
+            raise
+
+    return CallbackQueue(put_all)
