@@ -140,6 +140,8 @@ def growing(ends: dict[str, Ends], _: Path) -> str:
             growth.redis_bytes(),
             "A worker with one process, assets one after the other:\n",
             growth.worker_memory(ends["http"]),
+            "100 × 4 MB, and as many assets in flight as the worker has processes:\n",
+            growth.worker_processes(ends["http"]),
         ]
     )
 
@@ -152,6 +154,7 @@ def deciding(ends: dict[str, Ends], directory: Path) -> str:
             choices.parts(ends["http"]),
             choices.checksums_of_parts(),
             choices.gunicorn_workers(ends["http"], directory),
+            choices.appendfsync(ends["http"], directory),
         ]
     )
 

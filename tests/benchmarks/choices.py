@@ -1,4 +1,4 @@
-"""What is decided by measuring: pool and its size, gunicorn's worker, the size of parts, the kind of checksum."""
+"""What is decided by measuring: Celery's pool, gunicorn's worker, Redis's fsync, the size of parts, the checksum."""
 
 import hashlib
 import os
@@ -25,8 +25,24 @@ _POOLS = {
 }
 
 
+_INGRESS_HEAD = ["requests/s, 16 connections", "256 connections", "p99 ms, 256 connections", "p99 ms at 1,000/s"]
+
+
 def _archiving(running: Ours, urls: list[str]) -> dict[str, Spread]:
+    running.warm_up(4)
     return in_turn({"": lambda: running.archive(urls)}, ROUNDS)[""]
+
+
+def _acknowledging(url: str, script: Path) -> Callable[[], Figures]:
+    def measure() -> Figures:
+        few, many, calm = load(url, script, 16), load(url, script, 256), steady(url)
+        return {"few": few["rate"], "many": many["rate"], "p99": many["p99"], "calm": calm["p99"]}
+
+    return measure
+
+
+def _shown(found: Mapping[str, Mapping[str, Spread]]) -> list[list[str]]:
+    return [[name, *(spread.show(1) for spread in figures.values())] for name, figures in found.items()]
 
 
 def pools(ends: Ends) -> str:
@@ -36,7 +52,6 @@ def pools(ends: Ends) -> str:
     rows = []
     for name, arguments in _POOLS.items():
         with ours(ends, *arguments) as running:
-            running.warm_up(4)
             found = _archiving(running, files)
             late = _archiving(running, slow)["wall"].show() if ends.nginx else "-"
             memory = running.peak_memory(files) / MIB
@@ -96,13 +111,29 @@ def gunicorn_workers(ends: Ends, directory: Path) -> str:
             stack = stacks.enter_context(embedded_stack(signed(ends)))
             stack.start_redis()
             stack.start_ingress(*arguments)
-            url = f"{stack.url}/callbacks"
-
-            def measure(url: str = url) -> Figures:
-                few, many, calm = load(url, script, 16), load(url, script, 256), steady(url)
-                return {"few": few["rate"], "many": many["rate"], "p99": many["p99"], "calm": calm["p99"]}
-
-            contestants[name] = measure
+            contestants[name] = _acknowledging(f"{stack.url}/callbacks", script)
         found = in_turn(contestants, ROUNDS)
-    head = ["worker", "requests/s, 16 connections", "256 connections", "p99 ms, 256 connections", "p99 ms at 1,000/s"]
-    return table(head, [[name, *(spread.show(1) for spread in figures.values())] for name, figures in found.items()])
+    return table(["worker", *_INGRESS_HEAD], _shown(found))
+
+
+def appendfsync(ends: Ends, directory: Path) -> str:
+    """Compare what it costs that an answer waits for the disk: the ingress under load, and the fleet."""
+    script = wrk_script(directory)
+    files = [ends.file(4, number) for number in range(100)]
+    policies = ("everysec", "always")
+    with ExitStack() as stacks:
+        ingress: dict[str, Callable[[], Figures]] = {}
+        fleet: dict[str, Callable[[], Figures]] = {}
+        for policy in policies:
+            stack = stacks.enter_context(embedded_stack(signed(ends)))
+            stack.start_redis()
+            stack.redis().config_set("appendfsync", policy)
+            stack.start_ingress()
+            ingress[policy] = _acknowledging(f"{stack.url}/callbacks", script)
+            running = stacks.enter_context(ours(ends))
+            running.redis.config_set("appendfsync", policy)
+            running.warm_up(4)
+            fleet[policy] = lambda running=running: running.archive(files)  # type: ignore[misc]
+        acknowledged, archived = in_turn(ingress, ROUNDS), in_turn(fleet, ROUNDS)
+    both = {policy: {**acknowledged[policy], "wall": archived[policy]["wall"]} for policy in policies}
+    return table(["appendfsync", *_INGRESS_HEAD, "100 × 4 MB archived, s"], _shown(both))

@@ -16,7 +16,7 @@ from app.operate.embedded import Stack, embedded_stack
 from config.settings import load_settings
 from tests.benchmarks.ends import Ends
 from tests.benchmarks.fleet import ours
-from tests.benchmarks.measuring import in_turn, table
+from tests.benchmarks.measuring import in_turn, memory, peak_memory, table
 from workers.callback import parse_callback
 from workers.deadline import deadline_of
 from workers.dispatch import LOOKS_IN
@@ -164,3 +164,19 @@ def worker_memory(ends: Ends, part: int = 8 * 1024**2) -> str:
             grown = growth.bytes()
             rows.append([f"{megabytes} MB", f"{grown / 1024**2:.1f}", f"{grown / part:.2f}"])
     return table(["asset", "MiB above idle", f"parts of {part // 1024**2} MiB"], rows)
+
+
+def worker_processes(ends: Ends) -> str:
+    """Measure a worker's pace and memory with its number of processes, each of which has one asset in flight."""
+    files = [ends.file(4, number) for number in range(100)]
+    rows = []
+    for processes in (1, 2, 4, 8):
+        with ours(ends, "--concurrency", str(processes)) as running:
+            running.warm_up(4)
+            found = in_turn({"": lambda: running.archive(files)}, _ROUNDS)[""]
+            idle = memory(running.worker()) / 1024**2
+            with peak_memory(running.worker) as peak:
+                running.archive(files)
+            highest = peak[0] / 1024**2
+        rows.append([str(processes), found["wall"].show(), found["cpu"].show(), f"{idle:.0f}", f"{highest:.0f}"])
+    return table(["processes", "wall s", "CPU s", "MiB between assets", "MiB at the highest"], rows)

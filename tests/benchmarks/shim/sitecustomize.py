@@ -7,6 +7,11 @@ the benchmark's certificates is trusted. Python imports this by itself, being on
 import os
 import sys
 
+if "gevent" in sys.orig_argv:
+    from gevent import monkey
+
+    monkey.patch_all()  # as Celery is about to, but before anything below imports ssl
+
 if "celery" in sys.orig_argv:
     import certifi
 
