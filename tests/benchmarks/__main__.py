@@ -22,7 +22,7 @@ import tests.conftest  # noqa: F401 - takes the machine's own AWS and proxy sett
 from app.operate.embedded import redis_server
 from tests.benchmarks import choices, growth
 from tests.benchmarks.ends import MIB, Ends, running_ends
-from tests.benchmarks.fleet import PEERS, Figures, Peer, ours
+from tests.benchmarks.fleet import OURS, PEERS, Figures, installed_peers, ours, side_by_side
 from tests.benchmarks.ingress import Contestant, contestants, load, lost_when_killed, steady, wrk_script
 from tests.benchmarks.measuring import in_turn, table
 from tests.benchmarks.real import against_a_real_store
@@ -63,18 +63,12 @@ def fleet(ends: dict[str, Ends], directory: Path) -> str:
     for scheme, both in ends.items():
         for (megabytes, number), workload in _WORKLOADS.items():
             urls = [both.file(megabytes, at) for at in range(number)]
-            runners = {
-                name: Peer(function, PEERS_BIN / "python", both, directory)
-                for function, (name, needs) in PEERS.items()
-                if not needs or needs in there
-            }
+            peers = installed_peers(PEERS, there, PEERS_BIN / "python", both, directory)
             with ours(both) as running:
                 running.warm_up(4)
-                turns: dict[str, Callable[[], Figures]] = {"**Stemvault**": lambda: running.archive(urls)}  # noqa: B023
-                turns |= {name: lambda peer=peer: peer.archive(urls) for name, peer in runners.items()}  # type: ignore[misc]  # noqa: B023
-                found = in_turn(turns, ROUNDS)
-                memory = {"**Stemvault**": running.peak_memory(urls)}
-            memory |= {name: peer.peak_memory(urls) for name, peer in runners.items()}
+                found = side_by_side(running, peers, urls, ROUNDS)
+                memory = {OURS: running.peak_memory(urls)}
+            memory |= {name: peer.peak_memory(urls) for name, peer in peers.items()}
             size = megabytes * MIB * number / _GB
             rows = [
                 [

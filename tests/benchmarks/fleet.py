@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ import requests
 
 from app.operate.embedded import Stack, embedded_stack
 from tests.benchmarks.ends import BUCKET, Ends
-from tests.benchmarks.measuring import Growth, cpu_seconds, peak_memory
+from tests.benchmarks.measuring import Growth, Spread, cpu_seconds, in_turn, peak_memory
 from tests.conftest import PAYLOADS, eventually
 from workers.ledger import ALARMS, COUNTERS
 from workers.received import DUE
@@ -22,6 +23,8 @@ SHIM = Path(__file__).parent / "shim"
 #: As many stems as one callback names here; the provider's own has twelve.
 STEMS = 10
 
+#: What our line is called.
+OURS = "**Stemvault**"
 #: What a run gives: "wall" and "cpu" in seconds.
 Figures = Mapping[str, float]
 
@@ -160,6 +163,26 @@ class Peer:
         with peak_memory(lambda: [self._process.pid] if self._process else []) as peak:
             self.archive(urls)
         return peak[0]
+
+
+def installed_peers(
+    wanted: Iterable[str], installed: Container[str], python: Path, ends: Ends, directory: Path
+) -> dict[str, Peer]:
+    """Give those of the ``wanted`` (functions in ``peers/fleet.py``) that are ``installed``, by what they are."""
+    return {
+        PEERS[name][0]: Peer(name, python, ends, directory)
+        for name in wanted
+        if not PEERS[name][1] or PEERS[name][1] in installed
+    }
+
+
+def side_by_side(
+    running: Ours, peers: Mapping[str, Peer], urls: list[str], rounds: int
+) -> dict[str, dict[str, Spread]]:
+    """Have ours and the peers archive the URLs in turn."""
+    turns = {OURS: partial(running.archive, urls)}
+    turns |= {name: partial(peer.archive, urls) for name, peer in peers.items()}
+    return in_turn(turns, rounds)
 
 
 def peer_environment() -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The same against a store that keeps what it is given: ``rclone serve s3``, on disk."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +7,8 @@ import requests
 
 from app.operate.processes import ProcessGroup, free_port, wait_until
 from tests.benchmarks.ends import BUCKET, Ends
-from tests.benchmarks.fleet import PEERS, Figures, Peer, ours
-from tests.benchmarks.measuring import in_turn, table
+from tests.benchmarks.fleet import installed_peers, ours, side_by_side
+from tests.benchmarks.measuring import table
 
 _COMPARED = ("obstore", "rclone_batch", "upload_fileobj", "example")
 _ROUNDS = 5
@@ -51,13 +50,8 @@ def against_a_real_store(ends: Ends, peers: Path, directory: Path, installed: di
         urls = [kept.file(4, number) for number in range(100)]
         with ours(kept) as running:
             running.warm_up(4)
-            turns: dict[str, Callable[[], Figures]] = {"**Stemvault**": lambda: running.archive(urls)}
-            for function in _COMPARED:
-                name, needs = PEERS[function]
-                if needs in installed:
-                    peer = Peer(function, peers / "python", kept, directory)
-                    turns[name] = lambda peer=peer: peer.archive(urls)  # type: ignore[misc]
-            found = in_turn(turns, _ROUNDS)
+            compared = installed_peers(_COMPARED, installed, peers / "python", kept, directory)
+            found = side_by_side(running, compared, urls, _ROUNDS)
     finally:
         group.stop()
     rows = [[name, figures["wall"].show(), figures["cpu"].show()] for name, figures in found.items()]
