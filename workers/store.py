@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +25,7 @@ from awscrt.checksums import crc32c
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
+from botocore.loaders import Loader, create_loader
 
 from workers.direct import DirectWrites, PreconditionFailedError
 from workers.errors import TransientError
@@ -49,6 +50,17 @@ def open_pool() -> urllib3.PoolManager | None:
     return urllib3.PoolManager(ca_certs=authority, timeout=timeout, maxsize=_POOL_SIZE)
 
 
+@cache
+def s3_models() -> Loader:
+    """Read botocore's description of S3, a dozen MiB that nobody changes. Read before a fork, processes share it."""
+    loader = create_loader()
+    for kind in ("service-2", "endpoint-rule-set-1"):
+        loader.load_service_model("s3", kind)
+    for name in ("endpoints", "partitions", "sdk-default-configuration"):
+        loader.load_data(name)
+    return loader
+
+
 def open_client(
     *, connect_timeout: float = CONNECT_TIMEOUT, read_timeout: float = READ_TIMEOUT, attempts: int = 3
 ) -> "S3Client":
@@ -67,7 +79,9 @@ def open_client(
         signature_version="s3v4",
         tcp_keepalive=True,
     )
-    client = boto3.session.Session().client("s3", config=config)
+    session = botocore.session.get_session()
+    session.register_component("data_loader", s3_models())
+    client = boto3.session.Session(botocore_session=session).client("s3", config=config)
     # Asking leave before each body (Expect: 100-continue) costs a round trip, and a second where S3 is silent.
     client.meta.events.unregister("before-call.s3", add_expect_header)
     return client

@@ -1,5 +1,6 @@
 """The Celery tasks: thin, each calls one function. How each is acknowledged stands on its decorator."""
 
+import gc
 import time
 from collections.abc import Callable
 from functools import cache, wraps
@@ -8,7 +9,7 @@ from typing import Any, ParamSpec
 import structlog
 from billiard.exceptions import WorkerLostError
 from celery import Task
-from celery.signals import task_failure, worker_shutting_down
+from celery.signals import task_failure, worker_init, worker_shutting_down
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
@@ -19,6 +20,7 @@ from workers.errors import AssetError
 from workers.inbox import drain
 from workers.ingest import ingest_next
 from workers.queues import CALLBACKS
+from workers.store import s3_models
 from workers.sweep import sweep as ring_alarms
 from workers.vault import Vault, open_ledger, open_vault
 
@@ -112,6 +114,17 @@ def _give_back(task_id: str, exception: BaseException, **_: object) -> None:
     if isinstance(exception, WorkerLostError):
         asset = open_ledger(settings).crashed(task_id, now=time.time())
         log.error("worker_process_died", asset=asset)
+
+
+@worker_init.connect
+def _share_memory(**_: object) -> None:
+    """Before the pool's processes are forked, read what all of them need, and keep the collector from copying it.
+
+    It would touch every object that it looks at, and so give each process pages of its own.
+    """
+    s3_models()
+    gc.collect()
+    gc.freeze()
 
 
 @worker_shutting_down.connect
