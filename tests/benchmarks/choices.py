@@ -98,11 +98,13 @@ def checksums_of_parts() -> str:
 
 
 def gunicorn_workers(ends: Ends, directory: Path) -> str:
-    """Compare gunicorn's kinds of worker under our application."""
+    """Compare gunicorn's kinds of worker under our application.
+
+    Its default, ``sync``, is none: two clients that connect and say nothing are all that two of them can serve.
+    """
     kinds = {
         "ours, on gevent": [],
         "gthread, 32 threads": ["-k", "gthread", "--threads", "32"],
-        "sync": ["-k", "sync"],
     }
     script = wrk_script(directory)
     with ExitStack() as stacks:
