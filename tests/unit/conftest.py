@@ -1,5 +1,6 @@
 """Parts without processes: fakeredis with Lua, moto's S3 server in this process, a clock that the test sets."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,7 +9,8 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from tests.conftest import MakeSettings
+from tests.conftest import MakeSettings, Payload
+from tests.origin import Origin
 from workers.egress import open_session
 from workers.ledger import Ledger
 from workers.parts import Buffers
@@ -101,3 +103,9 @@ def vault(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Cloc
         monotonic=clock,
         random=lambda: 0.0,
     )
+
+
+@pytest.fixture
+def body(payload: Payload, origin: Origin) -> str:
+    """Give the callback of `tests.unit.story`'s video."""
+    return json.dumps(payload("video", origin.url))

@@ -10,43 +10,14 @@ import pytest
 import requests
 from structlog.testing import capture_logs
 
-from tests.conftest import Payload, eventually
-from tests.origin import Answer, Origin, film, picture, song
+from tests.conftest import Payload
+from tests.origin import Answer, Origin, film, song
 from tests.unit.conftest import LEASE, Clock, Sent
+from tests.unit.story import GOOD, KEY, PART, PATH, VIDEO, run, state, stored
 from workers.archive import archive_next
-from workers.assets import AssetId
-from workers.ingest import LONGEST_WAIT, MOST_TRIES, ingest, ingest_next
-from workers.ledger import MOST_CALLBACKS
-from workers.received import LEASE as INGEST_LEASE
-from workers.received import ReceivedCallbacks
+from workers.ingest import ingest
 from workers.sweep import sweep
 from workers.vault import Vault
-
-VIDEO = AssetId("taskId_c20ad4d76fe9", "video")
-KEY = "taskId_c20ad4d76fe9/taskId_c20ad4d76fe9_video.mp4"
-PATH = "/videos/video_c20ad4d76fe9.mp4"
-PART = 5 * 1024**2
-
-
-@pytest.fixture
-def body(payload: Payload, origin: Origin) -> str:
-    return json.dumps(payload("video", origin.url))
-
-
-def stored(vault: Vault, key: str = KEY) -> bytes | None:
-    return vault.store.read_text(key)
-
-
-def state(vault: Vault, asset: AssetId = VIDEO) -> tuple[str | None, str | None]:
-    record = vault.ledger.asset(asset)
-    return record.get("state"), record.get("error")
-
-
-def run(vault: Vault, sent: Sent) -> None:
-    """Do what the fleet would do with what was sent."""
-    for queue in sent.take():
-        while archive_next(vault, queue, uuid4().hex) and not vault.must_stop():
-            pass
 
 
 def test_a_callback_becomes_an_object_a_record_and_a_manifest(
@@ -84,9 +55,6 @@ def test_an_object_carries_its_identity_and_its_source_without_the_query(
     }
     assert "hush" not in str(head)
     assert len(head["Metadata"]["sha256"]) == 64
-
-
-GOOD = film(2 * PART)
 
 
 @pytest.mark.parametrize(
@@ -296,50 +264,6 @@ def test_an_attempt_that_crashes_is_recorded_and_tried_again(
     assert state(vault) == ("pending", "internal_error")
 
 
-def test_a_repeat_after_redis_has_forgotten_downloads_nothing_and_the_manifest_keeps_all(
-    vault: Vault, clock: Clock, sent: Sent, origin: Origin, payload: Payload
-) -> None:
-    complete = payload("music_complete", origin.url)
-    for track in complete["data"]["data"]:
-        for name, url in track.items():
-            if name.endswith("_url"):
-                path = url.removeprefix(origin.url)
-                origin.serve(path, picture(path) if "image" in name else song(path, 1))
-    ingest(vault, json.dumps(complete), clock())
-    run(vault, sent)
-    key = f"{complete['data']['task_id']}/{complete['data']['task_id']}_manifest.json"
-    before = json.loads(stored(vault, key) or b"")
-    asked = len(origin.requests)
-    vault.ledger.redis.flushall()
-    for repeat in (json.dumps(complete), json.dumps(payload("music_first", origin.url))):
-        ingest(vault, repeat, clock())
-        run(vault, sent)
-    after = json.loads(stored(vault, key) or b"")
-    assert len(origin.requests) == asked
-    assert after["assets"] == before["assets"]
-    assert [entry["body"]["data"]["callbackType"] for entry in after["callbacks"]] == ["complete", "first"]
-
-
-def test_a_failed_task_is_recorded_with_its_meaning_and_downloads_nothing(
-    vault: Vault, clock: Clock, sent: Sent, payload: Payload
-) -> None:
-    body = payload("music_error_531")
-    ingest(vault, json.dumps(body), clock())
-    assert sent.take() == []
-    task_id = body["data"]["task_id"]
-    manifest = json.loads(stored(vault, f"{task_id}/{task_id}_manifest.json") or b"")
-    assert (manifest["status"], manifest["code"]) == ("failed", 531)
-    assert "credits refunded" in manifest["meaning"]
-
-
-def test_a_callback_of_unknown_shape_is_kept_whole(vault: Vault, clock: Clock) -> None:
-    body = '{"code": 200, "data": {"task_id": "t", "hologram": "夜航 \\ud83d"}}'
-    ingest(vault, body, clock())
-    name = hashlib.sha256(body.encode()).hexdigest()
-    assert stored(vault, f"_unrecognized/{name}.json") == body.encode()
-    assert vault.ledger.counters()["callbacks|unrecognized|"] == 1
-
-
 def test_no_log_line_holds_a_urls_query(
     vault: Vault, clock: Clock, sent: Sent, origin: Origin, payload: Payload
 ) -> None:
@@ -480,60 +404,6 @@ def test_who_takes_one_asset_and_leaves_another_to_which_nobody_is_called_calls_
     assert sent.take() == []
 
 
-def test_a_callback_that_keeps_crashing_its_worker_is_set_aside_with_the_reason(
-    vault: Vault, clock: Clock, body: str
-) -> None:
-    vault.received.put(body, clock())
-    for _ in range(MOST_TRIES):
-        assert vault.received.take(now=clock())  # and the process dies
-        clock.advance(INGEST_LEASE + 1)
-    ingest_next(vault)
-    assert vault.ledger.snapshot(VIDEO.task_id) is None
-    key = f"_unrecognized/{hashlib.sha256(body.encode()).hexdigest()}.json"
-    assert stored(vault, key) == body.encode()
-    assert "crashing" in vault.store.client.head_object(Bucket="vault", Key=key)["Metadata"]["why"]
-    assert vault.received.waiting() == 0
-
-
-def test_a_callback_that_cannot_be_recorded_now_is_recorded_later_and_not_counted_as_crashing(
-    vault: Vault, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    vault.received.put(body, clock())
-    with monkeypatch.context() as patch:
-        patch.setattr("workers.ingest.parse_callback", lambda _: 1 / 0)
-        for _ in range(2 * MOST_TRIES):
-            ingest_next(vault)
-            assert vault.received.due(now=clock()) == 0
-            clock.advance(LONGEST_WAIT)
-    sweep(vault)
-    assert sent.take() == ["callbacks"]
-    ingest_next(vault)
-    assert vault.ledger.snapshot(VIDEO.task_id)
-    assert vault.received.waiting() == 0
-
-
-def test_a_callback_that_one_worker_holds_is_not_taken_by_another_until_its_time_is_over(
-    vault: Vault, clock: Clock, body: str
-) -> None:
-    vault.received.put(body, clock())
-    assert vault.received.take(now=clock())
-    assert vault.received.take(now=clock() + INGEST_LEASE - 1) is None
-    again = vault.received.take(now=clock() + INGEST_LEASE + 1)
-    assert again
-    assert (again.body, again.received_at, again.tries) == (body, clock(), 2)
-
-
-def test_a_callback_stays_with_the_worker_that_waits_for_the_bucket(vault: Vault, clock: Clock, body: str) -> None:
-    received = ReceivedCallbacks(vault.ledger.redis, lease=0.1)
-    received.put(body, clock())
-    taken = received.take(now=clock())
-    assert taken
-    with received.held(taken, clock):
-        clock.advance(60)
-        eventually(lambda: received.due(now=clock()) == 0)
-        assert received.take(now=clock()) is None
-
-
 @pytest.mark.parametrize(
     "sign", ["\x00", "\x0b", "\x1f", "\x7f", "\x85", "\u2028", "é", "\ud83c\udfb5", "\r\nX-Injected: 1"]
 )
@@ -552,26 +422,6 @@ def test_a_url_with_odd_signs_is_fetched_and_its_metadata_carries_no_header(
     assert metadata["source-url"].isprintable()
 
 
-def test_forged_callbacks_change_nothing_that_is_archived(
-    vault: Vault, sent: Sent, clock: Clock, body: str, origin: Origin
-) -> None:
-    origin.serve(PATH, GOOD)
-    ingest(vault, body, clock())
-    run(vault, sent)
-    for number in range(2):
-        origin.serve(f"/forged{number}.mp4", film(PART // 8))
-        ingest(vault, body.replace(PATH, f"/forged{number}.mp4"), clock())
-        run(vault, sent)
-        assert origin.count(f"/forged{number}.mp4") == 0
-    # Nor where Redis and the manifest have both forgotten: the write's own condition holds.
-    vault.ledger.redis.flushall()
-    vault.store.delete(vault.settings.layout.manifest_key(VIDEO.task_id))
-    ingest(vault, body.replace(PATH, "/forged1.mp4"), clock())
-    run(vault, sent)
-    assert state(vault) == ("archived", None)
-    assert stored(vault) == GOOD
-
-
 @pytest.mark.parametrize("headers", [{f"X-{n}": "x" for n in range(200)}, {"X-Long": "x" * 100_000}])
 def test_a_source_with_more_headers_than_anyone_needs_is_left_alone(
     vault: Vault, sent: Sent, clock: Clock, body: str, origin: Origin, headers: dict[str, str]
@@ -581,17 +431,3 @@ def test_a_source_with_more_headers_than_anyone_needs_is_left_alone(
     run(vault, sent)
     assert state(vault) == ("pending", "unreachable")
     assert stored(vault) is None
-
-
-def test_endless_different_bodies_for_one_task_do_not_grow_its_record_and_none_is_lost(
-    vault: Vault, clock: Clock, body: str
-) -> None:
-    for number in range(MOST_CALLBACKS + 3):
-        ingest(vault, body.replace(PATH, f"/{number}.mp4"), clock())
-    snapshot = vault.ledger.snapshot(VIDEO.task_id)
-    assert snapshot
-    assert len(snapshot.callbacks) == MOST_CALLBACKS
-    assert snapshot.assets["video"]["url"].endswith(f"/{MOST_CALLBACKS - 1}.mp4")
-    assert len(vault.store.list("_unrecognized/", limit=10)) == 3
-    ingest(vault, body.replace(PATH, "/0.mp4"), clock())  # a repeat is none too many
-    assert len(vault.store.list("_unrecognized/", limit=10)) == 3

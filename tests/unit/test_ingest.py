@@ -1,0 +1,149 @@
+"""The story of a callback from its taking to its record, told in this process."""
+
+import hashlib
+import json
+
+import pytest
+
+from tests.conftest import Payload, eventually
+from tests.origin import Origin, film, picture, song
+from tests.unit.conftest import Clock, Sent
+from tests.unit.story import GOOD, PART, PATH, VIDEO, run, state, stored
+from workers.ingest import LONGEST_WAIT, MOST_TRIES, ingest, ingest_next
+from workers.ledger import MOST_CALLBACKS
+from workers.received import LEASE as INGEST_LEASE
+from workers.received import ReceivedCallbacks
+from workers.sweep import sweep
+from workers.vault import Vault
+
+
+def test_a_repeat_after_redis_has_forgotten_downloads_nothing_and_the_manifest_keeps_all(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, payload: Payload
+) -> None:
+    complete = payload("music_complete", origin.url)
+    for track in complete["data"]["data"]:
+        for name, url in track.items():
+            if name.endswith("_url"):
+                path = url.removeprefix(origin.url)
+                origin.serve(path, picture(path) if "image" in name else song(path, 1))
+    ingest(vault, json.dumps(complete), clock())
+    run(vault, sent)
+    key = f"{complete['data']['task_id']}/{complete['data']['task_id']}_manifest.json"
+    before = json.loads(stored(vault, key) or b"")
+    asked = len(origin.requests)
+    vault.ledger.redis.flushall()
+    for repeat in (json.dumps(complete), json.dumps(payload("music_first", origin.url))):
+        ingest(vault, repeat, clock())
+        run(vault, sent)
+    after = json.loads(stored(vault, key) or b"")
+    assert len(origin.requests) == asked
+    assert after["assets"] == before["assets"]
+    assert [entry["body"]["data"]["callbackType"] for entry in after["callbacks"]] == ["complete", "first"]
+
+
+def test_a_failed_task_is_recorded_with_its_meaning_and_downloads_nothing(
+    vault: Vault, clock: Clock, sent: Sent, payload: Payload
+) -> None:
+    body = payload("music_error_531")
+    ingest(vault, json.dumps(body), clock())
+    assert sent.take() == []
+    task_id = body["data"]["task_id"]
+    manifest = json.loads(stored(vault, f"{task_id}/{task_id}_manifest.json") or b"")
+    assert (manifest["status"], manifest["code"]) == ("failed", 531)
+    assert "credits refunded" in manifest["meaning"]
+
+
+def test_a_callback_of_unknown_shape_is_kept_whole(vault: Vault, clock: Clock) -> None:
+    body = '{"code": 200, "data": {"task_id": "t", "hologram": "夜航 \\ud83d"}}'
+    ingest(vault, body, clock())
+    name = hashlib.sha256(body.encode()).hexdigest()
+    assert stored(vault, f"_unrecognized/{name}.json") == body.encode()
+    assert vault.ledger.counters()["callbacks|unrecognized|"] == 1
+
+
+def test_a_callback_that_keeps_crashing_its_worker_is_set_aside_with_the_reason(
+    vault: Vault, clock: Clock, body: str
+) -> None:
+    vault.received.put(body, clock())
+    for _ in range(MOST_TRIES):
+        assert vault.received.take(now=clock())  # and the process dies
+        clock.advance(INGEST_LEASE + 1)
+    ingest_next(vault)
+    assert vault.ledger.snapshot(VIDEO.task_id) is None
+    key = f"_unrecognized/{hashlib.sha256(body.encode()).hexdigest()}.json"
+    assert stored(vault, key) == body.encode()
+    assert "crashing" in vault.store.client.head_object(Bucket="vault", Key=key)["Metadata"]["why"]
+    assert vault.received.waiting() == 0
+
+
+def test_a_callback_that_cannot_be_recorded_now_is_recorded_later_and_not_counted_as_crashing(
+    vault: Vault, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.received.put(body, clock())
+    with monkeypatch.context() as patch:
+        patch.setattr("workers.ingest.parse_callback", lambda _: 1 / 0)
+        for _ in range(2 * MOST_TRIES):
+            ingest_next(vault)
+            assert vault.received.due(now=clock()) == 0
+            clock.advance(LONGEST_WAIT)
+    sweep(vault)
+    assert sent.take() == ["callbacks"]
+    ingest_next(vault)
+    assert vault.ledger.snapshot(VIDEO.task_id)
+    assert vault.received.waiting() == 0
+
+
+def test_a_callback_that_one_worker_holds_is_not_taken_by_another_until_its_time_is_over(
+    vault: Vault, clock: Clock, body: str
+) -> None:
+    vault.received.put(body, clock())
+    assert vault.received.take(now=clock())
+    assert vault.received.take(now=clock() + INGEST_LEASE - 1) is None
+    again = vault.received.take(now=clock() + INGEST_LEASE + 1)
+    assert again
+    assert (again.body, again.received_at, again.tries) == (body, clock(), 2)
+
+
+def test_a_callback_stays_with_the_worker_that_waits_for_the_bucket(vault: Vault, clock: Clock, body: str) -> None:
+    received = ReceivedCallbacks(vault.ledger.redis, lease=0.1)
+    received.put(body, clock())
+    taken = received.take(now=clock())
+    assert taken
+    with received.held(taken, clock):
+        clock.advance(60)
+        eventually(lambda: received.due(now=clock()) == 0)
+        assert received.take(now=clock()) is None
+
+
+def test_forged_callbacks_change_nothing_that_is_archived(
+    vault: Vault, sent: Sent, clock: Clock, body: str, origin: Origin
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    for number in range(2):
+        origin.serve(f"/forged{number}.mp4", film(PART // 8))
+        ingest(vault, body.replace(PATH, f"/forged{number}.mp4"), clock())
+        run(vault, sent)
+        assert origin.count(f"/forged{number}.mp4") == 0
+    # Nor where Redis and the manifest have both forgotten: the write's own condition holds.
+    vault.ledger.redis.flushall()
+    vault.store.delete(vault.settings.layout.manifest_key(VIDEO.task_id))
+    ingest(vault, body.replace(PATH, "/forged1.mp4"), clock())
+    run(vault, sent)
+    assert state(vault) == ("archived", None)
+    assert stored(vault) == GOOD
+
+
+def test_endless_different_bodies_for_one_task_do_not_grow_its_record_and_none_is_lost(
+    vault: Vault, clock: Clock, body: str
+) -> None:
+    for number in range(MOST_CALLBACKS + 3):
+        ingest(vault, body.replace(PATH, f"/{number}.mp4"), clock())
+    snapshot = vault.ledger.snapshot(VIDEO.task_id)
+    assert snapshot
+    assert len(snapshot.callbacks) == MOST_CALLBACKS
+    assert snapshot.assets["video"]["url"].endswith(f"/{MOST_CALLBACKS - 1}.mp4")
+    assert len(vault.store.list("_unrecognized/", limit=10)) == 3
+    ingest(vault, body.replace(PATH, "/0.mp4"), clock())  # a repeat is none too many
+    assert len(vault.store.list("_unrecognized/", limit=10)) == 3
