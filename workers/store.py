@@ -53,7 +53,7 @@ def open_pool() -> urllib3.PoolManager | None:
 @cache
 def s3_models() -> Loader:
     """Read botocore's description of S3, a dozen MiB that nobody changes. Read before a fork, processes share it."""
-    loader = create_loader()
+    loader = create_loader(botocore.session.get_session().get_config_variable("data_path"))
     for kind in ("service-2", "endpoint-rule-set-1"):
         loader.load_service_model("s3", kind)
     for name in ("endpoints", "partitions", "sdk-default-configuration"):
