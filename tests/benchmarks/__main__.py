@@ -104,8 +104,10 @@ def ingress(ends: dict[str, Ends], directory: Path) -> str:
                 return {
                     "16": few["rate"],
                     "256": many["rate"],
-                    "p50": many["p50"],
-                    "p99": many["p99"],
+                    "16 p50": few["p50"],
+                    "16 p99": few["p99"],
+                    "256 p50": many["p50"],
+                    "256 p99": many["p99"],
                     "steady p50": calm["p50"],
                     "steady p99": calm["p99"],
                 }
@@ -114,13 +116,15 @@ def ingress(ends: dict[str, Ends], directory: Path) -> str:
 
         found = in_turn({name: turn(each) for name, each in running.items()}, ROUNDS)
         lost = in_turn({name: lambda each=each: lost_when_killed(each, script) for name, each in running.items()}, 2)  # type: ignore[misc]
-    head = ["way", "requests/s, 16 connections", "256 connections", "p50 ms there", "p99 ms there"]
-    head += ["p50 ms at 1,000/s", "p99 ms at 1,000/s", "acknowledged", "of them lost"]
+    loads = [f"{what}, {number} connections" for number in (16, 256) for what in ("requests/s", "p50 ms", "p99 ms")]
+    head = ["way", *loads, "p50 ms at 1,000/s", "p99 ms at 1,000/s", "acknowledged", "of them lost"]
     rows = []
     for name, figures in found.items():
         acknowledged, gone = (lost[name][what].figures for what in ("acknowledged", "lost"))
-        shown = [figures[what].show(0) for what in ("16", "256", "p50", "p99")]
-        shown += [figures[what].show(1) for what in ("steady p50", "steady p99")]
+        shown = [
+            figures[what].show(0 if what in {"16", "256"} else 1)
+            for what in ("16", "16 p50", "16 p99", "256", "256 p50", "256 p99", "steady p50", "steady p99")
+        ]
         rows.append([name, *shown, f"{sum(acknowledged):,.0f}", f"{sum(gone):,.0f}"])
     return _ABOUT_INGRESS + table(head, rows)
 
