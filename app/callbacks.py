@@ -10,7 +10,7 @@ from app.authentication import Authenticator
 from app.callback_queue import PublishError
 from app.publish import Publish
 from app.refusals import RefusedError
-from workers.callback import parse_body, task_id_of
+from workers.callbacks import parse_body, task_id_of
 from workers.errors import UnreadableCallbackError
 
 log = structlog.get_logger()

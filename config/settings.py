@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -94,6 +95,7 @@ class Settings(BaseSettings):
     signature_tolerance: Seconds = 300
     callback_token: SecretStr | None = None
     allow_unsigned: bool = False
+    public_url: str = ""
     max_callback_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(1024**2)
 
     allowed_asset_hosts: Names = ()
@@ -124,6 +126,14 @@ class Settings(BaseSettings):
             ) from None
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc):
+            raise ValueError("write the address under which the provider reaches the ingress: https://your.host")
+        return value
+
     @field_validator("key_template")
     @classmethod
     def _keys_cannot_collide(cls, value: str, info: ValidationInfo) -> str:
@@ -149,6 +159,12 @@ class Settings(BaseSettings):
     def layout(self) -> KeyLayout:
         """Where objects stand in the bucket."""
         return KeyLayout(self.key_template, self.s3_prefix)
+
+    @cached_property
+    def own_hosts(self) -> frozenset[str]:
+        """Host and port of the ingress, in lower case, if it is known: no file of a callback is there."""
+        host = urlsplit(self.public_url).netloc.lower()
+        return frozenset({host} if host else ())
 
 
 def load_settings(read: Callable[[], Settings] = Settings) -> Settings:

@@ -1,6 +1,7 @@
 """The story of an asset: take → open → check → store → record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from urllib.parse import quote, urlsplit
 
@@ -9,11 +10,12 @@ from redis.exceptions import RedisError
 
 from workers import media
 from workers.dispatch import LOOKS_IN, follow_up
+from workers.duration import AudioSample, is_short
 from workers.errors import AssetError, HandedBackError, LeaseLostError, PermanentError, TransientError
 from workers.manifest import write_manifest
 from workers.parts import Digest, read_parts
 from workers.records import Lease
-from workers.retry import GiveUp, Retry, next_step
+from workers.retry import GiveUp, Retry, is_last_chance, next_step
 from workers.source import Source, open_source
 from workers.store import NewObject, Stored
 from workers.vault import Vault
@@ -52,7 +54,7 @@ def archive_next(vault: Vault, queue: str, owner: str) -> bool:
 def _attempt(vault: Vault, lease: Lease) -> None:
     started = vault.monotonic()
     try:
-        stored, content_type = _transfer(vault, lease)
+        stored, found = _transfer(vault, lease)
     except AssetError as error:
         _record_failure(vault, lease, error)
         return
@@ -65,12 +67,27 @@ def _attempt(vault: Vault, lease: Lease) -> None:
         log.exception("attempt_crashed")
         _record_failure(vault, lease, TransientError("internal_error", type(error).__name__))
         return
-    facts = {"size": stored.size, "sha256": stored.sha256, "content_type": content_type}
-    _settle(vault, lease, "archived", facts=facts)
-    log.info("asset_archived", key=lease.key, seconds=round(vault.monotonic() - started, 3), **facts)
+    facts: dict[str, object] = {"size": stored.size, "sha256": stored.sha256, "content_type": found.content_type}
+    if found.notes:
+        facts["notes"] = "\n".join(found.notes)
+    if found.seconds is not None:
+        facts["seconds"] = found.seconds
+    _settle(vault, lease, "archived", reason="short" if found.short else "", facts=facts)
+    log.info("asset_archived", key=lease.key, took=round(vault.monotonic() - started, 3), **facts)
 
 
-def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, str]:
+@dataclass
+class _Found:
+    """What a file turned out to be while it passed."""
+
+    content_type: str
+    notes: list[str]
+    """What a person should know who expected the file that the key names."""
+    seconds: float | None = None
+    short: bool = False
+
+
+def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, _Found]:
     settings = vault.settings
     hold = _Hold(vault, lease)
     with (
@@ -80,10 +97,35 @@ def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, str]:
         digest = Digest()
         parts = read_parts(_reading(source, hold), buffers, digest)
         first = next(parts, memoryview(b""))
-        content_type = media.content_type(bytes(first[: media.HEAD_BYTES]), lease.media)
+        ext = lease.key.rpartition(".")[2]
+        content_type = media.content_type(bytes(first[: media.HEAD_BYTES]), ext)
+        found = _Found(content_type, [note for note in [media.contradiction(content_type, ext)] if note])
         new = NewObject(lease.key, content_type, _metadata(lease))
-        stored = vault.store.write_once(new, chain([first], parts), digest, hold)
-    return stored, content_type
+        whole = _measured(vault, lease, chain([first], parts), found)
+        stored = vault.store.write_once(new, whole, digest, hold)
+    return stored, found
+
+
+def _measured(vault: Vault, lease: Lease, parts: Iterator[memoryview], found: _Found) -> Iterator[memoryview]:
+    """Pass the parts on, and compare the audio's length with the announced one before the write is completed.
+
+    Audio that is cut off is retried, as the provider may not have finished it. On the last chance it is stored and
+    marked: a part of a song is worth more than nothing. Raises ``TransientError`` (``short``).
+    """
+    announced = lease.announced_seconds
+    if announced is None:
+        yield from parts
+        return
+    sample = AudioSample()
+    yield from sample.follow(parts)
+    found.seconds = sample.seconds(found.content_type)
+    found.short = is_short(found.seconds, announced)
+    if not found.short:
+        return
+    said = f"{found.seconds:.1f} s of {announced:.1f} s announced"
+    if not is_last_chance("short", lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now()):
+        raise TransientError("short", said)
+    found.notes.append(f"short: {said}")
 
 
 class _Hold:

@@ -1,20 +1,8 @@
 """One file that a callback names, and what it is called."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from config.layout import KeyLayout
-
-
-class Media(StrEnum):
-    """What a file is supposed to be."""
-
-    AUDIO = "audio"
-    VIDEO = "video"
-    IMAGE = "image"
-
-
-_MEDIA_BY_EXT = {"mp3": Media.AUDIO, "wav": Media.AUDIO, "mp4": Media.VIDEO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +34,15 @@ class Asset:
     url: str
     short_lived: bool = False
     """Served while it is being generated, from a URL that dies within minutes."""
+    optional: bool = False
+    """From a field that the provider has deprecated: its task is not incomplete without this file."""
+    seconds: float | None = None
+    """How long the callback says that the audio is."""
 
     @property
     def id(self) -> AssetId:
         """The identity under which it is deduplicated."""
         return AssetId(self.task_id, f"{self.track_id}/{self.stem}" if self.track_id else self.stem)
-
-    @property
-    def media(self) -> Media:
-        """What the file is supposed to be, by its extension."""
-        return _MEDIA_BY_EXT.get(self.ext, Media.IMAGE)
 
     def key(self, layout: KeyLayout) -> str:
         """Where it stands in the bucket."""

@@ -4,7 +4,7 @@ import hashlib
 
 import structlog
 
-from workers.callback import Callback, parse_body, parse_callback
+from workers.callbacks import Callback, parse_body, parse_callback
 from workers.deadline import deadline_of
 from workers.errors import UnreadableCallbackError, UnrecognizedCallbackError
 from workers.manifest import restore_task, write_manifest
@@ -52,15 +52,12 @@ def ingest(vault: Vault, body: str, received_at: float) -> None:
     Raises ``TransientError`` when the bucket, and redis-py's errors when the ledger cannot be reached.
     """
     try:
-        callback = parse_callback(parse_body(body))
+        callback = parse_callback(parse_body(body), own_hosts=vault.settings.own_hosts)
     except (UnrecognizedCallbackError, UnreadableCallbackError) as error:
         keep_for_people(vault, body, str(error))
         return
     with structlog.contextvars.bound_contextvars(task_id=callback.task_id):
-        try:
-            _record(vault, callback, body, received_at)
-        except UnrecognizedCallbackError as error:
-            keep_for_people(vault, body, str(error))
+        _record(vault, callback, body, received_at)
 
 
 def _record(vault: Vault, callback: Callback, body: str, received_at: float) -> None:
@@ -81,6 +78,13 @@ def _record(vault: Vault, callback: Callback, body: str, received_at: float) -> 
         assets=len(named),
         new=sum(recorded.ready.values()),
     )
+    for note in callback.notes:
+        log.warning("callback_limited", note=note)
+    if not recorded.kept:
+        keep_for_people(vault, body, "its task's record is full; its files are stored all the same")
+    if recorded.surplus:
+        log.error("assets_not_recorded", surplus=recorded.surplus)
+        keep_for_people(vault, body, f"its task's record is full: {recorded.surplus} of its files are not stored")
     for queue, number in recorded.ready.items():
         vault.tickets.call(queue, number)
     if recorded.changed and not recorded.open:

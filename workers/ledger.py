@@ -16,9 +16,9 @@ from typing import Any
 from redis import Redis
 from redis.commands.core import Script
 
-from workers.assets import Asset, AssetId, Media
-from workers.callback import Callback
-from workers.errors import LeaseLostError, UnrecognizedCallbackError
+from workers.assets import Asset, AssetId
+from workers.callbacks import Callback
+from workers.errors import LeaseLostError
 from workers.queues import ASSET_QUEUES
 from workers.records import Lease, Recorded, TaskSnapshot
 
@@ -36,8 +36,9 @@ READY = {queue: f"{PREFIX}ready:{queue}" for queue in ASSET_QUEUES}
 GRACE = 15.0
 #: An asset over which so many processes have died is set aside.
 MOST_CRASHES = 5
-#: A task has at most three stages, each repeated word for word. Who sends more bodies for one task means ill.
-MOST_CALLBACKS = 50
+#: A task has at most three stages, each repeated word for word. More different bodies than this for one task
+#: are an attack or a fault, and so are more files. The record keeps no more of either.
+MAX_CALLBACKS, MAX_TASK_ASSETS = 50, 2000
 #: The same where whole workers died and took others with them, so that it need not be this one's fault.
 MOST_LAPSES = 20
 
@@ -46,7 +47,7 @@ _ASSET_PREFIX = PREFIX + "asset:"
 _MANIFEST_LOCK = 10
 
 #: A stage never gives way to an earlier one, whatever order callbacks arrive in.
-STAGE_RANK = {"text": 1, "first": 2, "complete": 3, "error": 3}
+STAGE_RANK = {"pending": 0, "text": 1, "first": 2, "complete": 3, "error": 3}
 
 
 class Ledger:
@@ -80,15 +81,22 @@ class Ledger:
         """Record a callback and its assets, each given as (asset, its key, its deadline).
 
         What is new becomes ready for a worker. What is known is left as it is, but for a new URL
-        where the asset is not archived. Raises ``UnrecognizedCallbackError`` for a callback that would
-        be one too many of its task.
+        where the asset is not archived. A record holds at most ``MAX_CALLBACKS`` different callbacks and
+        ``MAX_TASK_ASSETS`` assets; the reply tells what was too many.
         """
         named = list(assets)
         keys = [*_task_keys(callback.task_id), ALARMS, COUNTERS, *READY.values()]
         per_asset = [
             value
             for asset, key, deadline in named
-            for value in (asset.id.name, asset.url, key, asset.media.value, deadline)
+            for value in (
+                asset.id.name,
+                asset.url,
+                key,
+                deadline,
+                "" if asset.seconds is None else asset.seconds,
+                "1" if asset.optional else "",
+            )
         ]
         reply = self._run(
             "record",
@@ -97,20 +105,24 @@ class Ledger:
             self._urgent_window,
             now + GRACE,
             callback.task_id,
+            STAGE_RANK[callback.stage],
             callback.family,
             callback.stage,
-            STAGE_RANK[callback.stage],
-            callback.code,
-            callback.meaning,
             hashlib.sha256(body.encode()).hexdigest(),
             json.dumps({"received_at": received_at, "body": body}),
-            MOST_CALLBACKS,
+            MAX_CALLBACKS,
+            MAX_TASK_ASSETS,
+            *_counted(_task_fields(callback)),
             *per_asset,
         )
-        if not reply:
-            raise UnrecognizedCallbackError(f"its task has had {MOST_CALLBACKS} different callbacks already")
-        open_assets, changed, urgent, others = reply
-        return Recorded(changed=bool(changed), open=open_assets, ready={"urgent": urgent, "assets": others})
+        open_assets, changed, urgent, others, kept, surplus = reply
+        return Recorded(
+            changed=bool(changed),
+            open=open_assets,
+            ready={"urgent": urgent, "assets": others},
+            kept=bool(kept),
+            surplus=surplus,
+        )
 
     def take(self, queues: Iterable[str], owner: str, *, now: float) -> Lease | None:
         """Take what expires first of the ready assets, looking through ``queues`` in their order."""
@@ -125,11 +137,11 @@ class Ledger:
             owner=owner,
             url=record["url"],
             key=record["key"],
-            media=Media(record["media"]),
             deadline=float(record["deadline"]),
             attempts=int(record["attempts"]),
             last_reason=record.get("error", ""),
             streak=int(record.get("streak", 0)),
+            announced_seconds=float(record["announced_seconds"]) if "announced_seconds" in record else None,
             calls=looked_in[reply[2] - 1] if reply[2] else "",
         )
 
@@ -268,6 +280,19 @@ class Ledger:
         ]
         assets = (value for name, record in snapshot.assets.items() for value in (name, *_counted(record)))
         self._run("restore", keys, int(remember), *_counted(snapshot.task), *_counted(callbacks), *assets)
+
+
+def _task_fields(callback: Callback) -> dict[str, object]:
+    """Give what a task's record takes from its latest callback; a field that says nothing is left out."""
+    fields = {
+        "code": "" if callback.code is None else callback.code,
+        "meaning": callback.meaning,
+        "message": callback.message,
+        "fail_code": callback.fail_code,
+        "failed_tracks": json.dumps(callback.failed_tracks) if callback.failed_tracks else "",
+        "notes": "\n".join(callback.notes),
+    }
+    return {name: value for name, value in fields.items() if value != ""}
 
 
 def _counted(mapping: Mapping[str, object]) -> Iterator[object]:

@@ -6,17 +6,30 @@ from typing import Any
 
 import structlog
 
+from config.settings import Settings
 from workers.errors import TransientError
 from workers.ledger import STAGE_RANK
 from workers.records import TaskSnapshot
+from workers.store import Store
 from workers.vault import Vault
 
 log = structlog.get_logger()
 
-_FORMAT = 1
+#: 1: callbacks stood in it as JSON, not as their text. Such manifests are still read.
+FORMAT = 2
+_READABLE = {1, 2}
 _TIMES = ("recorded_at", "started_at", "settled_at")
-_NUMBERS = ("size", "attempts")
-_TEXTS = ("key", "state", "sha256", "content_type", "error", "media")
+_COUNTS = ("size", "attempts")
+_SECONDS = ("seconds", "announced_seconds")
+_TEXTS = ("key", "state", "sha256", "content_type", "error")
+_DEPRECATED = "not archived, from a field that the provider has deprecated: "
+
+
+class ManifestError(TransientError):
+    """The manifest in the bucket cannot be read by this version. It must not be overwritten."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__("manifest_unreadable", f"{key}: {why}")
 
 
 def write_manifest(vault: Vault, task_id: str) -> None:
@@ -43,45 +56,82 @@ def write_manifest(vault: Vault, task_id: str) -> None:
 def restore_task(vault: Vault, task_id: str) -> None:
     """Take a task that Redis has forgotten back from its manifest, if there is one.
 
-    Raises ``TransientError`` when the bucket cannot be asked.
+    Raises ``TransientError`` when the bucket cannot be asked, and ``ManifestError``.
     """
-    manifest = vault.store.read_json(vault.settings.layout.manifest_key(task_id))
+    manifest = read_manifest(vault.store, vault.settings, task_id)
     if manifest is not None:
         vault.ledger.restore(snapshot_of(manifest), remember=vault.settings.ledger_retention)
 
 
+def read_manifest(store: Store, settings: Settings, task_id: str) -> dict[str, Any] | None:
+    """Read a task's manifest from the bucket; None where there is none.
+
+    Raises ``TransientError`` when the bucket cannot be asked, and ``ManifestError`` for what a later version wrote,
+    or somebody else.
+    """
+    key = settings.layout.manifest_key(task_id)
+    text = store.read_text(key)
+    if text is None:
+        return None
+    try:
+        manifest: dict[str, Any] = json.loads(text)
+        if manifest["format"] in _READABLE:
+            snapshot_of(manifest)
+            return manifest
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ManifestError(key, f"it is not a manifest ({type(error).__name__}); move it away") from None
+    raise ManifestError(
+        key, f"it has format {manifest['format']}, this version reads up to {FORMAT}; upgrade Stemvault"
+    )
+
+
 def status(snapshot: TaskSnapshot) -> str:
-    """Sum a task up: ``failed``, ``transferring``, ``incomplete``, ``archived`` or ``received``."""
-    states = {record.get("state") for record in snapshot.assets.values()}
+    """Sum a task up: ``failed``, ``transferring``, ``incomplete``, ``archived`` or ``received``.
+
+    A file from a deprecated field does not make a task incomplete, as long as another of its files is archived.
+    """
     if snapshot.open:
         return "transferring"
-    if states - {"archived"}:
+    if _missing(snapshot):
         return "incomplete"
     if snapshot.task.get("stage") == "error":
         return "failed"
     return "archived" if snapshot.task.get("stage") == "complete" else "received"
 
 
+def _missing(snapshot: TaskSnapshot) -> list[str]:
+    """Name the assets that a settled task lacks."""
+    lacking = [name for name, record in snapshot.assets.items() if record.get("state") != "archived"]
+    if len(lacking) == len(snapshot.assets):
+        return lacking
+    return [name for name in lacking if not snapshot.assets[name].get("optional")]
+
+
+def _notes(snapshot: TaskSnapshot) -> list[str]:
+    notes = snapshot.task.get("notes", "").splitlines()
+    lacking = [name for name, record in snapshot.assets.items() if record.get("state") != "archived"]
+    if lacking and not snapshot.open and not _missing(snapshot):
+        notes.append(_DEPRECATED + ", ".join(lacking))
+    return notes
+
+
 def document(snapshot: TaskSnapshot) -> dict[str, Any]:
-    """Put a snapshot into the manifest's form: JSON, with times in ISO 8601 and UTC."""
+    """Put a snapshot into the manifest's form: JSON, with times in ISO 8601 and UTC and durations in seconds."""
     task = snapshot.task
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "task_id": snapshot.task_id,
         "family": task["family"],
         "stage": task["stage"],
         "status": status(snapshot),
-        "code": int(task["code"]),
+        "code": int(task["code"]) if "code" in task else None,
         "meaning": task["meaning"],
+        "message": task.get("message", ""),
+        "fail_code": task.get("fail_code", ""),
+        "failed_tracks": json.loads(task.get("failed_tracks", "{}")),
+        "notes": _notes(snapshot),
         "version": snapshot.version,
-        "callbacks": [
-            {
-                "received_at": _iso(entry["received_at"]),
-                "sha256": entry["sha256"],
-                "body": json.loads(entry["body"]),
-            }
-            for entry in snapshot.callbacks
-        ],
+        "callbacks": [{**entry, "received_at": _iso(entry["received_at"])} for entry in snapshot.callbacks],
         "assets": {name: _asset(record) for name, record in snapshot.assets.items()},
     }
 
@@ -89,39 +139,52 @@ def document(snapshot: TaskSnapshot) -> dict[str, Any]:
 def _asset(record: dict[str, str]) -> dict[str, Any]:
     return {
         **{name: record.get(name) for name in _TEXTS},
-        **{name: int(record[name]) if name in record else None for name in _NUMBERS},
+        **{name: int(record[name]) if name in record else None for name in _COUNTS},
+        **{name: float(record[name]) if name in record else None for name in _SECONDS},
         **{name: _iso(record[name]) if name in record else None for name in _TIMES},
+        "optional": bool(record.get("optional")),
+        "notes": record.get("notes", "").splitlines(),
     }
 
 
 def snapshot_of(manifest: dict[str, Any]) -> TaskSnapshot:
     """Undo ``document`` for a task that is settled; what was under way counts as never recorded."""
     settled = {name: asset for name, asset in manifest["assets"].items() if asset["settled_at"]}
-    task = {name: str(manifest[name]) for name in ("family", "stage", "code", "meaning", "version")}
+    task = {name: str(manifest[name]) for name in ("family", "stage", "meaning", "version")}
+    texts = {
+        "code": "" if manifest["code"] is None else str(manifest["code"]),
+        "message": manifest.get("message", ""),
+        "fail_code": manifest.get("fail_code", ""),
+        "failed_tracks": json.dumps(manifest["failed_tracks"]) if manifest.get("failed_tracks") else "",
+        "notes": "\n".join(note for note in manifest.get("notes", ()) if not note.startswith(_DEPRECATED)),
+    }
     return TaskSnapshot(
         task_id=manifest["task_id"],
         task={
             **task,
+            **{name: text for name, text in texts.items() if text},
             "rank": str(STAGE_RANK[manifest["stage"]]),
             "open": "0",
             "written": str(manifest["version"]),
             "first_at": str(_unix(manifest["callbacks"][0]["received_at"]) if manifest["callbacks"] else 0),
         },
-        callbacks=[
-            {
-                "received_at": _unix(entry["received_at"]),
-                "sha256": entry["sha256"],
-                "body": json.dumps(entry["body"]),
-            }
-            for entry in manifest["callbacks"]
-        ],
+        callbacks=[_callback(entry) for entry in manifest["callbacks"]],
         assets={name: _record(asset) for name, asset in settled.items()},
     )
 
 
+def _callback(entry: dict[str, Any]) -> dict[str, Any]:
+    """Give a callback's record; format 1 had its body as JSON, of which the exact text is lost."""
+    body = entry["body"]
+    text = body if isinstance(body, str) else json.dumps(body)
+    return {"received_at": _unix(entry["received_at"]), "sha256": entry["sha256"], "body": text}
+
+
 def _record(asset: dict[str, Any]) -> dict[str, str]:
-    plain = {name: str(asset[name]) for name in (*_TEXTS, *_NUMBERS) if asset[name] is not None}
-    return {**plain, **{name: str(_unix(asset[name])) for name in _TIMES if asset[name]}}
+    plain = {name: str(asset[name]) for name in (*_TEXTS, *_COUNTS, *_SECONDS) if asset.get(name) is not None}
+    times = {name: str(_unix(asset[name])) for name in _TIMES if asset.get(name)}
+    told = {"notes": "\n".join(asset.get("notes", ())), "optional": "1" if asset.get("optional") else ""}
+    return {**plain, **times, **{name: text for name, text in told.items() if text}}
 
 
 def _iso(seconds: str | float) -> str:

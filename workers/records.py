@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.assets import AssetId, Media
+from workers.assets import AssetId
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,10 @@ class Recorded:
     """Assets of the task that are not settled."""
     ready: dict[str, int]
     """How many assets became ready for a worker, by queue."""
+    kept: bool
+    """Whether the callback itself stands in the task's record; False if the record is full."""
+    surplus: int
+    """How many assets were not recorded, because the task has as many as it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +29,13 @@ class Lease:
     owner: str
     url: str
     key: str
-    media: Media
     deadline: float
     attempts: int
     last_reason: str
     streak: int
     """How many attempts in a row failed for ``last_reason``."""
+    announced_seconds: float | None = None
+    """How long the callback says that the audio is."""
     calls: str = ""
     """A queue in which something is left and nobody is called to it; empty as a rule."""
 

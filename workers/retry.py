@@ -11,7 +11,7 @@ LAST_CALL = 60.0
 
 #: How often in a row a reason may recur before it counts as final. From 30 s, doubled each time, 7
 #: waits make 63 minutes: content networks lag, but not for longer. Other reasons wait for the deadline.
-_LIMITED = ("gone", "refused", "not_media", "empty", "overlong", "undecodable", "internal_error")
+_LIMITED = ("gone", "refused", "not_media", "empty", "overlong", "undecodable", "internal_error", "short")
 ATTEMPTS = dict.fromkeys(_LIMITED, 8)
 _FIRST_DELAY_OF_LIMITED = 30.0
 
@@ -28,6 +28,16 @@ class GiveUp:
     """Settle the asset as ``state``."""
 
     state: str
+
+
+def is_last_chance(reason: str, last_reason: str, streak: int, *, deadline: float, now: float) -> bool:
+    """Tell whether this attempt is the last one that may fail for ``reason``.
+
+    It is if the ``streak`` attempts before it failed for the same reason and one more would be final, or if
+    the deadline is so near that no later attempt is sure to come.
+    """
+    failed_before = streak if last_reason == reason else 0
+    return failed_before + 1 >= ATTEMPTS.get(reason, failed_before + 2) or deadline - now <= LAST_CALL
 
 
 def next_step(  # noqa: PLR0913 - a pure function of six facts

@@ -295,11 +295,6 @@ class Store:
                 Metadata={name: value.encode("ascii", "replace").decode() for name, value in metadata.items()},
             )
 
-    def read_json(self, key: str) -> Any:  # noqa: ANN401 - any JSON document
-        """Read a small JSON document, or None where there is none."""
-        text = self.read_text(key)
-        return None if text is None else json.loads(text)
-
     def metadata(self, key: str) -> dict[str, str]:
         """Give an object's metadata."""
         with reporting():

@@ -15,7 +15,7 @@ from app.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from app.operate.embedded import BUCKET, Stack, embedded_stack
 from app.operate.origin import Origin, film, picture, running_origin, song
 from config.layout import KeyLayout
-from workers.callback import parse_callback
+from workers.callbacks import parse_callback
 from workers.ledger import Ledger
 from workers.manifest import status
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from app.callback_queue import CallbackQueue, PublishError, open_queue
 from config.settings import Settings
-from workers.callback import parse_body, task_id_of
+from workers.callbacks import parse_body, task_id_of
 from workers.errors import UnreadableCallbackError
 from workers.vault import open_store
 

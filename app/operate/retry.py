@@ -7,7 +7,7 @@ from rich.console import Console
 from config.settings import Settings
 from workers.assets import AssetId
 from workers.ledger import Ledger
-from workers.manifest import snapshot_of
+from workers.manifest import read_manifest, snapshot_of
 from workers.vault import open_ledger, open_store
 
 
@@ -34,7 +34,7 @@ def retry_task(console: Console, settings: Settings, task_id: str, name: str | N
 
 def _names(ledger: Ledger, settings: Settings, task_id: str) -> list[str]:
     if not ledger.knows(task_id):
-        manifest = open_store(settings).read_json(settings.layout.manifest_key(task_id))
+        manifest = read_manifest(open_store(settings), settings, task_id)
         if manifest is not None:
             ledger.restore(snapshot_of(manifest), remember=settings.ledger_retention)
     snapshot = ledger.snapshot(task_id)

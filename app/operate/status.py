@@ -8,7 +8,7 @@ from rich.table import Table
 
 from config.settings import Settings
 from workers.assets import AssetId
-from workers.manifest import document
+from workers.manifest import document, read_manifest
 from workers.queues import QUEUES
 from workers.received import ReceivedCallbacks
 from workers.tickets import Tickets
@@ -60,7 +60,7 @@ def show_task(console: Console, settings: Settings, task_id: str) -> bool:
     if snapshot:
         console.print_json(json.dumps(document(snapshot)))
         return True
-    manifest = open_store(settings).read_json(settings.layout.manifest_key(task_id))
+    manifest = read_manifest(open_store(settings), settings, task_id)
     if manifest is not None:
         console.print_json(json.dumps(manifest))
         return True

@@ -17,7 +17,7 @@ from config.settings import load_settings
 from tests.benchmarks.ends import Ends
 from tests.benchmarks.fleet import ours
 from tests.benchmarks.measuring import in_turn, memory, peak_memory, table
-from workers.callback import parse_callback
+from workers.callbacks import parse_callback
 from workers.deadline import deadline_of
 from workers.dispatch import LOOKS_IN
 from workers.ledger import ALARMS, READY

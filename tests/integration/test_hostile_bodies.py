@@ -18,7 +18,7 @@ from app.operate.embedded import Stack
 from config.layout import KeyLayout
 from tests.conftest import PAYLOADS
 from tests.integration.conftest import running_ingress
-from workers.callback import parse_body, parse_callback
+from workers.callbacks import parse_body, parse_callback
 from workers.errors import UnreadableCallbackError, UnrecognizedCallbackError
 
 MUTATIONS, GENERATED = 17_000, 3_000

@@ -16,7 +16,7 @@ from tests.conftest import PAYLOADS, Payload, eventually
 from tests.integration.conftest import LOCAL, Service, serve_all
 from tests.origin import Answer, Origin, counting_listener, film, song
 from workers.assets import Asset
-from workers.callback import parse_callback
+from workers.callbacks import parse_callback
 from workers.ledger import Ledger
 
 PART = 5 * 1024**2

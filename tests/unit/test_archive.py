@@ -15,7 +15,9 @@ from tests.origin import Answer, Origin, film, song
 from tests.unit.conftest import LEASE, Clock, Sent
 from tests.unit.story import GOOD, KEY, PART, PATH, VIDEO, run, state, stored
 from workers.archive import archive_next
+from workers.assets import AssetId
 from workers.ingest import ingest
+from workers.retry import ATTEMPTS
 from workers.sweep import sweep
 from workers.vault import Vault
 
@@ -33,7 +35,7 @@ def test_a_callback_becomes_an_object_a_record_and_a_manifest(
     asset = manifest["assets"]["video"]
     assert (asset["key"], asset["size"], asset["sha256"]) == (KEY, len(content), hashlib.sha256(content).hexdigest())
     assert (asset["content_type"], asset["state"], asset["attempts"]) == ("video/mp4", "archived", 1)
-    assert manifest["callbacks"][0]["body"] == json.loads(body)
+    assert manifest["callbacks"][0]["body"] == body
 
 
 def test_an_object_carries_its_identity_and_its_source_without_the_query(
@@ -431,3 +433,109 @@ def test_a_source_with_more_headers_than_anyone_needs_is_left_alone(
     run(vault, sent)
     assert state(vault) == ("pending", "unreachable")
     assert stored(vault) is None
+
+
+# --- what a file turns out to be ---
+
+
+def test_media_that_contradicts_its_key_is_stored_under_its_right_type_with_a_note(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, song("a song instead of a film", 1))
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert vault.store.client.head_object(Bucket="vault", Key=KEY)["ContentType"] == "audio/mpeg"
+    manifest = json.loads(stored(vault, KEY.replace("_video.mp4", "_manifest.json")) or b"")
+    assert manifest["assets"]["video"]["notes"] == ["the key ends in .mp4, the content is audio/mpeg"]
+    assert manifest["status"] == "archived"
+
+
+TRACK = AssetId("t", "i/cover")
+TRACK_KEY = "t/i/t_cover.mp3"
+WHOLE, CUT = song("whole", 98), song("whole", 90)
+"""199.7 and 183.4 seconds."""
+
+
+def announce(origin: Origin, seconds: object = 198.44, path: str = "/song.mp3") -> str:
+    track = {"id": "i", "audio_url": origin.url + path, "duration": seconds}
+    return json.dumps({"code": 200, "data": {"task_id": "t", "callbackType": "complete", "data": [track]}})
+
+
+def track_in_manifest(vault: Vault) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(stored(vault, "t/t_manifest.json") or b"")["assets"]["i/cover"]
+    return found
+
+
+def test_audio_as_long_as_announced_is_stored_with_both_durations(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin
+) -> None:
+    origin.serve("/song.mp3", WHOLE)
+    ingest(vault, announce(origin), clock())
+    run(vault, sent)
+    found = track_in_manifest(vault)
+    assert found["announced_seconds"] == 198.44
+    assert found["seconds"] == pytest.approx(199.675, abs=0.01)
+    assert found["notes"] == []
+
+
+@pytest.mark.parametrize("size", [1, 5 * PART])
+def test_short_audio_is_not_mistaken_for_the_song_and_the_whole_one_is_stored_later(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, size: int
+) -> None:
+    repeats = max(98, size // 16300)
+    cut, whole = song("x", repeats * 9 // 10), song("x", repeats)
+    origin.serve("/song.mp3", cut, cut, whole)
+    ingest(vault, announce(origin, repeats * 2.0375), clock())
+    for _ in range(2):
+        run(vault, sent)
+        assert state(vault, TRACK) == ("pending", "short")
+        assert stored(vault, TRACK_KEY) is None
+        assert "Uploads" not in vault.store.client.list_multipart_uploads(Bucket="vault")
+        clock.advance(120)
+        sweep(vault)
+    run(vault, sent)
+    assert stored(vault, TRACK_KEY) == whole
+    assert vault.ledger.counters()["assets|archived|"] == 1
+
+
+def test_audio_that_stays_short_is_stored_at_last_and_marked_and_counted(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin
+) -> None:
+    origin.serve("/song.mp3", CUT)
+    ingest(vault, announce(origin), clock())
+    for _ in range(20):
+        run(vault, sent)
+        clock.advance(5000)
+        sweep(vault)
+    assert origin.count("/song.mp3") == ATTEMPTS["short"]
+    assert stored(vault, TRACK_KEY) == CUT
+    found = track_in_manifest(vault)
+    assert (found["state"], found["error"]) == ("archived", None)
+    assert found["notes"] == ["short: 183.4 s of 198.4 s announced"]
+    assert vault.ledger.counters()["assets|archived|short"] == 1
+
+
+def test_short_audio_is_stored_before_its_deadline_passes(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin
+) -> None:
+    origin.serve("/song.mp3", CUT)
+    expiry = int(clock() + 200)
+    ingest(vault, announce(origin, path=f"/song.mp3?Expires={expiry}"), clock())
+    while stored(vault, TRACK_KEY) is None:
+        assert clock() < expiry
+        run(vault, sent)
+        clock.advance(5)
+        sweep(vault)
+    assert state(vault, TRACK) == ("archived", None)
+    assert track_in_manifest(vault)["notes"]
+
+
+def test_audio_of_which_nothing_can_be_measured_is_stored(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin
+) -> None:
+    noise = bytes(range(256)) * 40
+    origin.serve("/song.mp3", noise)
+    ingest(vault, announce(origin), clock())
+    run(vault, sent)
+    assert stored(vault, TRACK_KEY) == noise
+    assert track_in_manifest(vault)["seconds"] is None

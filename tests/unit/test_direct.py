@@ -1,6 +1,7 @@
 """Writes past boto3, and when boto3 does them over."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -85,7 +86,7 @@ def test_a_store_that_takes_no_presigned_urls_is_asked_once_and_then_left_to_bot
     pool.status = 403
     for _ in range(2):
         direct.write_json("document", {"a": 1})
-    assert direct.read_json("document") == {"a": 1}
+    assert json.loads(direct.read_text("document") or b"") == {"a": 1}
     assert pool.asked == 1
 
 

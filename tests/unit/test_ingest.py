@@ -5,12 +5,13 @@ import json
 
 import pytest
 
-from tests.conftest import Payload, eventually
+from tests.conftest import MakeSettings, Payload, eventually
 from tests.origin import Origin, film, picture, song
 from tests.unit.conftest import Clock, Sent
 from tests.unit.story import GOOD, PART, PATH, VIDEO, run, state, stored
+from workers.callbacks import MAX_ASSETS
 from workers.ingest import LONGEST_WAIT, MOST_TRIES, ingest, ingest_next
-from workers.ledger import MOST_CALLBACKS
+from workers.ledger import MAX_CALLBACKS, MAX_TASK_ASSETS
 from workers.received import LEASE as INGEST_LEASE
 from workers.received import ReceivedCallbacks
 from workers.sweep import sweep
@@ -25,7 +26,7 @@ def test_a_repeat_after_redis_has_forgotten_downloads_nothing_and_the_manifest_k
         for name, url in track.items():
             if name.endswith("_url"):
                 path = url.removeprefix(origin.url)
-                origin.serve(path, picture(path) if "image" in name else song(path, 1))
+                origin.serve(path, picture(path) if "image" in name else song(path, 98))
     ingest(vault, json.dumps(complete), clock())
     run(vault, sent)
     key = f"{complete['data']['task_id']}/{complete['data']['task_id']}_manifest.json"
@@ -38,7 +39,7 @@ def test_a_repeat_after_redis_has_forgotten_downloads_nothing_and_the_manifest_k
     after = json.loads(stored(vault, key) or b"")
     assert len(origin.requests) == asked
     assert after["assets"] == before["assets"]
-    assert [entry["body"]["data"]["callbackType"] for entry in after["callbacks"]] == ["complete", "first"]
+    assert [json.loads(entry["body"])["data"]["callbackType"] for entry in after["callbacks"]] == ["complete", "first"]
 
 
 def test_a_failed_task_is_recorded_with_its_meaning_and_downloads_nothing(
@@ -135,15 +136,54 @@ def test_forged_callbacks_change_nothing_that_is_archived(
     assert stored(vault) == GOOD
 
 
-def test_endless_different_bodies_for_one_task_do_not_grow_its_record_and_none_is_lost(
+def test_endless_different_bodies_for_one_task_do_not_grow_its_record_and_their_files_are_stored_all_the_same(
     vault: Vault, clock: Clock, body: str
 ) -> None:
-    for number in range(MOST_CALLBACKS + 3):
+    for number in range(MAX_CALLBACKS + 3):
         ingest(vault, body.replace(PATH, f"/{number}.mp4"), clock())
     snapshot = vault.ledger.snapshot(VIDEO.task_id)
     assert snapshot
-    assert len(snapshot.callbacks) == MOST_CALLBACKS
-    assert snapshot.assets["video"]["url"].endswith(f"/{MOST_CALLBACKS - 1}.mp4")
+    assert len(snapshot.callbacks) == MAX_CALLBACKS
+    assert snapshot.assets["video"]["url"].endswith(f"/{MAX_CALLBACKS + 2}.mp4")
     assert len(vault.store.list("_unrecognized/", limit=10)) == 3
     ingest(vault, body.replace(PATH, "/0.mp4"), clock())  # a repeat is none too many
     assert len(vault.store.list("_unrecognized/", limit=10)) == 3
+
+
+def test_a_task_has_no_more_files_than_its_record_may_hold_and_the_surplus_is_told(vault: Vault, clock: Clock) -> None:
+    for batch in range(MAX_TASK_ASSETS // MAX_ASSETS + 1):
+        urls = [f"http://origin.test/{batch}/{number}.mp3" for number in range(MAX_ASSETS)]
+        ingest(vault, json.dumps({"code": 200, "taskId": "t", f"batch{batch}": urls}), clock())
+    snapshot = vault.ledger.snapshot("t")
+    assert snapshot
+    assert len(snapshot.assets) == snapshot.open == sum(vault.ledger.ready().values()) == MAX_TASK_ASSETS
+    kept = vault.store.list("_unrecognized/", limit=10)
+    assert [vault.store.metadata(key)["why"] for key in kept] == [
+        f"its task's record is full: {MAX_ASSETS} of its files are not stored"
+    ]
+
+
+def test_a_later_callback_tells_what_a_failure_said_and_a_success_says_nothing(vault: Vault, clock: Clock) -> None:
+    failed = {"code": 501, "msg": "sorry", "taskId": "t", "data": {"state": "fail", "failCode": "7", "failMsg": "why"}}
+    ingest(vault, json.dumps(failed), clock())
+    snapshot = vault.ledger.snapshot("t")
+    assert snapshot
+    assert {name: snapshot.task[name] for name in ("stage", "code", "message", "fail_code")} == {
+        "stage": "error", "code": "501", "message": "why", "fail_code": "7",
+    }  # fmt: skip
+    ingest(vault, json.dumps({"code": 200, "taskId": "t", "data": {"state": "success", "resultJson": "{}"}}), clock())
+    snapshot = vault.ledger.snapshot("t")
+    assert snapshot
+    assert (snapshot.task["stage"], snapshot.task["code"]) == ("complete", "200")
+    assert not {"message", "fail_code"} & snapshot.task.keys()
+
+
+def test_an_address_of_the_ingress_itself_is_not_fetched(
+    vault: Vault, clock: Clock, make_settings: MakeSettings
+) -> None:
+    own = Vault(**{**vars(vault), "settings": make_settings(PUBLIC_URL="https://Hooks.example:8443/in")})
+    data = {"resultUrl": "https://hooks.example:8443/callbacks/x", "fileUrl": "https://files.example/x"}
+    ingest(own, json.dumps({"code": 200, "taskId": "t", "data": data}), clock())
+    snapshot = vault.ledger.snapshot("t")
+    assert snapshot
+    assert set(snapshot.assets) == {"file"}

@@ -12,7 +12,7 @@ from app.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from app.callback_queue import PublishError
 from tests.conftest import MakeSettings, Payload
 from tests.unit.conftest import START, Clock
-from workers.callback import parse_body, parse_callback
+from workers.callbacks import parse_body, parse_callback
 
 JSON = {"Content-Type": "application/json"}
 

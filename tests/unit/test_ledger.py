@@ -8,7 +8,7 @@ from config.layout import KeyLayout
 from tests.conftest import Payload
 from tests.unit.conftest import LEASE, START, URGENT
 from workers.assets import AssetId
-from workers.callback import parse_callback
+from workers.callbacks import parse_callback
 from workers.errors import LeaseLostError
 from workers.ledger import ALARMS, GRACE, MOST_CRASHES, MOST_LAPSES, Ledger
 from workers.records import Lease, Recorded, TaskSnapshot

@@ -10,7 +10,7 @@ import redis as redis_py
 from app.operate.embedded import embedded_stack
 from tests.unit.conftest import START
 from workers.assets import Asset
-from workers.callback import Callback
+from workers.callbacks import Callback
 from workers.dispatch import LOOKS_IN
 from workers.ledger import Ledger
 
@@ -94,7 +94,7 @@ def test_with_more_work_than_time_no_more_expires_than_must() -> None:
                 (Asset(f"t{task}", None, f"s{number}", "mp3", "http://h/x"), f"k{number}", deadline)
                 for number, deadline in enumerate(mine)
             ]
-            callback = Callback(f"t{task}", "separation", "complete", 200, "", tuple(asset for asset, _, _ in named))
+            callback = Callback(f"t{task}", "separation", "complete", 200)
             ledger.record(callback, "{}", named, received_at=START, now=START)
 
         def take(now: float) -> float | None:

@@ -1,0 +1,167 @@
+"""The manifest: what the bucket alone tells of a task, and what a later version must still be able to read."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import Payload
+from tests.origin import Answer, Origin, picture, song
+from tests.unit.conftest import Clock, Sent
+from tests.unit.story import GOOD, PATH, VIDEO, run, stored
+from workers.callbacks.tracks import STEMS
+from workers.errors import TransientError
+from workers.ingest import ingest, ingest_next
+from workers.manifest import FORMAT, ManifestError, read_manifest, restore_task
+from workers.sweep import sweep
+from workers.vault import Vault
+
+
+def manifest(vault: Vault, task_id: str = VIDEO.task_id) -> dict[str, Any]:
+    found = read_manifest(vault.store, vault.settings, task_id)
+    assert found
+    return found
+
+
+def put(vault: Vault, text: str, task_id: str = VIDEO.task_id) -> None:
+    vault.store.write_text(vault.settings.layout.manifest_key(task_id), text.encode(), "application/json")
+
+
+def test_it_holds_every_callback_letter_by_letter(vault: Vault, clock: Clock) -> None:
+    first = '{ "code" :200,"taskId":"t", "data": {"instruments": [1e999, 0.10, "\\ud83d"],\r\n\t"x": "夜航"}}'
+    second = first.replace("0.10", "0.1")
+    for body in (first, second):
+        vault.received.put(body, clock())
+        ingest_next(vault)
+        clock.advance(1)
+    assert [entry["body"] for entry in manifest(vault, "t")["callbacks"]] == [first, second]
+    assert manifest(vault, "t")["format"] == FORMAT
+
+
+def test_what_it_holds_survives_redis_and_is_written_again_as_it_was(
+    vault: Vault, clock: Clock, origin: Origin, payload: Payload, sent: Sent
+) -> None:
+    body = payload("music_first", origin.url)
+    track = body["data"]["data"][0]
+    for name, url in track.items():
+        if name.endswith("_url"):
+            path = url.removeprefix(origin.url)
+            origin.serve(path, picture(path) if "image" in name else song(path, 98))
+    origin.serve(track["image_url"].removeprefix(origin.url), song("a song where a picture should be", 1))
+    ingest(vault, json.dumps(body), clock())
+    run(vault, sent)
+    task_id = body["data"]["task_id"]
+    before = manifest(vault, task_id)
+    assert before["assets"][f"{track['id']}/image"]["notes"] == ["the key ends in .jpeg, the content is audio/mpeg"]
+    vault.ledger.redis.flushall()
+    ingest(vault, json.dumps(payload("music_text", origin.url)), clock())
+    assert manifest(vault, task_id)["assets"] == before["assets"]
+    assert manifest(vault, task_id)["callbacks"][0] == before["callbacks"][0]
+
+
+def test_one_of_the_first_format_is_still_read(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    new = manifest(vault)
+    asset = {name: value for name, value in new["assets"]["video"].items() if "seconds" not in name and name != "notes"}
+    del asset["optional"]
+    old = {name: new[name] for name in ("task_id", "family", "stage", "status", "code", "meaning", "version")} | {
+        "format": 1,
+        "callbacks": [{**new["callbacks"][0], "body": json.loads(body)}],
+        "assets": {"video": {**asset, "media": "video"}},
+    }
+    put(vault, json.dumps(old, indent=1))
+    vault.ledger.redis.flushall()
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert origin.count(PATH) == 1
+    restored = vault.ledger.snapshot(VIDEO.task_id)
+    assert restored
+    assert restored.assets["video"]["sha256"] == new["assets"]["video"]["sha256"]
+    assert json.loads(restored.callbacks[0]["body"]) == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ('{"format": 3}', "upgrade"),
+        ('{"format": "2"}', "upgrade"),
+        ("not JSON", "move it away"),
+        ("[]", "move it away"),
+        ("{}", "move it away"),
+        ('{"format": 2}', "move it away"),
+        ('{"format": 2, "assets": {"x": null}}', "move it away"),
+    ],
+)
+def test_one_that_this_version_cannot_read_stops_its_task_loudly_and_is_not_overwritten(
+    vault: Vault, clock: Clock, body: str, text: str, advice: str
+) -> None:
+    put(vault, text)
+    with pytest.raises(ManifestError, match=advice):
+        restore_task(vault, VIDEO.task_id)
+    vault.received.put(body, clock())
+    ingest_next(vault)
+    assert vault.received.waiting() == 1
+    assert stored(vault, vault.settings.layout.manifest_key(VIDEO.task_id)) == text.encode()
+    assert issubclass(ManifestError, TransientError)
+
+
+def serve_track(origin: Origin, track: dict[str, Any], *, without: set[str]) -> None:
+    for name, url in track.items():
+        if name.endswith("_url"):
+            path = url.removeprefix(origin.url)
+            good = picture(path) if "image" in name else song(path, 98)
+            origin.serve(path, Answer(status=404) if name in without else good)
+
+
+@pytest.mark.parametrize(
+    ("without", "status"),
+    [
+        (set(), "archived"),
+        ({"source_audio_url"}, "archived"),
+        ({"source_audio_url", "stream_audio_url"}, "incomplete"),
+        ({"stream_audio_url"}, "incomplete"),
+        ({"audio_url"}, "incomplete"),
+    ],
+)
+def test_a_task_without_its_deprecated_files_alone_is_archived_with_a_note(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, payload: Payload, without: set[str], status: str
+) -> None:
+    body = payload("music_first", origin.url)
+    body["data"]["callbackType"] = "complete"
+    track = body["data"]["data"][0]
+    serve_track(origin, track, without=without)
+    ingest(vault, json.dumps(body), clock())
+    for _ in range(9):
+        run(vault, sent)
+        clock.advance(2000)
+        sweep(vault)
+    found = manifest(vault, body["data"]["task_id"])
+    assert found["status"] == status
+    told = [note for note in found["notes"] if "deprecated" in note and f"{track['id']}/original" in note]
+    assert len(told) == (1 if without == {"source_audio_url"} else 0)
+    assert {found["assets"][f"{track['id']}/{stem}"]["optional"] for stem in STEMS - {"original"}} == {False}
+
+
+def test_a_task_that_has_nothing_but_deprecated_files_is_incomplete_without_them(
+    vault: Vault, clock: Clock, sent: Sent
+) -> None:
+    track = {"id": "i", "source_audio_url": "ftp://gone.example/x"}
+    body = {"code": 200, "data": {"task_id": "t", "callbackType": "complete", "data": [track]}}
+    ingest(vault, json.dumps(body), clock())
+    run(vault, sent)
+    assert manifest(vault, "t")["status"] == "incomplete"
+
+
+def test_it_tells_tracks_that_failed_and_what_the_provider_said(vault: Vault, clock: Clock, payload: Payload) -> None:
+    ingest(vault, json.dumps(payload("recovery_all_failed")), clock())
+    ingest(vault, json.dumps(payload("jobs_failed")), clock())
+    recovery = manifest(vault, payload("recovery_all_failed")["task_id"])
+    assert recovery["failed_tracks"] == {"f83bd0d6-e85a-4e2b-8394-84ea16f9eac8": "no_audio_id_mappings"}
+    assert (recovery["family"], recovery["status"], recovery["message"]) == ("recovery", "failed", "failed")
+    job = manifest(vault, payload("jobs_failed")["data"]["taskId"])
+    assert (job["family"], job["status"], job["code"]) == ("jobs", "failed", 501)
+    assert (job["fail_code"], job["message"]) == ("500", "Internal server error")

@@ -1,0 +1,14 @@
+"""Reading the provider's JSON: from a callback's body to the files that it names.
+
+Everything here is pure: no clock, no network, no Redis. The door has three functions: ``parse_body``
+and ``task_id_of``, which are all that the ingress needs, and ``parse_callback``.
+
+``envelope`` finds the task id and the code. ``families`` lists the shapes that the provider documents;
+``tracks``, ``separation``, ``jobs`` and ``single_files`` each read some of them. ``general_rule`` finds the
+URLs that no family names. ``reading`` puts the parts together. ``naming`` makes stems and extensions.
+"""
+
+from workers.callbacks.envelope import parse_body, task_id_of
+from workers.callbacks.reading import MAX_ASSETS, Callback, parse_callback
+
+__all__ = ["MAX_ASSETS", "Callback", "parse_body", "parse_callback", "task_id_of"]

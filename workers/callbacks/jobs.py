@@ -1,0 +1,69 @@
+"""The provider's jobs API: one shape for every model, with the result as JSON inside a string."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from workers.assets import Asset
+from workers.callbacks.naming import extension, safe_name, snake_case, snake_fields, url_of, without_query
+from workers.callbacks.separation import STEMS, stem_of_label
+from workers.callbacks.tracks import track_assets, tracks_in
+from workers.file_types import AUDIO
+
+_MUSIC_MODEL = re.compile("music|suno", re.IGNORECASE)
+#: Longer names first: ``…_Backing_Vocals`` ends in ``Vocals`` too.
+_LABELS = sorted((*STEMS, "vocals", "lead_vocal", "lead_vocals", "backing_vocal"), key=len, reverse=True)
+_FAILED = frozenset({"fail", "failed"})
+_RUNNING = frozenset({"waiting", "queuing", "generating"})
+
+
+def is_job(fields: dict[str, Any]) -> bool:
+    """Tell whether ``data``, with field names in snake case, is a job that can be read."""
+    named = any(name in fields for name in ("result_json", "fail_code", "fail_msg"))
+    return named and (not fields.get("result_json") or _result(fields) is not None)
+
+
+def job_stage(fields: dict[str, Any]) -> str:
+    """Give the stage that the job's ``state`` tells: ``error``, ``pending`` or ``complete``."""
+    state = str(fields.get("state")).lower()
+    return "error" if state in _FAILED else "pending" if state in _RUNNING else "complete"
+
+
+def job_assets(task_id: str, fields: dict[str, Any]) -> Iterator[Asset]:
+    """Name the files of a music model's job; those of other models are left to the general rule.
+
+    ``data[]`` is read as a music callback's tracks. A bare URL gets the stem that its file's name ends in.
+    """
+    result = snake_fields(_result(fields))
+    model = fields.get("model")
+    if isinstance(model, str) and not _MUSIC_MODEL.search(model):
+        return
+    yield from track_assets(task_id, tracks_in(result.get("data")) or [])
+    urls = result.get("result_urls")
+    for value in urls if isinstance(urls, list) else ():
+        url = url_of(value)
+        stem = _stem_of_file(url) if url else ""
+        if url and stem:
+            yield Asset(task_id, None, safe_name(stem, "unnamed"), extension(url, "mp3"), url)
+
+
+def _result(fields: dict[str, Any]) -> object:
+    """Give what ``resultJson`` holds, ``{}`` for nothing; None if it cannot be read."""
+    text = fields.get("result_json")
+    if not isinstance(text, str):
+        return text or {}
+    try:
+        return json.loads(text) or {}
+    except (ValueError, RecursionError):
+        return None
+
+
+def _stem_of_file(url: str) -> str:
+    """Give the stem that an audio file's name ends in (``…_Vocals.mp3`` → ``vocal``), or nothing."""
+    name, _, ext = unquote(without_query(url)).rpartition("/")[2].rpartition(".")
+    if ext.lower() not in AUDIO:
+        return ""
+    words = snake_case(name)
+    return next((stem_of_label(label) for label in _LABELS if words.endswith(f"_{label}")), "")

@@ -1,0 +1,153 @@
+"""How long a piece of audio is, read from the parts that pass on their way to the bucket.
+
+A file is never in memory as a whole. Its head and its tail are enough for mutagen: lengths stand in
+headers at the front, in an index at the end (MP4) or in the last page (Ogg).
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, BinaryIO, cast
+
+from mutagen.aac import AACInfo
+from mutagen.aiff import AIFFInfo
+from mutagen.flac import FLAC
+from mutagen.mp3 import BitrateMode, MPEGInfo
+from mutagen.mp4 import MP4
+from mutagen.oggopus import OggOpus
+from mutagen.oggvorbis import OggVorbis
+from mutagen.wave import WaveStreamInfo
+
+#: Bytes of head and of tail that are looked at. They bound the memory, and the time that a hostile file can cost.
+SAMPLE_BYTES = 1024**2
+
+_VBR_MODES = {BitrateMode.VBR, BitrateMode.ABR}
+_KILO = 1000
+
+#: Audio counts as short if it lacks more than both of these: seconds, and a share of the announced time.
+TOLERATED_SECONDS, TOLERATED_SHARE = 2.0, 0.02
+
+
+def is_short(measured: float | None, announced: float) -> bool:
+    """Tell whether audio of ``measured`` seconds is cut off, if ``announced`` seconds were announced.
+
+    Audio that cannot be measured does not count as short.
+    """
+    missing = 0.0 if measured is None else announced - measured
+    return missing > TOLERATED_SECONDS and missing > TOLERATED_SHARE * announced
+
+
+class AudioSample:
+    """Head and tail of a file that passes by in parts, as ``workers.parts.read_parts`` cuts it."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._latest: list[memoryview] = []
+        self._size = 0
+
+    def follow(self, parts: Iterator[memoryview]) -> Iterator[memoryview]:
+        """Pass the parts on. Of two buffers that take turns, the last two parts stay valid until the end."""
+        for part in parts:
+            if not self._size:
+                self._head = bytes(part[:SAMPLE_BYTES])
+            self._latest = [*self._latest[-1:], part]
+            self._size += len(part)
+            yield part
+
+    def seconds(self, mime: str) -> float | None:
+        """Measure audio of this MIME type after its last part has passed; None if no length can be read."""
+        excerpt = _Excerpt(self._head, self._tail(), self._size)
+        self._latest = []
+        for measure in _MEASURES.get(mime, ()):
+            excerpt.seek(0)
+            # A foreign file may make a parser fail in any way.
+            with suppress(Exception):
+                seconds = measure(cast("BinaryIO", excerpt))
+                return round(seconds, 3) if seconds > 0 else None
+        return None
+
+    def _tail(self) -> bytes:
+        tail = b""
+        for part in reversed(self._latest):
+            tail = bytes(part[-(SAMPLE_BYTES - len(tail)) :]) + tail if len(tail) < SAMPLE_BYTES else tail
+        return tail
+
+
+# ID3 tags are skipped, not read: they can hold compressed data that expands to any size.
+
+
+def _mp3(file: BinaryIO) -> float:
+    """Measure an MP3 by the bytes that came, whatever its header promises.
+
+    A cut-off MP3 keeps the header that was written for the whole file. The bytes tell more where the average
+    bitrate is known; a variable bitrate in whole kilobits is only that of the first frame.
+    """
+    info = MPEGInfo(file)
+    if info.bitrate_mode in _VBR_MODES and info.bitrate % _KILO == 0:
+        return float(info.length)
+    size = file.seek(0, io.SEEK_END)
+    return 8 * (size - int(info.frame_offset)) / float(info.bitrate)
+
+
+def _wav(file: BinaryIO) -> float:
+    info = WaveStreamInfo(file)
+    return min(float(info.length), 8 * file.seek(0, io.SEEK_END) / float(info.bitrate))
+
+
+def _length(found: Any) -> float:  # noqa: ANN401 - mutagen's classes share no type that has a length
+    return float(found.info.length)
+
+
+_MEASURES: dict[str, tuple[Callable[[BinaryIO], float], ...]] = {
+    "audio/mpeg": (_mp3,),
+    "audio/mp4": (lambda file: _length(MP4(file)),),
+    "video/mp4": (lambda file: _length(MP4(file)),),
+    "audio/x-wav": (_wav,),
+    "audio/x-flac": (lambda file: _length(FLAC(file)),),
+    "audio/ogg": (lambda file: _length(OggVorbis(file)), lambda file: _length(OggOpus(file))),
+    "audio/aac": (lambda file: float(AACInfo(file).length),),
+    "audio/x-aiff": (lambda file: float(AIFFInfo(file).length),),
+}
+
+
+class _Excerpt(io.RawIOBase):
+    """A file of which only head and tail can be read. mutagen takes an error elsewhere for an unreadable file."""
+
+    def __init__(self, head: bytes, tail: bytes, size: int) -> None:
+        super().__init__()
+        self._head = head
+        self._tail = tail
+        self._size = size
+        self._tail_at = size - len(tail)
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if self._at < 0:
+            raise OSError("before the start of the file")
+        return self._at
+
+    def read(self, size: int | None = -1) -> bytes:
+        wanted = self._size - self._at if size is None or size < 0 else size
+        if self._at >= self._size or not wanted:
+            return b""
+        if self._at < len(self._head):
+            piece = self._head[self._at : self._at + wanted]
+        elif self._at >= self._tail_at:
+            start = self._at - self._tail_at
+            piece = self._tail[start : start + wanted]
+        else:
+            raise OSError("this part of the file is gone already")
+        self._at += len(piece)
+        if len(piece) < wanted and self._at < self._size:
+            return piece + self.read(wanted - len(piece))
+        return piece
