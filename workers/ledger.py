@@ -69,6 +69,10 @@ class Ledger:
         """Tell whether there is a record of the task."""
         return bool(self.redis.exists(_task_key(task_id)))
 
+    def has_callback(self, task_id: str, digest: str) -> bool:
+        """Tell whether the task's record holds the callback whose body has this SHA-256, in hex."""
+        return bool(self.redis.hexists(_task_keys(task_id)[1], digest))
+
     def record(
         self,
         callback: Callback,

@@ -300,10 +300,10 @@ class Store:
         with reporting():
             return self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"]
 
-    def list(self, prefix: str, *, limit: int) -> list[str]:
-        """Give up to ``limit`` (1000 at most) keys below the prefix, in alphabetical order."""
+    def list(self, prefix: str, *, limit: int, after: str = "") -> list[str]:
+        """Give up to ``limit`` (1000 at most) keys below the prefix, in alphabetical order, those behind ``after``."""
         with reporting():
-            found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=limit)
+            found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=limit, StartAfter=after)
         return [item["Key"] for item in found.get("Contents", [])]
 
     def delete(self, key: str) -> None:

@@ -15,7 +15,7 @@ from app.operate.doctor import examine
 from app.operate.embedded import embedded_stack
 from app.operate.policy import least_policy
 from app.operate.processes import StartError
-from app.operate.replay import replay
+from app.operate.replay import replay, replay_unrecognized
 from app.operate.retry import retry_task
 from app.operate.status import show_task, show_vault
 from app.operate.up import stay_up
@@ -90,14 +90,18 @@ def status(task: str | None) -> None:
 
 
 @main.command(name="replay")
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", nargs=-1)
+@click.option("--unrecognized", is_flag=True, help="Take in all that lies in the bucket's _unrecognized/.")
 @_plain_errors
-def replay_files(files: tuple[str, ...]) -> None:
+def replay_files(files: tuple[str, ...], *, unrecognized: bool) -> None:
     """Take in callbacks from FILES, each the body of one, as if the provider had sent them now.
 
-    A FILE that begins with _unrecognized/ is looked for in the bucket.
+    A FILE that begins with _unrecognized/ is looked for in the bucket, and deleted there when a worker has recorded it.
     """
-    sys.exit(0 if replay(console, load_settings(), files) else 1)
+    if bool(files) == unrecognized:
+        raise click.UsageError("name FILES, or give --unrecognized alone")
+    settings = load_settings()
+    sys.exit(0 if (replay_unrecognized(console, settings) if unrecognized else replay(console, settings, files)) else 1)
 
 
 @main.command()

@@ -1,6 +1,7 @@
 """``stemvault demo``: the main job on real parts, from callbacks over HTTP to objects compared byte for byte."""
 
 import hashlib
+import json
 import secrets
 import time
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from rich.table import Column, Table
 
 from app.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from app.operate.embedded import BUCKET, Stack, embedded_stack
-from app.operate.origin import Origin, film, picture, running_origin, song
+from app.operate.origin import SONG_SECONDS, Origin, film, picture, running_origin, song
 from config.layout import KeyLayout
 from workers.callbacks import parse_callback
 from workers.ledger import Ledger
@@ -56,10 +57,12 @@ def run_demo(console: Console) -> bool:
 
 
 def _callbacks(origin: Origin) -> list[tuple[str, dict[str, object]]]:
-    """Make what the provider sends: a 12-stem split, a music task in its stages with a repeat, a video."""
+    """Make what the provider sends: two separations, a music task in its stages with a repeat, a job, a video."""
     stems = {f"{stem}_url": origin.serve(f"/s/{stem}.mp3", song(stem)) for stem in _STEMS}
     tracks = [_track(origin, track_id) for track_id in ("7d1f3c52-0b7e", "c2a98e77-5f10")]
     split = {"task_id": "demo-split", "vocal_removal_info": {"origin_url": "", **stems}}
+    pair = {f"{stem}_url": origin.serve(f"/k/two_{stem}.mp3", song(f"k {stem}")) for stem in ("vocal", "instrumental")}
+    separation = {"task_id": "demo-separation", "vocal_separation_info": {"origin_url": "", **pair}}
     video = {"task_id": "demo-video", "video_url": origin.serve("/v/clip.mp4", film())}
     complete = ("music, complete", _music("complete", tracks))
     return [
@@ -68,11 +71,28 @@ def _callbacks(origin: Origin) -> list[tuple[str, dict[str, object]]]:
         ("music, first", _music("first", tracks[:1])),
         complete,
         ("music, complete again", complete[1]),
+        ("vocal_separation_info", _envelope(separation)),
+        ("jobs, a music model", _envelope(_job(origin))),
         ("video", _envelope(video)),
     ]
 
 
-def _track(origin: Origin, track_id: str) -> dict[str, str]:
+def _job(origin: Origin) -> dict[str, object]:
+    """Make a task of the present jobs API, whose result is JSON inside a string; what it repeats is not fetched."""
+    names = ("audio_url", "stream_audio_url", "image_url")
+    tracks = [_track(origin, f"job-{number}") for number in (1, 2)]
+    result = {"code": 200, "data": [{name: track[name] for name in ("id", "duration", *names)} for track in tracks]}
+    request = {"prompt": "a quay at dusk", "uploadUrl": f"{origin.url}/uploaded-by-the-customer.mp3"}
+    return {
+        "taskId": "demo-job",
+        "state": "success",
+        "model": "ai-music-api/generate",
+        "param": json.dumps({"input": request}),
+        "resultJson": json.dumps(result),
+    }
+
+
+def _track(origin: Origin, track_id: str) -> dict[str, object]:
     audio = {
         "audio_url": f"/a/{track_id}.mp3",
         "source_audio_url": f"/src/{track_id}.mp3",
@@ -82,10 +102,10 @@ def _track(origin: Origin, track_id: str) -> dict[str, str]:
     images = {"image_url": f"/img/{track_id}.jpeg", "source_image_url": f"/src-img/{track_id}.jpeg"}
     urls = {name: origin.serve(path, song(path)) for name, path in audio.items()}
     urls |= {name: origin.serve(path, picture(path)) for name, path in images.items()}
-    return {"id": track_id, "title": "夜航", **urls}
+    return {"id": track_id, "title": "夜航", "duration": SONG_SECONDS, **urls}
 
 
-def _music(stage: str, tracks: list[dict[str, str]]) -> dict[str, object]:
+def _music(stage: str, tracks: list[dict[str, object]]) -> dict[str, object]:
     return _envelope({"callbackType": stage, "task_id": "demo-music", "data": tracks})
 
 

@@ -11,6 +11,9 @@ from app.operate.loopback import serving
 
 _CONTENT_TYPES = {"mp3": "audio/mpeg", "mp4": "video/mp4", "jpeg": "image/jpeg"}
 _SONG_REPEATS = 180
+_TONE_SECONDS = 2.0375
+#: How long a song of the usual size is.
+SONG_SECONDS = _SONG_REPEATS * _TONE_SECONDS
 _VIDEO_PADDING = 20 * 1024**2
 
 

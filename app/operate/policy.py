@@ -24,10 +24,10 @@ def least_policy(settings: Settings) -> dict[str, Any]:
                 "Resource": objects,
             },
             {
-                "Sid": "ForgetWhatWasDrainedOrTried",
+                "Sid": "ForgetWhatWasDrainedOrReplayed",
                 "Effect": "Allow",
                 "Action": "s3:DeleteObject",
-                "Resource": [f"{bucket}/{layout.inbox_key('*')}", f"{bucket}/{layout.unrecognized_key('doctor-*')}"],
+                "Resource": [f"{bucket}/{layout.inbox_key('*')}", f"{bucket}/{layout.unrecognized_key('*')}"],
             },
             {
                 # Without it S3 answers 403 instead of 404 to the question for an object that is not there.

@@ -1,49 +1,154 @@
-"""``stemvault replay``: take in callbacks that somebody kept, as if the provider had sent them now."""
+"""``stemvault replay``: take in callbacks that were kept, as if the provider had sent them now."""
 
+import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
 
-from app.callback_queue import CallbackQueue, PublishError, open_queue
+from app.callback_queue import PublishError, open_queue
 from config.settings import Settings
-from workers.callbacks import parse_body, task_id_of
-from workers.errors import UnreadableCallbackError
-from workers.vault import open_store
+from workers.callbacks import parse_body, parse_callback, task_id_of
+from workers.errors import TransientError, UnreadableCallbackError, UnrecognizedCallbackError
+from workers.vault import open_ledger, open_store
+
+_PAGE = 1000
+#: Taking one callback in is waiting for S3 twice.
+_AT_ONCE = 8
+#: Seconds without one more callback being recorded, after which nobody waits for the rest any longer.
+_PATIENCE, _LOOK_EVERY = 10.0, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """A callback that was enqueued, and the object that holds it, if it came from the bucket."""
+
+    name: str
+    key: str
+    task_id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """A callback that was not enqueued, and why. ``failed`` is False for one that stays for people to look at."""
+
+    name: str
+    why: str
+    failed: bool = True
 
 
 def replay(console: Console, settings: Settings, names: Iterable[str]) -> bool:
     """Enqueue the callback in each file, and tell whether all were; a bad file does not stop the others.
 
-    A name below ``_unrecognized/`` is an object in the bucket, which is left there.
+    What is named here is enqueued even if this version does not recognise it: the workers may be newer.
+    A name below ``_unrecognized/`` is an object in the bucket, which is deleted when the callback is recorded.
     """
-    queue = open_queue(settings.redis_url.get_secret_value())
-    taken = [_replay_one(console, queue, name, _read(settings, name)) for name in names]
-    return all(taken)
+    replayed = _Replay(settings)
+    found = [replayed.take(name, insist=True) for name in names]
+    for each in found:
+        if isinstance(each, Enqueued):
+            console.print(f"{each.name}: enqueued, task {each.task_id}")
+        else:
+            console.print(f"[red]{each.name}: not taken: {each.why}")
+    _tell_deleted(console, replayed, found)
+    return all(isinstance(each, Enqueued) for each in found)
 
 
-def _read(settings: Settings, name: str) -> bytes | None:
-    folder = settings.layout.unrecognized_key("")
-    if name.startswith(("_unrecognized/", folder)):
-        key = settings.layout.unrecognized_key(name.rpartition("/")[2])
-        return open_store(settings).read_text(key)
+def replay_unrecognized(console: Console, settings: Settings) -> bool:
+    """Enqueue all that lies under ``_unrecognized/``, and tell whether nothing failed."""
+    replayed = _Replay(settings)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(chain.from_iterable(pool.map(replayed.take, keys) for keys in replayed.kept()))
+    for each in found:
+        if isinstance(each, NotTaken):
+            console.print(f"[red]{each.name}: not taken: {each.why}" if each.failed else f"{each.name}: {each.why}")
+    taken = sum(isinstance(each, Enqueued) for each in found)
+    console.print(f"{taken} of {len(found)} callbacks enqueued")
+    _tell_deleted(console, replayed, found)
+    return not any(isinstance(each, NotTaken) and each.failed for each in found)
+
+
+def _tell_deleted(console: Console, replayed: "_Replay", found: Iterable[Enqueued | NotTaken]) -> None:
+    from_bucket = [each for each in found if isinstance(each, Enqueued) and each.key]
+    if from_bucket:
+        left = replayed.forget_recorded(from_bucket)
+        console.print(f"{len(from_bucket) - len(left)} recorded by a worker and deleted from _unrecognized/")
+        for each, why in left.items():
+            console.print(f"[yellow]{each.name}: left there: {why}")
+
+
+class _Replay:
+    """The queue, the ledger and the bucket of one run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._queue = open_queue(settings.redis_url.get_secret_value())
+        self._ledger = open_ledger(settings)
+        self._store = open_store(settings)
+        self._folder = settings.layout.unrecognized_key("")
+
+    def kept(self) -> Iterator[list[str]]:
+        """List what lies under ``_unrecognized/``, page by page, without the objects that ``doctor`` tries."""
+        last = ""
+        while keys := self._store.list(self._folder, limit=_PAGE, after=last):
+            last = keys[-1]
+            yield [key for key in keys if not key.startswith(f"{self._folder}doctor-")]
+
+    def take(self, name: str, *, insist: bool = False) -> Enqueued | NotTaken:
+        """Enqueue one callback, unless it is recorded already, or still not recognised and nobody insists."""
+        key = self._key_of(name)
+        try:
+            body = self._store.read_text(key) if key else _read_file(name)
+            if body is None:
+                return NotTaken(name, "there is no such file")
+            payload = parse_body(body)
+            enqueued = Enqueued(name, key, task_id_of(payload), hashlib.sha256(body).hexdigest())
+            if not insist:
+                parse_callback(payload)
+            if not self._ledger.has_callback(enqueued.task_id, enqueued.digest):
+                self._queue.publish(body.decode(), time.time())
+        except UnreadableCallbackError as error:
+            return NotTaken(name, str(error))
+        except UnrecognizedCallbackError as error:
+            return NotTaken(name, f"still not recognised, stays for you to look at: {error}", failed=False)
+        except PublishError as error:
+            return NotTaken(name, f"Redis did not answer ({error}); try again when it does")
+        except TransientError as error:
+            return NotTaken(name, f"the bucket did not answer ({error.detail}); try again when it does")
+        return enqueued
+
+    def forget_recorded(self, enqueued: Iterable[Enqueued]) -> dict[Enqueued, str]:
+        """Delete each object when a worker has recorded its callback; give those that are left, with the reason.
+
+        Not earlier: a worker that cannot record a callback keeps it under the very same name.
+        """
+        left = dict.fromkeys(enqueued, "no worker has recorded it yet; replay it again later")
+        give_up_at = time.monotonic() + _PATIENCE
+        waiting = list(left)
+        while waiting and time.monotonic() < give_up_at:
+            recorded = [each for each in waiting if self._ledger.has_callback(each.task_id, each.digest)]
+            for each in recorded:
+                give_up_at = time.monotonic() + _PATIENCE
+                waiting.remove(each)
+                try:
+                    self._store.delete(each.key)
+                    del left[each]
+                except TransientError as error:
+                    left[each] = f"{error.detail}; 'stemvault doctor --policy' prints the rights that are needed"
+            time.sleep(0 if recorded else _LOOK_EVERY)
+        return left
+
+    def _key_of(self, name: str) -> str:
+        """Give the object that the name stands for, with or without the prefix; empty for a file."""
+        if name.startswith(("_unrecognized/", self._folder)):
+            return self._folder + name.rpartition("/")[2]
+        return ""
+
+
+def _read_file(name: str) -> bytes | None:
     path = Path(name)
     return path.read_bytes() if path.is_file() else None
-
-
-def _replay_one(console: Console, queue: CallbackQueue, path: str, body: bytes | None) -> bool:
-    if body is None:
-        console.print(f"[red]{path}: not taken: there is no such file")
-        return False
-    try:
-        task_id = task_id_of(parse_body(body))
-        queue.publish(body.decode(), time.time())
-    except UnreadableCallbackError as error:
-        console.print(f"[red]{path}: not taken: {error}")
-        return False
-    except PublishError as error:
-        console.print(f"[red]{path}: not taken: Redis did not answer ({error}); try again when it does")
-        return False
-    console.print(f"{path}: enqueued, task {task_id}")
-    return True

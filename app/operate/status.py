@@ -48,7 +48,9 @@ def _show_kept(console: Console, settings: Settings) -> None:
     store = open_store(settings)
     keys = store.list(settings.layout.unrecognized_key(""), limit=_MOST_SHOWN)
     if keys:
-        kept = Table("kept for you to look at: stemvault replay KEY takes it in again", "why")
+        kept = Table(
+            "kept for you to look at: stemvault replay KEY (or --unrecognized for all) takes it in again", "why"
+        )
         for key in keys:
             kept.add_row(key, store.metadata(key).get("why", ""))
         console.print(kept)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -12,8 +11,8 @@ import pytest
 
 from app.operate.embedded import embedded_stack
 from config.layout import KeyLayout
-from tests.conftest import PAYLOADS, Payload, eventually
-from tests.integration.conftest import LOCAL, Service, serve_all
+from tests.conftest import Payload, eventually
+from tests.integration.conftest import LOCAL, Service, renamed, serve_all
 from tests.origin import Answer, Origin, counting_listener, film, song
 from workers.assets import Asset
 from workers.callbacks import parse_callback
@@ -22,41 +21,9 @@ from workers.ledger import Ledger
 PART = 5 * 1024**2
 
 
-def renamed(payload: dict[str, Any]) -> dict[str, Any]:
-    """Give the payload a task of its own, since tests share a stack."""
-    name = "taskId" if "taskId" in payload["data"] else "task_id"
-    return {**payload, "data": {**payload["data"], name: f"{payload['data'][name]}-{uuid4().hex[:8]}"}}
-
-
 def assets_of(payload: dict[str, Any]) -> tuple[str, dict[str, Asset]]:
     callback = parse_callback(payload)
     return callback.task_id, {asset.key(KeyLayout()): asset for asset in callback.assets}
-
-
-@pytest.mark.parametrize("name", sorted(path.stem for path in PAYLOADS.glob("*.json")))
-def test_each_payload_ends_as_exactly_its_objects_and_a_manifest(
-    service: Service, origin: Origin, payload: Payload, name: str
-) -> None:
-    body = renamed(payload(name, origin.url))
-    contents = serve_all(origin, body)
-    if name == "video":
-        contents[body["data"]["video_url"]] = film(1024)
-        origin.serve(body["data"]["video_url"].removeprefix(origin.url), film(1024))
-    if name == "wav":
-        wav = (files("app.operate") / "media" / "tone.wav").read_bytes()
-        contents[body["data"]["audioWavUrl"]] = wav
-        origin.serve(body["data"]["audioWavUrl"].removeprefix(origin.url), wav)
-    answer = service.post(body)
-    assert (answer.status_code, answer.json()) == (200, {"status": "received"})
-    task_id, assets = assets_of(body)
-    service.settled(task_id)
-    found = service.objects(f"{task_id}/")
-    manifest = json.loads(found.pop(f"{task_id}/{task_id}_manifest.json"))
-    assert found == {key: contents[asset.url] for key, asset in assets.items()}
-    assert {entry["key"]: entry["sha256"] for entry in manifest["assets"].values()} == {
-        key: hashlib.sha256(content).hexdigest() for key, content in found.items()
-    }
-    assert manifest["callbacks"][0]["body"] == body
 
 
 def test_the_providers_masked_example_works_as_pasted(service: Service, origin: Origin, payload: Payload) -> None:
