@@ -117,14 +117,31 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=12,
 )
-FIELDS = ["callbackType", "data", "vocal_removal_info", "video_url", "audioWavUrl", "images", "id", "audio_url", "text"]
+FIELDS = [
+    *("callbackType", "data", "vocal_removal_info", "video_url", "audioWavUrl", "images", "id", "audio_url", "text"),
+    *("vocal_separation_info", "origin_data", "resultJson", "state", "failCode", "model", "info", "response", "error"),
+    *("instruments", "voiceId", "result_video_url", "status", "duration", "resultUrls", "param"),
+]
 TASK_IDS = st.text(string.printable, min_size=1, max_size=9) | JSON_VALUES
+URLS = st.integers(0, 99).map(lambda number: f"http://files.example/{number}.mp3")
+BODIES = st.dictionaries(
+    st.sampled_from(FIELDS),
+    JSON_VALUES
+    | URLS
+    | st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES | URLS), max_size=3)
+    | st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES | URLS).flatmap(
+        lambda found: st.sampled_from([found, json.dumps(found)])
+    ),
+)
 CALLBACKS = st.builds(
-    lambda code, data, name, task: {"code": code, "data": {**data, name: task}},
+    lambda code, data, name, task, on_top: (
+        {"code": code, name: task, "data": data} if on_top else {"code": code, "data": {**data, name: task}}
+    ),
     JSON_VALUES | st.just(200),
-    st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES),
+    BODIES,
     st.sampled_from(["task_id", "taskId"]),
     TASK_IDS,
+    st.booleans(),
 )
 
 
