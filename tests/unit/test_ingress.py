@@ -62,6 +62,38 @@ def test_the_signature_is_the_one_that_the_provider_documents() -> None:
     assert sign("secret", "task_1", "1800000000") == "+2V1oMGgSsFdlixnrJvu84IjM3lM6Wluwxi+ejqJb90="
 
 
+@pytest.mark.parametrize(
+    ("name", "task_id"),
+    [
+        ("video", "taskId_c20ad4d76fe9"),
+        ("cover_images", "9bf31c7ff062936a96d3c8bd1f8f2ff3"),
+        ("midi_task_id_on_top", "7a5c7f5a8fb16fe3c88c7dd7d2b74438"),
+        ("aleph", "97282b278e5d51866f8e57204e4820e5"),
+        ("recovery", "0b2c082c00e002a2f571cbe340644239"),
+    ],
+)
+def test_the_signature_covers_the_task_id_wherever_it_stands(
+    make_settings: MakeSettings, queue: Queue, clock: Clock, payload: Payload, name: str, task_id: str
+) -> None:
+    client = create_app(make_settings(WEBHOOK_HMAC_KEYS="key"), publish=queue, now=clock).test_client()
+    timestamp = str(int(START))
+    for signed_id, status in (("another", 401), (task_id, 200)):
+        headers = {**JSON, TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: sign("key", signed_id, timestamp)}
+        assert client.post("/callbacks", data=json.dumps(payload(name)), headers=headers).status_code == status
+
+
+def test_two_different_ids_in_one_body_are_refused_whichever_is_signed(
+    make_settings: MakeSettings, queue: Queue, clock: Clock
+) -> None:
+    client = create_app(make_settings(WEBHOOK_HMAC_KEYS="key"), publish=queue, now=clock).test_client()
+    timestamp = str(int(START))
+    for signed_id in ("one", "two"):
+        headers = {**JSON, TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: sign("key", signed_id, timestamp)}
+        answer = client.post("/callbacks", data=b'{"task_id": "one", "data": {"taskId": "two"}}', headers=headers)
+        assert (answer.status_code, "two different task ids" in (answer.json or {})["detail"]) == (400, True)
+    assert queue.taken == []
+
+
 def test_any_of_several_keys_signs_so_that_keys_can_be_rotated(
     make_settings: MakeSettings, queue: Queue, clock: Clock, video: bytes
 ) -> None:
