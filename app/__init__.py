@@ -9,6 +9,7 @@ from app import callbacks, health
 from app.authentication import Authenticator
 from app.publish import Publish, open_safekeeping
 from app.refusals import register_refusals
+from app.request_ids import register_request_ids
 from config.logging import configure_logging
 from config.settings import Settings, load_settings_or_exit
 from workers.ledger import Ledger
@@ -37,6 +38,7 @@ def create_app(
         settings.redis_url.get_secret_value(), timeout=health.SOCKET_TIMEOUT, connect_timeout=health.SOCKET_TIMEOUT
     )
     app.register_blueprint(health.blueprint(settings, redis))
+    register_request_ids(app)
     ledger = Ledger(redis)
     register_refusals(app, lambda status, reason, number: ledger.count("refusals", status, reason, by=number))
     return app

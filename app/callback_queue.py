@@ -6,15 +6,19 @@ from collections.abc import Callable
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionFailedError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from app.bounded import Bounded
 from workers.queues import CALLBACKS
 from workers.received import ReceivedCallbacks
 from workers.tickets import ticket_template
 
 #: Each of connecting, sending and receiving may take this long, in seconds.
 SOCKET_TIMEOUT = 0.4
+#: Connecting may take this long in all: resolving the name, TLS and login included.
+CONNECT_SECONDS = 0.5
 
 
 class PublishError(Exception):
@@ -109,27 +113,50 @@ class CallbackQueue:
                 self._waiting.remove(batch)
 
 
-def open_queue(redis_url: str) -> CallbackQueue:
-    """Open the queue at the address; nothing is connected to yet."""
-    retry = Retry(NoBackoff(), 1)
-    redis = Redis.from_url(
-        redis_url,
-        decode_responses=True,
-        socket_timeout=SOCKET_TIMEOUT,
-        socket_connect_timeout=SOCKET_TIMEOUT,
-        retry=retry,
-        # One batch is on its way at a time; a pool would ask its connection before each whether it still lives.
-        single_connection_client=True,
-    )
-    received = ReceivedCallbacks(redis)
-    ticket_template(CALLBACKS)  # made now, not while the first callback waits
+class _Connection:
+    """One connection to Redis, made when a batch needs it, as Redis may be away when this process starts.
 
-    def put_all(callbacks: list[tuple[str, float]]) -> None:
+    One batch is on its way at a time. A pool would ask its connection before each whether it still lives.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connecting = Bounded(CONNECT_SECONDS, at_once=1)
+        self._received: ReceivedCallbacks | None = None
+
+    def put_all(self, callbacks: list[tuple[str, float]]) -> None:
+        """Keep callbacks. A connection that has died since the last batch is made anew once."""
+        known = self._received is not None
         try:
-            received.put_all(callbacks)
+            self._put_all(callbacks)
+        except ConnectionFailedError:
+            if not known:
+                raise
+            self._put_all(callbacks)
+
+    def _put_all(self, callbacks: list[tuple[str, float]]) -> None:
+        try:
+            if self._received is None:
+                self._received = self._connecting.call(self._connect)
+            self._received.put_all(callbacks)
         except BaseException:
             # An answer that nobody has read would be taken for the next batch's.
-            redis.connection_pool.disconnect()
+            self._received = None
             raise
 
-    return CallbackQueue(put_all)
+    def _connect(self) -> ReceivedCallbacks:
+        redis = Redis.from_url(
+            self._url,
+            decode_responses=True,
+            socket_timeout=SOCKET_TIMEOUT,
+            socket_connect_timeout=SOCKET_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+            single_connection_client=True,
+        )
+        return ReceivedCallbacks(redis)
+
+
+def open_queue(redis_url: str) -> CallbackQueue:
+    """Open the queue at the address; nothing is connected to yet."""
+    ticket_template(CALLBACKS)  # made now, not while the first callback waits
+    return CallbackQueue(_Connection(redis_url).put_all)

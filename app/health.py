@@ -1,4 +1,8 @@
-"""``/healthz`` (is this process alive), ``/readyz`` (can it keep a callback), ``/metrics`` and ``/openapi.json``."""
+"""``/healthz`` (is this process alive), ``/readyz`` (can it keep a callback), ``/metrics`` and ``/openapi.json``.
+
+A callback can be kept while either Redis or the bucket answers. So an outage of one of them must not have a load
+balancer take every ingress away; it only shows in the body of ``/readyz``.
+"""
 
 from collections.abc import Callable
 from importlib.resources import files
@@ -9,12 +13,15 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import CollectorRegistry
 from redis import Redis
 
+from app.bounded import Bounded
 from app.metrics import LedgerCollector
 from config.settings import Settings
 from workers.store import Store, open_client
 
 #: Seconds that each of connecting and answering may take, for what can do without an answer.
 SOCKET_TIMEOUT = 1
+#: Seconds that ``/readyz`` waits for each part, resolving its name included.
+_LOOK_SECONDS = 2.0
 
 
 def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
@@ -22,6 +29,7 @@ def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
     routes = Blueprint("health", __name__)
     store = Store(open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=2, attempts=1), settings.s3_bucket)
     description = (files("app") / "openapi.json").read_text()
+    looking = Bounded(_LOOK_SECONDS, at_once=4)
     registry = CollectorRegistry()
     registry.register(LedgerCollector(redis))
 
@@ -31,9 +39,11 @@ def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
 
     @routes.get("/readyz")
     def readyz() -> Response:
-        reasons = {**_failure("broker", redis.ping), **_failure("bucket", store.check)}
-        answer = jsonify(status="unready", reasons=reasons) if reasons else jsonify(status="ready")
-        answer.status_code = 503 if reasons else 200
+        parts: dict[str, Callable[[], object]] = {"broker": redis.ping, "bucket": store.check}
+        reasons = {part: reason for part, check in parts.items() if (reason := _failure(looking, check))}
+        status = "unready" if len(reasons) == len(parts) else "degraded" if reasons else "ready"
+        answer = jsonify(status=status, reasons=reasons) if reasons else jsonify(status=status)
+        answer.status_code = 503 if status == "unready" else 200
         return answer
 
     @routes.get("/openapi.json")
@@ -47,10 +57,10 @@ def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
     return routes
 
 
-def _failure(part: str, check: Callable[[], object]) -> dict[str, str]:
-    """Give ``{part: kind of error}`` or nothing. The error's own text could hold an address or a secret."""
+def _failure(looking: Bounded, check: Callable[[], object]) -> str:
+    """Give the kind of error of a check, or nothing. The error's own text could hold an address or a secret."""
     try:
-        check()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is why we are not ready
-        return {part: getattr(error, "detail", "") or type(error).__name__}
-    return {}
+        looking.call(check)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the part does not work
+        return getattr(error, "detail", "") or type(error).__name__
+    return ""

@@ -1,6 +1,7 @@
 """An acknowledged callback's way to safety: into the queue, or into the bucket's inbox while the broker is down.
 
-All of it in bounded time, below 2 s together: a dead broker or bucket is an error, not a hang.
+All of it in bounded time, below 2 s together: a dead broker or bucket is an error, not a hang. Resolving a name counts
+(``tests/integration/test_outages.py``).
 """
 
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
+from app.bounded import Bounded
 from app.callback_queue import SOCKET_TIMEOUT, PublishError, open_queue
 from config.settings import Settings
 from workers import inbox
@@ -21,6 +23,8 @@ Publish = Callable[[str, float], None]
 
 #: After a failure the broker is asked second, not first, for this long: an outage must not cost every request its wait.
 _BROKER_REST = 3.0
+#: Writing into the inbox may take this long, and so many writes may be under way at once.
+_INBOX_SECONDS, _INBOX_AT_ONCE = 0.9, 64
 
 
 class Safekeeping:
@@ -62,10 +66,14 @@ def open_safekeeping(settings: Settings) -> Safekeeping:
         open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=SOCKET_TIMEOUT, attempts=1), settings.s3_bucket
     )
 
+    writing = Bounded(_INBOX_SECONDS, at_once=_INBOX_AT_ONCE)
+
     def put_into_inbox(body: str, received_at: float) -> None:
         try:
-            inbox.keep(store, settings.layout, body.encode(), received_at)
+            writing.call(lambda: inbox.keep(store, settings.layout, body.encode(), received_at))
         except TransientError as error:
             raise PublishError(error.detail) from None
+        except TimeoutError as error:
+            raise PublishError(str(error)) from None
 
     return Safekeeping(open_queue(settings.redis_url.get_secret_value()).publish, put_into_inbox)

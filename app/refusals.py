@@ -65,24 +65,27 @@ def register_refusals(app: Flask, add: Add) -> None:
     """Make every refusal, whoever raises it, a JSON answer, a log line and a number."""
     counter = RefusalCounter(add)
 
+    def note(status: int, reason: str) -> None:
+        counter.count(status, reason)
+        log.warning("request_refused", status=status, reason=reason)
+
     def refused(error: RefusedError) -> Response:
-        counter.count(error.status, error.reason)
-        log.warning("request_refused", status=error.status, reason=error.reason)
+        note(error.status, error.reason)
         return _answer(error.status, error.reason, error.detail, retry_after=error.retry_after)
 
+    def http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        reason = error.name.lower().replace(" ", "_")
+        note(status, reason)
+        answer = _answer(status, reason, error.description or error.name)
+        for name, value in error.get_headers():
+            if name == "Allow":
+                answer.headers[name] = value
+        return answer
+
     app.register_error_handler(RefusedError, refused)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, _unexpected)
-
-
-def _http_error(error: HTTPException) -> Response:
-    status = error.code or 500
-    reason = error.name.lower().replace(" ", "_")
-    answer = _answer(status, reason, error.description or error.name)
-    for name, value in error.get_headers():
-        if name == "Allow":
-            answer.headers[name] = value
-    return answer
 
 
 def _unexpected(error: Exception) -> Response:

@@ -1,6 +1,7 @@
 """Logs are JSON lines on standard error, one event a line, for us and for the libraries alike."""
 
 import logging
+import os
 import re
 import sys
 
@@ -18,9 +19,15 @@ def _hide_secrets(_logger: object, _method: str, event: structlog.typing.EventDi
     }
 
 
+def _tell_process(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event["pid"] = os.getpid()
+    return event
+
+
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
+    _tell_process,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
     _hide_secrets,

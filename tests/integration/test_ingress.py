@@ -56,8 +56,9 @@ def test_a_broker_that_is_gone_loses_nothing_and_is_found_again(ingress: Stack, 
     assert time.monotonic() - started < 2
     assert len(service.objects("_inbox/")) == before + 1
     assert requests.get(f"{ingress.url}/healthz", timeout=5).status_code == 200
-    unready = requests.get(f"{ingress.url}/readyz", timeout=5)
-    assert (unready.status_code, list(unready.json()["reasons"])) == (503, ["broker"])
+    degraded = requests.get(f"{ingress.url}/readyz", timeout=5)
+    assert (degraded.status_code, degraded.json()["status"]) == (200, "degraded")
+    assert list(degraded.json()["reasons"]) == ["broker"]
     ingress.restart("redis")
     kept = waiting(ingress)
     eventually(lambda: service.post(payload("video")).ok and waiting(ingress) > kept)
@@ -77,6 +78,8 @@ def test_with_broker_and_bucket_down_a_callback_gets_503_and_a_time_to_come_back
             assert time.monotonic() - started < 2
             assert answer.status_code == 503
             assert int(answer.headers["Retry-After"]) > 0
+        unready = requests.get(f"{ingress.url}/readyz", timeout=10)
+        assert (unready.status_code, sorted(unready.json()["reasons"])) == (503, ["broker", "bucket"])
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
@@ -120,6 +123,30 @@ def test_refusals_are_counted_by_reason(ingress: Stack) -> None:
         assert Service(ingress).post(b"{").status_code == 400
     line = 'stemvault_refusals_total{reason="bad_callback",status="400"}'
     eventually(lambda: line in requests.get(f"{ingress.url}/metrics", timeout=5).text)
+
+
+def test_every_refusal_is_logged_and_counted_with_its_request(ingress: Stack) -> None:
+    log = ingress.process("ingress").log
+    asked = {"X-Request-Id": "from-the-proxy.1"}
+    assert requests.get(f"{ingress.url}/nowhere", headers=asked, timeout=5).status_code == 404
+    assert requests.put(f"{ingress.url}/callbacks", headers={"X-Request-Id": "é\tno"}, timeout=5).status_code == 405
+    by_reason: dict[str, dict[str, object]] = {}
+
+    def both_logged() -> bool:
+        lines = [json.loads(line) for line in log.read_text().splitlines() if '"status": 40' in line]
+        by_reason.update({line["reason"]: line for line in lines})
+        return {"not_found", "method_not_allowed"} <= by_reason.keys()
+
+    eventually(both_logged)
+    assert by_reason["not_found"]["request"] == "from-the-proxy.1"
+    assert len(str(by_reason["method_not_allowed"]["request"])) == 16
+    assert by_reason["not_found"]["remote"] == "127.0.0.1"
+    assert by_reason["not_found"]["pid"] != ingress.process("ingress").pid
+    for line in (
+        'stemvault_refusals_total{reason="not_found",status="404"}',
+        'stemvault_refusals_total{reason="method_not_allowed",status="405"}',
+    ):
+        eventually(lambda line=line: line in requests.get(f"{ingress.url}/metrics", timeout=5).text)  # type: ignore[misc]
 
 
 def test_a_misconfigured_ingress_names_the_faults_and_ends() -> None:

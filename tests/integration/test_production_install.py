@@ -22,7 +22,7 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the project as README says, for production; give the folder of its commands."""
     environment = tmp_path_factory.mktemp("production") / "venv"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    pip = [environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", ROOT]
+    pip = [str(environment / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", str(ROOT)]
     subprocess.run(pip, check=True, timeout=400)
     return environment / "bin"
 

@@ -1,0 +1,122 @@
+"""The ingress while what it needs is away from the start, or loses its name."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from app.operate.embedded import Stack, embedded_stack
+from app.operate.processes import wait_until
+from tests.conftest import Payload, eventually
+from tests.integration.conftest import LOCAL, Service
+from workers.received import ReceivedCallbacks
+
+_SLOW_NAMES = Path(__file__).with_name("slow_names.c")
+
+
+def start_ingress(stack: Stack, **environment: str) -> int:
+    """Start gunicorn without waiting for Redis, and give its process id."""
+    bind = {"STEMVAULT_BIND": f"127.0.0.1:{stack.ingress_port}"}
+    ingress = stack.group.start("ingress", stack.gunicorn(), environment={**bind, **environment})
+    wait_until(lambda: requests.get(f"{stack.url}/healthz", timeout=3).ok, "answer", ingress)
+    return ingress.pid
+
+
+def both_workers_of(pid: int, *, but: frozenset[int] = frozenset()) -> frozenset[int] | None:
+    """Give gunicorn's two worker processes, or None while they are fewer, or some of ``but``."""
+    found = frozenset(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return found if len(found) == 2 and not found & but else None
+
+
+def test_gunicorn_starts_and_respawns_while_redis_is_away_and_callbacks_are_kept(payload: Payload) -> None:
+    with embedded_stack(LOCAL) as stack:
+        stack.start_s3()
+        pid = start_ingress(stack)
+        service = Service(stack)
+        assert service.post(payload("video")).status_code == 200
+        workers = eventually(lambda: both_workers_of(pid))
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        respawned = eventually(lambda: both_workers_of(pid, but=workers))
+        for _ in range(4):
+            assert service.post(payload("video")).status_code == 200
+        assert both_workers_of(pid) == respawned
+        assert len(service.objects("_inbox/")) >= 5
+        degraded = requests.get(f"{stack.url}/readyz", timeout=5)
+        assert (degraded.status_code, list(degraded.json()["reasons"])) == (200, ["broker"])
+        stack.start_redis()
+        eventually(lambda: service.post(payload("video")).ok and ReceivedCallbacks(stack.redis()).waiting())
+
+
+@pytest.fixture(scope="module")
+def slow_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("names") / "slow_names.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, _SLOW_NAMES, "-ldl"], check=True)
+    return library
+
+
+@pytest.fixture
+def named(slow_names: Path, tmp_path: Path) -> Iterator[tuple[Stack, Path]]:
+    """Run an ingress that knows Redis and S3 by names; give the file that makes the names go away."""
+    gone = tmp_path / "gone"
+    # Otherwise boto3 would put the bucket before the name, which moto does not know.
+    aws = tmp_path / "aws"
+    aws.write_text("[default]\ns3 =\n    addressing_style = path\n")
+    with embedded_stack(LOCAL) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        start_ingress(
+            stack,
+            LD_PRELOAD=str(slow_names),
+            NAMES_GONE=str(gone),
+            AWS_CONFIG_FILE=str(aws),
+            STEMVAULT_REDIS_URL=f"redis://broker-test:{stack.redis_port}/0",
+            AWS_ENDPOINT_URL_S3=f"http://bucket-test:{stack.s3_port}",
+        )
+        yield stack, gone
+
+
+def timed(service: Service, payload: Payload) -> tuple[int, float]:
+    started = time.monotonic()
+    status = service.post(payload("video")).status_code
+    return status, time.monotonic() - started
+
+
+def test_a_name_that_is_gone_costs_a_callback_less_than_two_seconds(
+    named: tuple[Stack, Path], payload: Payload
+) -> None:
+    stack, gone = named
+    service = Service(stack)
+    assert timed(service, payload)[0] == 200
+    # What is connected stays connected; the bucket's connections are made here, before its name goes.
+    stack.process("redis").kill()
+    assert timed(service, payload)[0] == 200
+    gone.touch()
+    for _ in range(6):
+        status, seconds = timed(service, payload)
+        assert status in {200, 503}
+        assert seconds < 2, seconds
+    gone.unlink()
+    stack.restart("redis")
+    eventually(lambda: timed(service, payload)[0] == 200 and ReceivedCallbacks(stack.redis()).waiting())
+
+
+def test_with_all_names_gone_from_the_start_a_callback_gets_503_in_time_and_readiness_says_so(
+    named: tuple[Stack, Path], payload: Payload
+) -> None:
+    stack, gone = named
+    gone.touch()
+    for _ in range(3):
+        status, seconds = timed(Service(stack), payload)
+        assert (status, seconds < 2) == (503, True), seconds
+    started = time.monotonic()
+    unready = requests.get(f"{stack.url}/readyz", timeout=20)
+    assert (unready.status_code, sorted(unready.json()["reasons"])) == (503, ["broker", "bucket"])
+    assert time.monotonic() - started < 5
+    gone.unlink()
+    eventually(lambda: timed(Service(stack), payload)[0] == 200)
