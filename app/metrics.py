@@ -51,9 +51,10 @@ def _counters(counters: dict[str, int]) -> Iterable[Metric]:
     callbacks = CounterMetricFamily("stemvault_callbacks", "Callbacks recorded", labels=["family", "stage"])
     assets = CounterMetricFamily("stemvault_assets", "Assets settled", labels=["state", "reason"])
     refusals = CounterMetricFamily("stemvault_refusals", "Requests refused", labels=["status", "reason"])
-    families = {"callbacks": callbacks, "assets": assets, "refusals": refusals}
+    short = CounterMetricFamily("stemvault_short_audio", "Archived audio that is shorter than announced", labels=[])
+    families = {"callbacks": callbacks, "assets": assets, "refusals": refusals, "short_audio": short}
     for name, value in sorted(counters.items()):
         what, *labels = name.split("|")
         if what in families:
-            families[what].add_metric(labels, value)
+            families[what].add_metric([label for label in labels if label] if what == "short_audio" else labels, value)
     yield from families.values()

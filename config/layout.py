@@ -15,7 +15,7 @@ from dataclasses import dataclass
 SAFE_CHARACTERS = frozenset(string.ascii_letters + string.digits + "!-_.*'()")
 MAX_NAME_LENGTH = 128
 #: Folders of ours beside the tasks' folders, so no task may bear their names.
-RESERVED_NAMES = frozenset({"_inbox", "_unrecognized"})
+RESERVED_NAMES = frozenset({"_inbox", "_unrecognized", "_partial"})
 
 DEFAULT_TEMPLATE = "{task_id}/{track}{task_id}_{stem}.{ext}"
 MANIFEST_STEM, MANIFEST_EXT = "manifest", "json"
@@ -71,12 +71,16 @@ class KeyLayout:
         return self.prefix + self.template.format(task_id=task_id, track=track, stem=stem, ext=ext)
 
     def manifest_key(self, task_id: str) -> str:
-        """Give the key of a task's manifest; no asset has the extension ``json``, so it is unique too."""
+        """Give the key of a task's manifest; ``workers.callbacks`` gives no file its stem and extension."""
         return self.asset_key(task_id, None, MANIFEST_STEM, MANIFEST_EXT)
 
     def unrecognized_key(self, name: str) -> str:
         """Give the key under which a callback is kept that people have to look at."""
         return f"{self.prefix}_unrecognized/{name}"
+
+    def partial_key(self, key: str) -> str:
+        """Give the key under which a part of an asset is kept while more of it may come; ``key`` is the asset's."""
+        return f"{self.prefix}_partial/{key.removeprefix(self.prefix)}"
 
     def inbox_key(self, name: str) -> str:
         """Give the key under which a callback is kept while the broker is down."""
@@ -111,7 +115,9 @@ def _check_decodable(template: str) -> None:
         raise ValueError("use printable ASCII characters, and no backslash")
     segments = template.split("/")
     if "" in segments or "." in segments or ".." in segments or segments[0] in RESERVED_NAMES:
-        raise ValueError("no empty step, '.', '..' or folder of our own (_inbox, _unrecognized) may stand in it")
+        raise ValueError(
+            "no empty step, '.', '..' or folder of our own (_inbox, _unrecognized, _partial) may stand in it"
+        )
     _check_delimiters(tokens)
 
 

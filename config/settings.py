@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from redis.connection import parse_url
 
+from config.addresses import host_of
 from config.layout import DEFAULT_TEMPLATE, KeyLayout
 
 PREFIX = "STEMVAULT_"
@@ -129,8 +129,7 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _is_a_web_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc):
+        if value and (not value.startswith(("http://", "https://")) or not host_of(value) or "@" in value):
             raise ValueError("write the address under which the provider reaches the ingress: https://your.host")
         return value
 
@@ -162,8 +161,8 @@ class Settings(BaseSettings):
 
     @cached_property
     def own_hosts(self) -> frozenset[str]:
-        """Host and port of the ingress, in lower case, if it is known: no file of a callback is there."""
-        host = urlsplit(self.public_url).netloc.lower()
+        """Host and port of the ingress, if they are known: no file of a callback is there."""
+        host = host_of(self.public_url)
         return frozenset({host} if host else ())
 
 

@@ -1,6 +1,7 @@
 """The story of an asset: take → open → check → store → record."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
 from urllib.parse import quote, urlsplit
@@ -11,12 +12,13 @@ from redis.exceptions import RedisError
 from workers import media
 from workers.dispatch import LOOKS_IN, follow_up
 from workers.duration import AudioSample, is_short
-from workers.errors import AssetError, HandedBackError, LeaseLostError, PermanentError, TransientError
+from workers.errors import AssetError, HandedBackError, LeaseLostError, PermanentError, ShortError, TransientError
 from workers.manifest import write_manifest
+from workers.partial import Readable, forget_partial, keep_partial, open_partial
 from workers.parts import Digest, read_parts
 from workers.records import Lease
 from workers.retry import GiveUp, Retry, is_last_chance, next_step
-from workers.source import Source, open_source
+from workers.source import open_source
 from workers.store import NewObject, Stored
 from workers.vault import Vault
 
@@ -72,7 +74,8 @@ def _attempt(vault: Vault, lease: Lease) -> None:
         facts["notes"] = "\n".join(found.notes)
     if found.seconds is not None:
         facts["seconds"] = found.seconds
-    _settle(vault, lease, "archived", reason="short" if found.short else "", facts=facts)
+    forget_partial(vault.store, lease)
+    _settle(vault, lease, "archived", facts=facts)
     log.info("asset_archived", key=lease.key, took=round(vault.monotonic() - started, 3), **facts)
 
 
@@ -84,16 +87,11 @@ class _Found:
     notes: list[str]
     """What a person should know who expected the file that the key names."""
     seconds: float | None = None
-    short: bool = False
 
 
 def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, _Found]:
-    settings = vault.settings
     hold = _Hold(vault, lease)
-    with (
-        vault.buffers.borrowed() as buffers,
-        open_source(vault.session, lease.url, settings, clock=vault.monotonic) as source,
-    ):
+    with vault.buffers.borrowed() as buffers, _source(vault, lease) as source:
         digest = Digest()
         parts = read_parts(_reading(source, hold), buffers, digest)
         first = next(parts, memoryview(b""))
@@ -106,11 +104,19 @@ def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, _Found]:
     return stored, found
 
 
+def _source(vault: Vault, lease: Lease) -> AbstractContextManager[Readable]:
+    """Open what the asset is read from."""
+    if lease.final:
+        return open_partial(vault.store, lease.partial)
+    return open_source(vault.session, lease.url, vault.settings, clock=vault.monotonic)
+
+
 def _measured(vault: Vault, lease: Lease, parts: Iterator[memoryview], found: _Found) -> Iterator[memoryview]:
     """Pass the parts on, and compare the audio's length with the announced one before the write is completed.
 
-    Audio that is cut off is retried, as the provider may not have finished it. On the last chance it is stored and
-    marked: a part of a song is worth more than nothing. Raises ``TransientError`` (``short``).
+    Audio that is cut off is retried, as the provider may not have finished it; what came is kept meanwhile. On the last
+    chance it is stored, as a part of a song is worth more than nothing, and so is what is too large to be kept
+    twice. The ledger marks it. Raises ``ShortError``.
     """
     announced = lease.announced_seconds
     if announced is None:
@@ -118,14 +124,12 @@ def _measured(vault: Vault, lease: Lease, parts: Iterator[memoryview], found: _F
         return
     sample = AudioSample()
     yield from sample.follow(parts)
+    only_part = sample.only_part
     found.seconds = sample.seconds(found.content_type)
-    found.short = is_short(found.seconds, announced)
-    if not found.short:
+    if lease.final or found.seconds is None or only_part is None or not is_short(found.seconds, announced):
         return
-    said = f"{found.seconds:.1f} s of {announced:.1f} s announced"
     if not is_last_chance("short", lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now()):
-        raise TransientError("short", said)
-    found.notes.append(f"short: {said}")
+        raise keep_partial(vault.store, vault.settings.layout, lease, only_part, found.seconds)
 
 
 class _Hold:
@@ -156,7 +160,7 @@ class _Hold:
         self._upload = ""
 
 
-def _reading(source: Source, hold: _Hold) -> Callable[[memoryview], int]:
+def _reading(source: Readable, hold: _Hold) -> Callable[[memoryview], int]:
     def read_into(buffer: memoryview) -> int:
         hold.alive()
         return source.read_into(buffer)
@@ -188,10 +192,15 @@ def _hand_back(vault: Vault, lease: Lease) -> None:
 def _record_failure(vault: Vault, lease: Lease, error: AssetError) -> None:
     streak = lease.streak + 1 if error.reason == lease.last_reason else 1
     step = _after(vault, lease, error, streak)
+    facts = {"partial": error.partial, "seconds": error.seconds} if isinstance(error, ShortError) else {}
     if isinstance(step, Retry):
-        vault.ledger.postpone(lease, error.reason, streak=streak, until=step.at)
+        vault.ledger.postpone(lease, error.reason, streak=streak, until=step.at, facts=facts)
         wait = round(step.at - vault.now(), 1)
         log.warning("asset_postponed", reason=error.reason, detail=error.detail, attempt=lease.attempts, wait=wait)
+    elif lease.partial and not lease.final:
+        vault.ledger.postpone(lease, error.reason, streak=0, until=vault.now(), final=True)
+        follow_up(vault, lease.id)
+        log.warning("asset_ends_with_its_part", reason=error.reason, detail=error.detail, seconds=lease.seconds)
     else:
         _settle(vault, lease, step.state, reason=error.reason)
         log.error(f"asset_{step.state}", reason=error.reason, detail=error.detail, attempt=lease.attempts)  # noqa: G004 - two fixed words

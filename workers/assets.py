@@ -1,8 +1,13 @@
 """One file that a callback names, and what it is called."""
 
-from dataclasses import dataclass
+import hashlib
+import re
+from dataclasses import dataclass, replace
 
 from config.layout import KeyLayout
+
+_MAX_SOURCE_NAME = 100
+_DIGEST_CHARACTERS, _LONGEST_STEM_WITH_DIGEST = 8, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +42,25 @@ class Asset:
     optional: bool = False
     """From a field that the provider has deprecated: its task is not incomplete without this file."""
     seconds: float | None = None
-    """How long the callback says that the audio is."""
+    """How long the callback says that the audio is; 0 if that is told later, None if it is never told."""
+    by_path: bool = False
+    """Named by its field's path (the general rule), under which a later callback can name another file."""
 
     @property
     def id(self) -> AssetId:
         """The identity under which it is deduplicated."""
         return AssetId(self.task_id, f"{self.track_id}/{self.stem}" if self.track_id else self.stem)
+
+    @property
+    def source_name(self) -> str:
+        """The file's own name in its URL, without the query; the whole path where that ends in a slash."""
+        path = re.split(r"[?#]", self.url, maxsplit=1)[0]
+        return (path.rpartition("/")[2] or path)[-_MAX_SOURCE_NAME:]
+
+    def told_apart_by(self, text: str) -> "Asset":
+        """Give the same asset with a digest of ``text`` behind its stem, so that it has a name of its own."""
+        digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+        return replace(self, stem=f"{self.stem[:_LONGEST_STEM_WITH_DIGEST]}-{digest}")
 
     def key(self, layout: KeyLayout) -> str:
         """Where it stands in the bucket."""

@@ -17,6 +17,8 @@ LEAST = 60.0
 _COMPACT = "%Y%m%dT%H%M%SZ"
 #: From 2001 to 2286 as unix seconds; longer numbers are milliseconds.
 _PLAUSIBLE_SECONDS = re.compile(r"[0-9]{10}")
+#: No moment is later than year 5138.
+_LATEST = 1e11
 _PLAUSIBLE_MILLISECONDS = re.compile(r"[0-9]{13}")
 
 
@@ -63,9 +65,11 @@ def _cloudfront_policy(query: Mapping[str, str]) -> Iterator[float]:
     text = query.get("policy", "").translate(str.maketrans("-_~", "+=/"))
     try:
         policy = json.loads(base64.b64decode(text, validate=True))
-        yield float(policy["Statement"][0]["Condition"]["DateLessThan"]["AWS:EpochTime"])
-    except (binascii.Error, ValueError, KeyError, TypeError, IndexError, RecursionError):
+        moment = float(policy["Statement"][0]["Condition"]["DateLessThan"]["AWS:EpochTime"])
+    except (binascii.Error, ValueError, KeyError, TypeError, IndexError, RecursionError, OverflowError):
         return
+    if 0 <= moment < _LATEST:
+        yield moment
 
 
 def _tencent(query: Mapping[str, str]) -> Iterator[float]:

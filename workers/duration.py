@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
-from mutagen.aac import AACInfo
 from mutagen.aiff import AIFFInfo
 from mutagen.flac import FLAC
 from mutagen.mp3 import BitrateMode, MPEGInfo
@@ -18,10 +17,12 @@ from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WaveStreamInfo
 
+from workers.mpeg_frames import has_one_bitrate
+
 #: Bytes of head and of tail that are looked at. They bound the memory, and the time that a hostile file can cost.
 SAMPLE_BYTES = 1024**2
 
-_VBR_MODES = {BitrateMode.VBR, BitrateMode.ABR}
+_VARIABLE_MODES = {BitrateMode.VBR, BitrateMode.ABR}
 _KILO = 1000
 
 #: Audio counts as short if it lacks more than both of these: seconds, and a share of the announced time.
@@ -31,7 +32,7 @@ TOLERATED_SECONDS, TOLERATED_SHARE = 2.0, 0.02
 def is_short(measured: float | None, announced: float) -> bool:
     """Tell whether audio of ``measured`` seconds is cut off, if ``announced`` seconds were announced.
 
-    Audio that cannot be measured does not count as short.
+    Audio that cannot be measured does not count as short. ``workers/lua/record.lua`` has the same rule.
     """
     missing = 0.0 if measured is None else announced - measured
     return missing > TOLERATED_SECONDS and missing > TOLERATED_SHARE * announced
@@ -44,6 +45,7 @@ class AudioSample:
         self._head = b""
         self._latest: list[memoryview] = []
         self._size = 0
+        self._parts = 0
 
     def follow(self, parts: Iterator[memoryview]) -> Iterator[memoryview]:
         """Pass the parts on. Of two buffers that take turns, the last two parts stay valid until the end."""
@@ -52,7 +54,13 @@ class AudioSample:
                 self._head = bytes(part[:SAMPLE_BYTES])
             self._latest = [*self._latest[-1:], part]
             self._size += len(part)
+            self._parts += 1
             yield part
+
+    @property
+    def only_part(self) -> memoryview | None:
+        """The whole file, if it is one part; before it is measured."""
+        return self._latest[0] if self._parts == 1 else None
 
     def seconds(self, mime: str) -> float | None:
         """Measure audio of this MIME type after its last part has passed; None if no length can be read."""
@@ -73,6 +81,7 @@ class AudioSample:
         return tail
 
 
+# Only what is exact is told: a guess that is too short would have a whole file fetched again and again.
 # ID3 tags are skipped, not read: they can hold compressed data that expands to any size.
 
 
@@ -80,18 +89,56 @@ def _mp3(file: BinaryIO) -> float:
     """Measure an MP3 by the bytes that came, whatever its header promises.
 
     A cut-off MP3 keeps the header that was written for the whole file. The bytes tell more where the average
-    bitrate is known; a variable bitrate in whole kilobits is only that of the first frame.
+    bitrate is known: from a header's byte count, or because all frames that can be seen have the same one.
     """
     info = MPEGInfo(file)
-    if info.bitrate_mode in _VBR_MODES and info.bitrate % _KILO == 0:
+    offset = int(info.frame_offset)
+    if info.bitrate_mode in _VARIABLE_MODES and info.bitrate % _KILO == 0:
+        # That is the first frame's bitrate, so only the header tells.
         return float(info.length)
-    size = file.seek(0, io.SEEK_END)
-    return 8 * (size - int(info.frame_offset)) / float(info.bitrate)
+    if info.bitrate_mode is BitrateMode.UNKNOWN and not has_one_bitrate(file, offset, SAMPLE_BYTES):
+        return 0.0
+    return 8 * (file.seek(0, io.SEEK_END) - offset) / float(info.bitrate)
+
+
+#: WAVE_FORMAT_PCM, _IEEE_FLOAT and _EXTENSIBLE have as many bytes for every second.
+_EVEN_WAVE_FORMATS = {1, 3, 0xFFFE}
 
 
 def _wav(file: BinaryIO) -> float:
     info = WaveStreamInfo(file)
+    return _by_bytes(file, info) if info.audio_format in _EVEN_WAVE_FORMATS else 0.0
+
+
+def _aiff(file: BinaryIO) -> float:
+    return _by_bytes(file, AIFFInfo(file))
+
+
+def _by_bytes(file: BinaryIO, info: Any) -> float:  # noqa: ANN401 - mutagen's classes share no type that has a length
+    """Give what the header says, or less if fewer bytes came."""
     return min(float(info.length), 8 * file.seek(0, io.SEEK_END) / float(info.bitrate))
+
+
+_SMALLEST_BOX = 8
+
+
+def _mp4(file: BinaryIO) -> float:
+    """Measure an MP4 by its index, less what is missing of the media data that the index is for.
+
+    A fragmented file has an index for its first fragment only, and no length.
+    """
+    size, at, share = file.seek(0, io.SEEK_END), 0, 1.0
+    while at + _SMALLEST_BOX <= size:
+        file.seek(at)
+        length, kind = int.from_bytes(file.read(4)), file.read(4)
+        length = int.from_bytes(file.read(8)) if length == 1 else length or size - at
+        if kind == b"moof" or length < _SMALLEST_BOX:
+            return 0.0
+        if kind == b"mdat":
+            share = min(1.0, (size - at) / length)
+        at += length
+    file.seek(0)
+    return _length(MP4(file)) * share
 
 
 def _length(found: Any) -> float:  # noqa: ANN401 - mutagen's classes share no type that has a length
@@ -100,13 +147,12 @@ def _length(found: Any) -> float:  # noqa: ANN401 - mutagen's classes share no t
 
 _MEASURES: dict[str, tuple[Callable[[BinaryIO], float], ...]] = {
     "audio/mpeg": (_mp3,),
-    "audio/mp4": (lambda file: _length(MP4(file)),),
-    "video/mp4": (lambda file: _length(MP4(file)),),
+    "audio/mp4": (_mp4,),
+    "video/mp4": (_mp4,),
     "audio/x-wav": (_wav,),
     "audio/x-flac": (lambda file: _length(FLAC(file)),),
     "audio/ogg": (lambda file: _length(OggVorbis(file)), lambda file: _length(OggOpus(file))),
-    "audio/aac": (lambda file: float(AACInfo(file).length),),
-    "audio/x-aiff": (lambda file: float(AIFFInfo(file).length),),
+    "audio/x-aiff": (_aiff,),
 }
 
 

@@ -38,5 +38,14 @@ class TransientError(AssetError):
         self.retry_after = retry_after
 
 
+class ShortError(TransientError):
+    """The audio is shorter than announced. What came of it, ``seconds`` long, is kept under ``partial``."""
+
+    def __init__(self, detail: str, *, partial: str, seconds: float) -> None:
+        super().__init__("short", detail)
+        self.partial = partial
+        self.seconds = seconds
+
+
 class PermanentError(AssetError):
     """It will not work later either; a person has to look."""

@@ -1,7 +1,7 @@
 """Which extensions stored files may have, and which content fits each of them.
 
 An extension comes from a callback's URL or field, the content from the file's first bytes. The two can
-differ; both are told then (``workers.media``). No file has the extension ``json``: it is the manifest's.
+differ; both are told then (``workers.media``).
 """
 
 _MP4 = ("video/mp4", "audio/mp4", "video/x-m4v", "video/quicktime", "video/3gpp")
@@ -44,7 +44,14 @@ IMAGE: dict[str, tuple[str, ...]] = {
     "tiff": ("image/tiff",),
 }
 #: Text, which the sniffer does not know, and the MIME type that it is stored with.
-TEXT: dict[str, str] = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt", "lrc": "text/plain"}
+TEXT: dict[str, str] = {
+    "txt": "text/plain",
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+    "lrc": "text/plain",
+    "json": "application/json",
+    "svg": "image/svg+xml",
+}
 OTHER: dict[str, tuple[str, ...]] = {
     "mid": ("audio/midi",),
     "midi": ("audio/midi",),

@@ -3,11 +3,13 @@
 import hashlib
 
 import structlog
+from redis.exceptions import RedisError
 
 from workers.callbacks import Callback, parse_body, parse_callback
 from workers.deadline import deadline_of
-from workers.errors import UnreadableCallbackError, UnrecognizedCallbackError
+from workers.errors import TransientError, UnreadableCallbackError, UnrecognizedCallbackError
 from workers.manifest import restore_task, write_manifest
+from workers.received import Received
 from workers.vault import Vault
 
 log = structlog.get_logger()
@@ -15,35 +17,42 @@ log = structlog.get_logger()
 
 #: A callback that could not be recorded waits as long as it has waited already, between these bounds in seconds.
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 20.0
-#: So often may a callback be begun and not heard of again. Its worker died of it, or was killed, or lost Redis.
+#: So often may a callback be begun and not heard of again, or fail for a reason that no outage explains.
 MOST_TRIES = 10
 
 
 def ingest_next(vault: Vault) -> bool:
     """Take in the callback that is due for the longest time; tell whether there was one.
 
-    One that cannot be recorded now (bucket away, say) is given back for later. One over which several
-    processes have died, one after the other, is set aside. Raises redis-py's errors when Redis cannot
+    One that cannot be recorded now (bucket away, say) is given back for later. One over which several processes have
+    died, or which has failed again and again by itself, is kept for people. Raises redis-py's errors when Redis cannot
     be reached; then its lease runs out and it is taken again.
     """
     callback = vault.received.take(now=vault.now())
     if callback is None:
         return False
     if callback.tries > MOST_TRIES:
-        keep_for_people(vault, callback.body, "it keeps crashing its worker")
+        keep_for_people(vault, callback.body, "it keeps crashing its worker, or failing in it; the log says how")
         vault.received.done(callback)
         return True
     try:
         with vault.received.held(callback, vault.now):
             ingest(vault, callback.body, callback.received_at)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the callback must not be lost
-        waited = vault.now() - callback.received_at
-        wait = min(max(waited, SHORTEST_WAIT), LONGEST_WAIT)
-        log.warning("callback_postponed", error=type(error).__name__, detail=str(error), wait=round(wait, 1))
-        vault.received.postpone(callback, until=vault.now() + wait)
+    except (TransientError, RedisError) as error:
+        # Something is away; that says nothing about the callback.
+        _postpone(vault, callback, error, counted=False)
+    except Exception as error:
+        log.exception("callback_failed", tries=callback.tries)
+        _postpone(vault, callback, error, counted=True)
     else:
         vault.received.done(callback)
     return True
+
+
+def _postpone(vault: Vault, callback: Received, error: Exception, *, counted: bool) -> None:
+    wait = min(max(vault.now() - callback.received_at, SHORTEST_WAIT), LONGEST_WAIT)
+    log.warning("callback_postponed", error=type(error).__name__, detail=str(error), wait=round(wait, 1))
+    vault.received.postpone(callback, until=vault.now() + wait, counted=counted)
 
 
 def ingest(vault: Vault, body: str, received_at: float) -> None:
@@ -68,7 +77,7 @@ def _record(vault: Vault, callback: Callback, body: str, received_at: float) -> 
         (asset, asset.key(settings.layout), deadline_of(asset, received_at=received_at, settings=settings))
         for asset in callback.assets
     ]
-    recorded = ledger.record(callback, body, named, received_at=received_at, now=vault.now())
+    recorded = ledger.record(callback, body, named, received_at=received_at, now=vault.now(), layout=settings.layout)
     log.info(
         "callback_recorded",
         family=callback.family,

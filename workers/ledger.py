@@ -16,6 +16,7 @@ from typing import Any
 from redis import Redis
 from redis.commands.core import Script
 
+from config.layout import KeyLayout
 from workers.assets import Asset, AssetId
 from workers.callbacks import Callback
 from workers.errors import LeaseLostError
@@ -42,7 +43,10 @@ MAX_CALLBACKS, MAX_TASK_ASSETS = 50, 2000
 #: The same where whole workers died and took others with them, so that it need not be this one's fault.
 MOST_LAPSES = 20
 
+DEFAULT_LAYOUT = KeyLayout()
 _ASSET_PREFIX = PREFIX + "asset:"
+#: Seconds in which a partial file is stored when nothing better can come any more. The bucket may be away for hours.
+FINAL_SECONDS = 86400.0
 #: Longer than a manifest takes to write as a rule. Where it takes longer, two may write; the version shows it to both.
 _MANIFEST_LOCK = 10
 
@@ -62,6 +66,8 @@ class Ledger:
     def _run(self, name: str, keys: list[str], *args: object) -> Any:  # noqa: ANN401 - each script has its own reply
         if name not in self._scripts:
             text = (files("workers") / "lua" / f"{name}.lua").read_text()
+            if "mark_short(" in text:
+                text = (files("workers") / "lua" / "mark_short.lua").read_text() + text
             self._scripts[name] = self.redis.register_script(text)
         return self._scripts[name](keys=keys, args=[str(arg) for arg in args])
 
@@ -69,11 +75,16 @@ class Ledger:
         """Tell whether there is a record of the task."""
         return bool(self.redis.exists(_task_key(task_id)))
 
-    def has_callback(self, task_id: str, digest: str) -> bool:
-        """Tell whether the task's record holds the callback whose body has this SHA-256, in hex."""
-        return bool(self.redis.hexists(_task_keys(task_id)[1], digest))
+    def has_recorded(self, callback: Callback, body: bytes) -> bool:
+        """Tell whether the task's record holds the callback with this body, and every asset that it names."""
+        _, callbacks_key, names_key = _task_keys(callback.task_id)
+        pipe = self.redis.pipeline()
+        pipe.hexists(callbacks_key, hashlib.sha256(body).hexdigest())
+        for asset in callback.assets:
+            pipe.sismember(names_key, asset.id.name)
+        return all(pipe.execute())
 
-    def record(
+    def record(  # noqa: PLR0913 - a callback, and all that decides what becomes of its files
         self,
         callback: Callback,
         body: str,
@@ -81,6 +92,7 @@ class Ledger:
         *,
         received_at: float,
         now: float,
+        layout: KeyLayout = DEFAULT_LAYOUT,
     ) -> Recorded:
         """Record a callback and its assets, each given as (asset, its key, its deadline).
 
@@ -89,10 +101,11 @@ class Ledger:
         ``MAX_TASK_ASSETS`` assets; the reply tells what was too many.
         """
         named = list(assets)
+        others = [_other_name(asset, layout) for asset, _, _ in named]
         keys = [*_task_keys(callback.task_id), ALARMS, COUNTERS, *READY.values()]
         per_asset = [
             value
-            for asset, key, deadline in named
+            for (asset, key, deadline), other in zip(named, others, strict=True)
             for value in (
                 asset.id.name,
                 asset.url,
@@ -100,6 +113,7 @@ class Ledger:
                 deadline,
                 "" if asset.seconds is None else asset.seconds,
                 "1" if asset.optional else "",
+                *other,
             )
         ]
         reply = self._run(
@@ -116,6 +130,8 @@ class Ledger:
             json.dumps({"received_at": received_at, "body": body}),
             MAX_CALLBACKS,
             MAX_TASK_ASSETS,
+            _ASSET_PREFIX,
+            "\n".join(callback.notes),
             *_counted(_task_fields(callback)),
             *per_asset,
         )
@@ -146,6 +162,9 @@ class Ledger:
             last_reason=record.get("error", ""),
             streak=int(record.get("streak", 0)),
             announced_seconds=float(record["announced_seconds"]) if "announced_seconds" in record else None,
+            partial=record.get("partial", ""),
+            seconds=float(record.get("seconds", 0)),
+            final="final" in record,
             calls=looked_in[reply[2] - 1] if reply[2] else "",
         )
 
@@ -155,10 +174,24 @@ class Ledger:
         if not self._run("heartbeat", keys, lease.id, lease.owner, now + self.lease_seconds, upload):
             raise LeaseLostError(str(lease.id))
 
-    def postpone(self, lease: Lease, reason: str, *, streak: int, until: float) -> None:
-        """Give the asset back until a later attempt. Raises ``LeaseLostError``."""
+    def postpone(  # noqa: PLR0913 - what happened to which asset, in full
+        self,
+        lease: Lease,
+        reason: str,
+        *,
+        streak: int,
+        until: float,
+        final: bool = False,
+        facts: Mapping[str, object] = {},
+    ) -> None:
+        """Give the asset back until a later attempt; with ``final``, one that stores its partial file.
+
+        Raises ``LeaseLostError``.
+        """
         keys = [_asset_key(lease.id), ALARMS, TAKEN]
-        if not self._run("postpone", keys, lease.id, lease.owner, reason, streak, until):
+        deadline = until + FINAL_SECONDS if final else ""
+        pairs = [value for item in facts.items() for value in item]
+        if not self._run("postpone", keys, lease.id, lease.owner, reason, streak, until, deadline, *pairs):
             raise LeaseLostError(str(lease.id))
 
     def crashed(self, owner: str, *, now: float) -> str:
@@ -193,7 +226,7 @@ class Ledger:
         or ``poison`` where the caller should settle it; ``settled`` where it is.
         """
         keys = [_asset_key(asset), ALARMS, TAKEN, *READY.values()]
-        return str(self._run("ready", keys, now, asset, self._urgent_window, MOST_CRASHES, MOST_LAPSES))
+        return str(self._run("ready", keys, now, asset, self._urgent_window, MOST_CRASHES, MOST_LAPSES, FINAL_SECONDS))
 
     def revive(self, asset: AssetId, *, now: float, deadline: float) -> bool:
         """Have an asset tried again that was given up; False where it was not."""
@@ -289,14 +322,25 @@ class Ledger:
 def _task_fields(callback: Callback) -> dict[str, object]:
     """Give what a task's record takes from its latest callback; a field that says nothing is left out."""
     fields = {
-        "code": "" if callback.code is None else callback.code,
+        # Versions before 0.2 need a number; 0 stands for none.
+        "code": callback.code or 0,
         "meaning": callback.meaning,
         "message": callback.message,
         "fail_code": callback.fail_code,
         "failed_tracks": json.dumps(callback.failed_tracks) if callback.failed_tracks else "",
-        "notes": "\n".join(callback.notes),
     }
     return {name: value for name, value in fields.items() if value != ""}
+
+
+def _other_name(asset: Asset, layout: KeyLayout) -> tuple[str, str, str]:
+    """Give what tells files apart that callbacks name by one path: the file's own name, and another name and key.
+
+    Nothing of that for an asset that a family names: there a new URL is a fresh one of the same file.
+    """
+    if not asset.by_path:
+        return "", "", ""
+    other = asset.told_apart_by(asset.source_name)
+    return asset.source_name, other.id.name, other.key(layout)
 
 
 def _counted(mapping: Mapping[str, object]) -> Iterator[object]:

@@ -21,7 +21,7 @@ _READABLE = {1, 2}
 _TIMES = ("recorded_at", "started_at", "settled_at")
 _COUNTS = ("size", "attempts")
 _SECONDS = ("seconds", "announced_seconds")
-_TEXTS = ("key", "state", "sha256", "content_type", "error")
+_TEXTS = ("key", "state", "sha256", "content_type", "error", "source_name")
 _DEPRECATED = "not archived, from a field that the provider has deprecated: "
 
 
@@ -124,7 +124,7 @@ def document(snapshot: TaskSnapshot) -> dict[str, Any]:
         "family": task["family"],
         "stage": task["stage"],
         "status": status(snapshot),
-        "code": int(task["code"]) if "code" in task else None,
+        "code": int(task["code"]) or None,
         "meaning": task["meaning"],
         "message": task.get("message", ""),
         "fail_code": task.get("fail_code", ""),
@@ -140,7 +140,7 @@ def _asset(record: dict[str, str]) -> dict[str, Any]:
     return {
         **{name: record.get(name) for name in _TEXTS},
         **{name: int(record[name]) if name in record else None for name in _COUNTS},
-        **{name: float(record[name]) if name in record else None for name in _SECONDS},
+        **{name: float(record.get(name, 0)) or None for name in _SECONDS},
         **{name: _iso(record[name]) if name in record else None for name in _TIMES},
         "optional": bool(record.get("optional")),
         "notes": record.get("notes", "").splitlines(),
@@ -152,7 +152,7 @@ def snapshot_of(manifest: dict[str, Any]) -> TaskSnapshot:
     settled = {name: asset for name, asset in manifest["assets"].items() if asset["settled_at"]}
     task = {name: str(manifest[name]) for name in ("family", "stage", "meaning", "version")}
     texts = {
-        "code": "" if manifest["code"] is None else str(manifest["code"]),
+        "code": str(manifest["code"] or 0),
         "message": manifest.get("message", ""),
         "fail_code": manifest.get("fail_code", ""),
         "failed_tracks": json.dumps(manifest["failed_tracks"]) if manifest.get("failed_tracks") else "",

@@ -25,8 +25,9 @@ _PROGRAMS = frozenset(
 )  # fmt: skip
 _TEXT = re.compile(rb"[\t\n\x0c\r\x1b\x20-\x7e\x80-\xff]*")
 _MARKUP = (b"<", b"{", b"[", b"\xef\xbb\xbf")
-#: What a page or an error document begins with, and a text such as subtitles does not.
-_PAGE = (b"<", b"{")
+#: What a page or an error document begins with, and such a text does not.
+_NOT_IN_TEXT = {"json": (b"<",), "svg": (b"{", b"[")}
+_NOT_IN_OTHER_TEXT = (b"<", b"{")
 
 
 def content_type(head: bytes, ext: str) -> str:
@@ -43,7 +44,7 @@ def content_type(head: bytes, ext: str) -> str:
     kind = filetype.guess(head)
     mime = str(kind.mime) if kind else UNKNOWN
     if kind is None and _is_text(head):
-        if ext in TEXT and not head.lstrip(b"\xef\xbb\xbf\t\n\r ").startswith(_PAGE):
+        if ext in TEXT and _may_be(ext, head.lstrip(b"\xef\xbb\xbf\t\n\r ")):
             return TEXT[ext]
         raise TransientError("not_media", f"expected a file .{ext}, got a page of text")
     plain = mime == UNKNOWN or mime.startswith(_MEDIA_TYPES)
@@ -58,6 +59,10 @@ def contradiction(mime: str, ext: str) -> str:
     if mime == UNKNOWN or expected is None or mime in expected:
         return ""
     return f"the key ends in .{ext}, the content is {mime}"
+
+
+def _may_be(ext: str, text: bytes) -> bool:
+    return not text.startswith(_NOT_IN_TEXT.get(ext, _NOT_IN_OTHER_TEXT)) and (ext != "svg" or b"<svg" in text)
 
 
 def _is_text(head: bytes) -> bool:

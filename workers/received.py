@@ -92,10 +92,11 @@ class ReceivedCallbacks:
         pipe.zrem(DUE, callback.id)
         pipe.execute()
 
-    def postpone(self, callback: Received, *, until: float) -> None:
-        """Give a callback back that could not be recorded now."""
+    def postpone(self, callback: Received, *, until: float, counted: bool = False) -> None:
+        """Give a callback back that could not be recorded now; ``counted`` lets the try count against it."""
         pipe = self._redis.pipeline(transaction=True)
-        pipe.hdel(TRIES, callback.id)
+        if not counted:
+            pipe.hdel(TRIES, callback.id)
         pipe.zadd(DUE, {callback.id: until}, xx=True)
         pipe.execute()
 

@@ -35,7 +35,13 @@ class Lease:
     streak: int
     """How many attempts in a row failed for ``last_reason``."""
     announced_seconds: float | None = None
-    """How long the callback says that the audio is."""
+    """How long the callback says that the audio is; 0 for audio of which that is told later."""
+    partial: str = ""
+    """The key of a partial file, which an earlier attempt stored because the source had no more."""
+    seconds: float = 0.0
+    """How long the partial file is."""
+    final: bool = False
+    """Whether the partial file is to be stored now, as nothing better can come any more."""
     calls: str = ""
     """A queue in which something is left and nobody is called to it; empty as a rule."""
 

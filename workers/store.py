@@ -28,10 +28,11 @@ from botocore.handlers import add_expect_header
 from botocore.loaders import Loader, create_loader
 
 from workers.direct import DirectWrites, PreconditionFailedError
-from workers.errors import TransientError
+from workers.errors import PermanentError, TransientError
 from workers.parts import Body, Digest, Uploader
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
 _CRC_BYTES = 4
@@ -282,7 +283,21 @@ class Store:
         body = json.dumps(document, indent=1).encode()
         self.write_text(key, body, "application/json")
 
-    def write_text(self, key: str, body: bytes, content_type: str, **metadata: str) -> None:
+    @contextlib.contextmanager
+    def reading(self, key: str) -> Iterator["StreamingBody"]:
+        """Open an object for reading. Raises ``PermanentError`` (``part_gone``) where there is none."""
+        with reporting():
+            try:
+                body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            except ClientError as error:
+                # A bucket that is away is 404 too.
+                if error.response.get("Error", {}).get("Code") == "NoSuchKey":
+                    raise PermanentError("part_gone", "the part that was kept is not in the bucket any more") from None
+                raise
+            with contextlib.closing(body):
+                yield body
+
+    def write_text(self, key: str, body: bytes | memoryview, content_type: str, **metadata: str) -> None:
         """Write a small object whole, in place of the one that may stand there; metadata is ASCII."""
         with reporting():
             self._write(

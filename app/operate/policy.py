@@ -27,7 +27,11 @@ def least_policy(settings: Settings) -> dict[str, Any]:
                 "Sid": "ForgetWhatWasDrainedOrReplayed",
                 "Effect": "Allow",
                 "Action": "s3:DeleteObject",
-                "Resource": [f"{bucket}/{layout.inbox_key('*')}", f"{bucket}/{layout.unrecognized_key('*')}"],
+                "Resource": [
+                    f"{bucket}/{layout.inbox_key('*')}",
+                    f"{bucket}/{layout.unrecognized_key('*')}",
+                    f"{bucket}/{layout.partial_key(layout.prefix + '*')}",
+                ],
             },
             {
                 # Without it S3 answers 403 instead of 404 to the question for an object that is not there.

@@ -1,18 +1,18 @@
 """``stemvault replay``: take in callbacks that were kept, as if the provider had sent them now."""
 
-import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from app.callback_queue import PublishError, open_queue
 from config.settings import Settings
-from workers.callbacks import parse_body, parse_callback, task_id_of
+from workers.callbacks import Callback, parse_body, parse_callback, task_id_of
 from workers.errors import TransientError, UnreadableCallbackError, UnrecognizedCallbackError
 from workers.vault import open_ledger, open_store
 
@@ -29,8 +29,10 @@ class Enqueued:
 
     name: str
     key: str
+    body: bytes
+    callback: Callback | None
+    """What this version reads in it; None if it recognises nothing."""
     task_id: str
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,7 @@ def replay(console: Console, settings: Settings, names: Iterable[str]) -> bool:
             console.print(f"{each.name}: enqueued, task {each.task_id}")
         else:
             console.print(f"[red]{each.name}: not taken: {each.why}")
-    _tell_deleted(console, replayed, found)
-    return all(isinstance(each, Enqueued) for each in found)
+    return _tell_deleted(console, replayed, found) and all(isinstance(each, Enqueued) for each in found)
 
 
 def replay_unrecognized(console: Console, settings: Settings) -> bool:
@@ -69,17 +70,20 @@ def replay_unrecognized(console: Console, settings: Settings) -> bool:
             console.print(f"[red]{each.name}: not taken: {each.why}" if each.failed else f"{each.name}: {each.why}")
     taken = sum(isinstance(each, Enqueued) for each in found)
     console.print(f"{taken} of {len(found)} callbacks enqueued")
-    _tell_deleted(console, replayed, found)
-    return not any(isinstance(each, NotTaken) and each.failed for each in found)
+    deleted = _tell_deleted(console, replayed, found)
+    return deleted and not any(isinstance(each, NotTaken) and each.failed for each in found)
 
 
-def _tell_deleted(console: Console, replayed: "_Replay", found: Iterable[Enqueued | NotTaken]) -> None:
-    from_bucket = [each for each in found if isinstance(each, Enqueued) and each.key]
+def _tell_deleted(console: Console, replayed: "_Replay", found: Iterable[Enqueued | NotTaken]) -> bool:
+    """Delete from the bucket what is recorded, and tell whether that was all of it."""
+    # What this version does not recognise is left for newer workers, and for people.
+    from_bucket = [each for each in found if isinstance(each, Enqueued) and each.key and each.callback]
+    left = replayed.forget_recorded(from_bucket)
     if from_bucket:
-        left = replayed.forget_recorded(from_bucket)
         console.print(f"{len(from_bucket) - len(left)} recorded by a worker and deleted from _unrecognized/")
-        for each, why in left.items():
-            console.print(f"[yellow]{each.name}: left there: {why}")
+    for name, why in left.items():
+        console.print(f"[yellow]{name}: left there: {why}")
+    return not left
 
 
 class _Replay:
@@ -90,6 +94,7 @@ class _Replay:
         self._ledger = open_ledger(settings)
         self._store = open_store(settings)
         self._folder = settings.layout.unrecognized_key("")
+        self._own_hosts = settings.own_hosts
 
     def kept(self) -> Iterator[list[str]]:
         """List what lies under ``_unrecognized/``, page by page, without the objects that ``doctor`` tries."""
@@ -106,10 +111,9 @@ class _Replay:
             if body is None:
                 return NotTaken(name, "there is no such file")
             payload = parse_body(body)
-            enqueued = Enqueued(name, key, task_id_of(payload), hashlib.sha256(body).hexdigest())
-            if not insist:
-                parse_callback(payload)
-            if not self._ledger.has_callback(enqueued.task_id, enqueued.digest):
+            callback = self._read(payload, insist=insist)
+            enqueued = Enqueued(name, key, body, callback, task_id_of(payload))
+            if not self._is_recorded(enqueued):
                 self._queue.publish(body.decode(), time.time())
         except UnreadableCallbackError as error:
             return NotTaken(name, str(error))
@@ -121,31 +125,46 @@ class _Replay:
             return NotTaken(name, f"the bucket did not answer ({error.detail}); try again when it does")
         return enqueued
 
-    def forget_recorded(self, enqueued: Iterable[Enqueued]) -> dict[Enqueued, str]:
-        """Delete each object when a worker has recorded its callback; give those that are left, with the reason.
+    def forget_recorded(self, enqueued: Iterable[Enqueued]) -> dict[str, str]:
+        """Delete each object when a worker has recorded its callback; give the names of those that are left, with why.
 
         Not earlier: a worker that cannot record a callback keeps it under the very same name.
         """
-        left = dict.fromkeys(enqueued, "no worker has recorded it yet; replay it again later")
+        waiting = list(enqueued)
+        left = {}
         give_up_at = time.monotonic() + _PATIENCE
-        waiting = list(left)
         while waiting and time.monotonic() < give_up_at:
-            recorded = [each for each in waiting if self._ledger.has_callback(each.task_id, each.digest)]
+            recorded = [each for each in waiting if self._is_recorded(each)]
             for each in recorded:
-                give_up_at = time.monotonic() + _PATIENCE
                 waiting.remove(each)
                 try:
                     self._store.delete(each.key)
-                    del left[each]
                 except TransientError as error:
-                    left[each] = f"{error.detail}; 'stemvault doctor --policy' prints the rights that are needed"
-            time.sleep(0 if recorded else _LOOK_EVERY)
-        return left
+                    left[each.name] = f"{error.detail}; 'stemvault doctor --policy' prints the rights that are needed"
+            if recorded:
+                give_up_at = time.monotonic() + _PATIENCE
+            else:
+                time.sleep(_LOOK_EVERY)
+        why = "not recorded: no worker runs, or it was kept again ('stemvault status' says why)"
+        return left | {each.name: why for each in waiting}
+
+    def _read(self, payload: dict[str, Any], *, insist: bool) -> Callback | None:
+        """Read the callback as a worker would. Raises ``UnrecognizedCallbackError`` unless somebody insists."""
+        try:
+            return parse_callback(payload, own_hosts=self._own_hosts)
+        except UnrecognizedCallbackError:
+            if insist:
+                return None
+            raise
+
+    def _is_recorded(self, enqueued: Enqueued) -> bool:
+        return enqueued.callback is not None and self._ledger.has_recorded(enqueued.callback, enqueued.body)
 
     def _key_of(self, name: str) -> str:
         """Give the object that the name stands for, with or without the prefix; empty for a file."""
-        if name.startswith(("_unrecognized/", self._folder)):
-            return self._folder + name.rpartition("/")[2]
+        for folder in ("_unrecognized/", self._folder):
+            if name.startswith(folder):
+                return self._folder + name.removeprefix(folder)
         return ""
 
 

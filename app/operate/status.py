@@ -54,6 +54,8 @@ def _show_kept(console: Console, settings: Settings) -> None:
         for key in keys:
             kept.add_row(key, store.metadata(key).get("why", ""))
         console.print(kept)
+        if len(keys) == _MOST_SHOWN:
+            console.print(f"The first {_MOST_SHOWN} are shown; there may be more.")
 
 
 def show_task(console: Console, settings: Settings, task_id: str) -> bool:

@@ -16,6 +16,7 @@ from app.operate.processes import free_port
 from tests.conftest import PAYLOADS, eventually
 from tests.integration.conftest import Service
 from tests.origin import Answer, Origin, film, picture
+from workers.ledger import MAX_TASK_ASSETS, Ledger
 
 STEMVAULT = str(Path(sys.executable).parent / "stemvault")
 
@@ -168,6 +169,10 @@ def test_all_that_an_older_version_kept_is_taken_in_again_with_one_command(servi
         for task, url in tasks.items()
     ]
     odd = keep(b'{"code": 200, "data": {"task_id": "still-odd", "hologram": 2}}')
+    # A task that may have no more files: what reminds of those that are not stored is not deleted.
+    ledger = Ledger(service.stack.redis())
+    ledger.redis.sadd("stemvault:task:full:assets", *(f"f{number}" for number in range(MAX_TASK_ASSETS)))
+    full = keep(b'{"code": 200, "data": {"taskId": "full", "info": {"resultUrl": "http://files.example/x.png"}}}')
     unreadable = keep(b"[]")
     done = run("replay", "--unrecognized", **pointing_at(service))
     assert done.returncode == 1, done.stdout
@@ -179,8 +184,10 @@ def test_all_that_an_older_version_kept_is_taken_in_again_with_one_command(servi
         assert service.objects(f"{task}/")[f"{task}/{task}_result_1.png"] == picture(f"kept {number}")
     left = service.objects("_unrecognized/")
     assert not set(older) & set(left)
-    assert {odd, unreadable} <= set(left)
-    s3.delete_object(Bucket=BUCKET, Key=unreadable)
+    assert {odd, unreadable, full} <= set(left)
+    assert f"{full}: left there: not recorded" in done.stdout
+    for key in (unreadable, full):
+        s3.delete_object(Bucket=BUCKET, Key=key)
     again = run("replay", "--unrecognized", **pointing_at(service))
     assert again.returncode == 0, again.stdout
     assert {origin.count(f"/kept/{number}.png") for number in range(30)} == {1}

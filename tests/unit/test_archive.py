@@ -12,11 +12,12 @@ from structlog.testing import capture_logs
 
 from tests.conftest import Payload
 from tests.origin import Answer, Origin, film, song
-from tests.unit.conftest import LEASE, Clock, Sent
+from tests.unit.conftest import LEASE, START, Clock, Sent
 from tests.unit.story import GOOD, KEY, PART, PATH, VIDEO, run, state, stored
 from workers.archive import archive_next
 from workers.assets import AssetId
 from workers.ingest import ingest
+from workers.ledger import FINAL_SECONDS
 from workers.retry import ATTEMPTS
 from workers.sweep import sweep
 from workers.vault import Vault
@@ -478,24 +479,40 @@ def test_audio_as_long_as_announced_is_stored_with_both_durations(
     assert found["notes"] == []
 
 
-@pytest.mark.parametrize("size", [1, 5 * PART])
+def partials(vault: Vault) -> list[str]:
+    return vault.store.list("_partial/", limit=10)
+
+
 def test_short_audio_is_not_mistaken_for_the_song_and_the_whole_one_is_stored_later(
-    vault: Vault, clock: Clock, sent: Sent, origin: Origin, size: int
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin
 ) -> None:
-    repeats = max(98, size // 16300)
-    cut, whole = song("x", repeats * 9 // 10), song("x", repeats)
-    origin.serve("/song.mp3", cut, cut, whole)
-    ingest(vault, announce(origin, repeats * 2.0375), clock())
+    shorter = song("whole", 80)
+    origin.serve("/song.mp3", CUT, shorter, WHOLE)
+    ingest(vault, announce(origin), clock())
     for _ in range(2):
         run(vault, sent)
         assert state(vault, TRACK) == ("pending", "short")
         assert stored(vault, TRACK_KEY) is None
-        assert "Uploads" not in vault.store.client.list_multipart_uploads(Bucket="vault")
+        assert stored(vault, f"_partial/{TRACK_KEY}") == CUT
+        assert vault.ledger.asset(TRACK)["seconds"] == "183.375"
         clock.advance(120)
         sweep(vault)
     run(vault, sent)
-    assert stored(vault, TRACK_KEY) == whole
-    assert vault.ledger.counters()["assets|archived|"] == 1
+    assert stored(vault, TRACK_KEY) == WHOLE
+    assert partials(vault) == []
+    assert track_in_manifest(vault)["notes"] == []
+    assert "short_audio||" not in vault.ledger.counters()
+
+
+def test_short_audio_of_several_parts_is_stored_at_once_and_marked(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin
+) -> None:
+    cut = song("x", 2 * PART // 16300)
+    origin.serve("/song.mp3", cut)
+    ingest(vault, announce(origin, 2000), clock())
+    run(vault, sent)
+    assert stored(vault, TRACK_KEY) == cut
+    assert track_in_manifest(vault)["notes"] == ["short: 1310.1 s of 2000.0 s announced"]
 
 
 def test_audio_that_stays_short_is_stored_at_last_and_marked_and_counted(
@@ -508,11 +525,18 @@ def test_audio_that_stays_short_is_stored_at_last_and_marked_and_counted(
         clock.advance(5000)
         sweep(vault)
     assert origin.count("/song.mp3") == ATTEMPTS["short"]
+    assert_ended_with_the_part(vault)
+    assert partials(vault) == []
+
+
+def assert_ended_with_the_part(vault: Vault) -> None:
     assert stored(vault, TRACK_KEY) == CUT
     found = track_in_manifest(vault)
     assert (found["state"], found["error"]) == ("archived", None)
+    assert (found["seconds"], found["announced_seconds"]) == (183.375, 198.44)
     assert found["notes"] == ["short: 183.4 s of 198.4 s announced"]
-    assert vault.ledger.counters()["assets|archived|short"] == 1
+    assert vault.ledger.counters()["short_audio||"] == 1
+    assert vault.ledger.counters()["assets|archived|"] == 1
 
 
 def test_short_audio_is_stored_before_its_deadline_passes(
@@ -528,6 +552,62 @@ def test_short_audio_is_stored_before_its_deadline_passes(
         sweep(vault)
     assert state(vault, TRACK) == ("archived", None)
     assert track_in_manifest(vault)["notes"]
+
+
+def test_a_url_that_dies_while_more_is_hoped_for_leaves_what_came_before(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin
+) -> None:
+    origin.serve("/song.mp3", CUT, Answer(status=404))
+    ingest(vault, announce(origin), clock())
+    for _ in range(20):
+        run(vault, sent)
+        clock.advance(2000)
+        sweep(vault)
+    assert_ended_with_the_part(vault)
+    assert partials(vault) == []
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_a_deadline_that_passes_with_no_worker_there_leaves_what_came_before(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, away: bool
+) -> None:
+    origin.serve("/song.mp3", CUT)
+    ingest(vault, announce(origin, path=f"/song.mp3?Expires={int(clock() + 200)}"), clock())
+    run(vault, sent)
+    clock.advance(500)
+    sweep(vault)
+    if away:
+        # Nor does the bucket's absence lose it, however long that is.
+        bucket = vault.store.bucket
+        vault.store.bucket = "elsewhere"
+        for _ in range(3):
+            run(vault, sent)
+            clock.advance(FINAL_SECONDS)
+            sweep(vault)
+        vault.store.bucket = bucket
+        clock.advance(2000)
+        sweep(vault)
+    run(vault, sent)
+    assert origin.count(f"/song.mp3?Expires={int(START + 200)}") == 1
+    assert_ended_with_the_part(vault)
+
+
+def test_how_long_a_track_is_may_be_told_after_its_stream_was_taken(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin
+) -> None:
+    origin.serve("/song.mp3", CUT)
+    first = json.loads(announce(origin, None))
+    first["data"]["callbackType"] = "first"
+    ingest(vault, json.dumps(first), clock())
+    run(vault, sent)
+    found = track_in_manifest(vault)
+    assert (found["state"], found["seconds"], found["announced_seconds"], found["notes"]) == (
+        "archived", 183.375, None, [],
+    )  # fmt: skip
+    clock.advance(20)
+    ingest(vault, announce(origin), clock())
+    assert_ended_with_the_part(vault)
+    assert origin.count("/song.mp3") == 1
 
 
 def test_audio_of_which_nothing_can_be_measured_is_stored(

@@ -95,3 +95,10 @@ def test_the_deadline_is_the_earlier_of_retention_and_the_urls_own_expiry(make_s
 def test_a_url_that_says_it_has_expired_is_tried_all_the_same(make_settings: MakeSettings) -> None:
     deadline = deadline_of(asset(f"http://h/a?expires={START - 5:.0f}"), received_at=START, settings=make_settings())
     assert deadline == START + LEAST
+
+
+@pytest.mark.parametrize("moment", ["9" * 400, "1e400", "-1", "NaN", "Infinity", '"x"', "[]", "1e300"])
+def test_an_absurd_expiry_is_none(moment: str) -> None:
+    text = json.dumps(POLICY).replace(str(IN_AN_HOUR), moment)
+    policy = base64.b64encode(text.encode()).decode().translate(str.maketrans("+=/", "-_~"))
+    assert url_expiry(f"https://x.example/a.mp3?Policy={policy}") is None

@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+from typing import Any, NoReturn
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.conftest import MakeSettings, Payload, eventually
 from tests.origin import Origin, film, picture, song
 from tests.unit.conftest import Clock, Sent
 from tests.unit.story import GOOD, PART, PATH, VIDEO, run, state, stored
-from workers.callbacks import MAX_ASSETS
+from workers.callbacks import MAX_ASSETS, Callback, parse_callback
+from workers.errors import TransientError
 from workers.ingest import LONGEST_WAIT, MOST_TRIES, ingest, ingest_next
 from workers.ledger import MAX_CALLBACKS, MAX_TASK_ASSETS
 from workers.received import LEASE as INGEST_LEASE
@@ -77,12 +80,16 @@ def test_a_callback_that_keeps_crashing_its_worker_is_set_aside_with_the_reason(
     assert vault.received.waiting() == 0
 
 
-def test_a_callback_that_cannot_be_recorded_now_is_recorded_later_and_not_counted_as_crashing(
-    vault: Vault, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("outage", [TransientError("store_unavailable"), RedisConnectionError()])
+def test_a_callback_that_cannot_be_recorded_in_an_outage_is_recorded_later_however_long_that_takes(
+    vault: Vault, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch, outage: Exception
 ) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise outage
+
     vault.received.put(body, clock())
     with monkeypatch.context() as patch:
-        patch.setattr("workers.ingest.parse_callback", lambda _: 1 / 0)
+        patch.setattr("workers.ingest.parse_callback", fail)
         for _ in range(2 * MOST_TRIES):
             ingest_next(vault)
             assert vault.received.due(now=clock()) == 0
@@ -92,6 +99,37 @@ def test_a_callback_that_cannot_be_recorded_now_is_recorded_later_and_not_counte
     ingest_next(vault)
     assert vault.ledger.snapshot(VIDEO.task_id)
     assert vault.received.waiting() == 0
+
+
+def test_a_callback_that_fails_by_itself_is_no_immortal_and_others_are_recorded_meanwhile(
+    vault: Vault, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parse = parse_callback
+
+    def fail_for_one(payload: dict[str, Any], **options: Any) -> Callback:
+        if payload.get("bad"):
+            raise OverflowError
+        return parse(payload, **options)
+
+    monkeypatch.setattr("workers.ingest.parse_callback", fail_for_one)
+    bad = '{"bad": 1, "taskId": "t"}'
+    vault.received.put(bad, clock())
+    vault.received.put(body, clock())
+    for _ in range(MOST_TRIES + 1):
+        while ingest_next(vault):
+            pass
+        clock.advance(LONGEST_WAIT)
+    assert vault.ledger.snapshot(VIDEO.task_id)
+    assert vault.received.waiting() == 0
+    assert stored(vault, f"_unrecognized/{hashlib.sha256(bad.encode()).hexdigest()}.json") == bad.encode()
+
+
+def test_odd_letters_in_a_failure_do_not_keep_its_callback_from_being_recorded(vault: Vault, clock: Clock) -> None:
+    vault.received.put('{"code": 501, "taskId": "t", "msg": "caf\\ud83d", "data": {"state": "fail"}}', clock())
+    ingest_next(vault)
+    snapshot = vault.ledger.snapshot("t")
+    assert snapshot
+    assert snapshot.task["message"] == "caf?"
 
 
 def test_a_callback_that_one_worker_holds_is_not_taken_by_another_until_its_time_is_over(

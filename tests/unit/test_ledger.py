@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import fakeredis
@@ -8,7 +9,8 @@ from config.layout import KeyLayout
 from tests.conftest import Payload
 from tests.unit.conftest import LEASE, START, URGENT
 from workers.assets import AssetId
-from workers.callbacks import parse_callback
+from workers.callbacks import MAX_ASSETS, parse_callback
+from workers.duration import is_short
 from workers.errors import LeaseLostError
 from workers.ledger import ALARMS, GRACE, MOST_CRASHES, MOST_LAPSES, Ledger
 from workers.records import Lease, Recorded, TaskSnapshot
@@ -265,3 +267,47 @@ def test_redis_forgets_a_settled_task_in_time_and_keeps_one_in_flight(
     assert [redis.ttl(key) for key in task_keys] == [100] * 4
     record(ledger, with_url(payload("video"), "http://origin.test/again.mp4"))
     assert [redis.ttl(key) for key in task_keys] == [-1] * 4
+
+
+def named_by_path(ledger: Ledger, url: str, *, now: float = START) -> Recorded:
+    return record(ledger, {"code": 200, "taskId": "t", "data": {"info": {"resultUrl": url}}}, now=now)
+
+
+def test_another_file_under_the_same_path_is_another_asset_and_a_fresh_url_is_not(ledger: Ledger) -> None:
+    named_by_path(ledger, "http://h/a/hd.mp4?sig=1")
+    named_by_path(ledger, "http://h/b/hd.mp4?sig=2")
+    assert set(snapshot(ledger, "t").assets) == {"result"}
+    assert snapshot(ledger, "t").assets["result"]["url"] == "http://h/b/hd.mp4?sig=2"
+    lease = take(ledger, "one")
+    ledger.settle(lease.id, "one", "archived", now=START)
+    for _ in range(2):
+        named_by_path(ledger, "http://h/a/4k.mp4?sig=3")
+    found = snapshot(ledger, "t")
+    other = next(name for name in found.assets if name != "result")
+    assert len(found.assets) == 2
+    assert re.fullmatch(r"result-[0-9a-f]{8}", other)
+    assert found.assets[other]["url"] == "http://h/a/4k.mp4?sig=3"
+    assert found.assets[other]["key"] == f"t/t_{other}.mp4"
+    assert found.open == 1
+
+
+def test_notes_stay_when_a_later_callback_has_none(ledger: Ledger) -> None:
+    urls = {f"s{number}_url": f"https://a.example/{number}.mp3" for number in range(MAX_ASSETS + 1)}
+    record(ledger, {"code": 200, "taskId": "t", "data": {"vocal_removal_info": urls}})
+    record(ledger, {"code": 200, "taskId": "t", "data": {"instruments": []}})
+    assert "only the first" in snapshot(ledger, "t").task["notes"]
+
+
+@pytest.mark.parametrize("announced", [3.0, 60.0, 99.0, 100.0, 101.0, 198.44, 600.0])
+@pytest.mark.parametrize("missing", [1.9, 2.0, 2.1, 3.9, 4.1, 11.9, 12.1])
+def test_the_ledger_marks_as_short_what_the_worker_retries_as_short(
+    ledger: Ledger, announced: float, missing: float
+) -> None:
+    track = {"id": "i", "audio_url": "http://h/x.mp3", "duration": announced}
+    record(ledger, {"code": 200, "data": {"task_id": "t", "callbackType": "complete", "data": [track]}})
+    lease = take(ledger, "one")
+    measured = round(announced - missing, 3)
+    ledger.settle(lease.id, "one", "archived", now=START, facts={"seconds": measured})
+    marked = "notes" in ledger.asset(lease.id)
+    assert marked == is_short(measured, announced)
+    assert ledger.counters().get("short_audio||", 0) == int(marked)

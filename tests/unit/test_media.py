@@ -113,6 +113,8 @@ def test_a_program_is_never_stored(head: bytes, ext: str) -> None:
         (b"WEBVTT\n\n00:00.000 --> 00:01.000\nhold the line\n", "vtt", "text/vtt"),
         ("1\n00:00:00,000 --> 00:00:01,000\n请\n".encode(), "srt", "application/x-subrip"),
         (b"[00:12.00]hold the line", "lrc", "text/plain"),
+        (b'{"words": []}', "json", "application/json"),
+        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "svg", "image/svg+xml"),
     ],
 )
 def test_other_files_are_stored_under_an_extension_of_their_own(head: bytes, ext: str, mime: str) -> None:
@@ -120,10 +122,20 @@ def test_other_files_are_stored_under_an_extension_of_their_own(head: bytes, ext
     assert contradiction(mime, ext) == ""
 
 
-@pytest.mark.parametrize("page", [b"<html>sign in</html>", b"\xef\xbb\xbf <Error/>", b'{"code": 404}'])
-def test_a_page_instead_of_a_text_is_not_stored(page: bytes) -> None:
+@pytest.mark.parametrize(
+    ("page", "ext"),
+    [
+        (b"<html>sign in</html>", "srt"),
+        (b"\xef\xbb\xbf <Error/>", "srt"),
+        (b'{"code": 404}', "srt"),
+        (b"<html>sign in</html>", "json"),
+        (b"<html>sign in</html>", "svg"),
+        (b'{"code": 404}', "svg"),
+    ],
+)
+def test_a_page_instead_of_a_text_is_not_stored(page: bytes, ext: str) -> None:
     with pytest.raises(TransientError):
-        content_type(page, "srt")
+        content_type(page, ext)
 
 
 def test_no_bytes_at_all_are_not_stored() -> None:

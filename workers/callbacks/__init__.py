@@ -5,7 +5,8 @@ and ``task_id_of``, which are all that the ingress needs, and ``parse_callback``
 
 ``envelope`` finds the task id and the code. ``families`` lists the shapes that the provider documents;
 ``tracks``, ``separation``, ``jobs`` and ``single_files`` each read some of them. ``general_rule`` finds the
-URLs that no family names. ``reading`` puts the parts together. ``naming`` makes stems and extensions.
+URLs that no family names. All of them read a plain ``tree``, without what repeats the customer's request.
+``reading`` puts the parts together. ``naming`` makes stems and extensions.
 """
 
 from workers.callbacks.envelope import parse_body, task_id_of

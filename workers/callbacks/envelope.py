@@ -59,7 +59,8 @@ def task_id_of(payload: dict[str, Any]) -> str:
         )
     if not texts or not is_safe_name(texts[0]):
         raise UnreadableCallbackError(
-            "the task id is not usable: 1 to 128 letters, digits and ! - _ . * ' ( ) are, and not '.' or '..' alone"
+            "the task id is not usable: it must be a text of 1 to 128 letters, digits and ! - _ . * ' ( ), "
+            "and not '.' or '..' alone"
         )
     return texts[0]
 

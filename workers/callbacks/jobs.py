@@ -1,6 +1,5 @@
-"""The provider's jobs API: one shape for every model, with the result as JSON inside a string."""
+"""The provider's jobs API: one shape for every model. Its result is JSON inside a string, unfolded already."""
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -20,9 +19,10 @@ _RUNNING = frozenset({"waiting", "queuing", "generating"})
 
 
 def is_job(fields: dict[str, Any]) -> bool:
-    """Tell whether ``data``, with field names in snake case, is a job that can be read."""
+    """Tell whether ``data``, with field names in snake case, is a job whose result can be read."""
     named = any(name in fields for name in ("result_json", "fail_code", "fail_msg"))
-    return named and (not fields.get("result_json") or _result(fields) is not None)
+    result = fields.get("result_json")
+    return named and (result in {None, "", "null"} if not isinstance(result, dict | list) else True)
 
 
 def job_stage(fields: dict[str, Any]) -> str:
@@ -36,7 +36,7 @@ def job_assets(task_id: str, fields: dict[str, Any]) -> Iterator[Asset]:
 
     ``data[]`` is read as a music callback's tracks. A bare URL gets the stem that its file's name ends in.
     """
-    result = snake_fields(_result(fields))
+    result = snake_fields(fields.get("result_json"))
     model = fields.get("model")
     if isinstance(model, str) and not _MUSIC_MODEL.search(model):
         return
@@ -47,17 +47,6 @@ def job_assets(task_id: str, fields: dict[str, Any]) -> Iterator[Asset]:
         stem = _stem_of_file(url) if url else ""
         if url and stem:
             yield Asset(task_id, None, safe_name(stem, "unnamed"), extension(url, "mp3"), url)
-
-
-def _result(fields: dict[str, Any]) -> object:
-    """Give what ``resultJson`` holds, ``{}`` for nothing; None if it cannot be read."""
-    text = fields.get("result_json")
-    if not isinstance(text, str):
-        return text or {}
-    try:
-        return json.loads(text) or {}
-    except (ValueError, RecursionError):
-        return None
 
 
 def _stem_of_file(url: str) -> str:

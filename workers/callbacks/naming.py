@@ -28,12 +28,17 @@ def snake_fields(value: object) -> dict[str, Any]:
     return fields
 
 
-def url_of(value: object) -> str | None:
-    """Read a URL field; None for ``""``, ``null`` and anything that is not text, which name no file.
+def text_of(value: object) -> str:
+    """Give a text that every store takes; empty for anything else.
 
     A lone surrogate, which JSON can carry and UTF-8 cannot, becomes a question mark.
     """
-    return value.strip().encode("utf-8", "replace").decode() or None if isinstance(value, str) else None
+    return value.strip().encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def url_of(value: object) -> str | None:
+    """Read a URL field; None for ``""``, ``null`` and anything that is not text, which name no file."""
+    return text_of(value) or None
 
 
 def without_query(url: str) -> str:

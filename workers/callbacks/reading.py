@@ -1,18 +1,20 @@
 """A callback's body → what it says: its task, family and stage, and the files to be stored."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
+from config.layout import MANIFEST_EXT, MANIFEST_STEM
 from workers.assets import Asset, AssetId
 from workers.callbacks.codes import meaning_of
 from workers.callbacks.envelope import SUCCESS, code_of, task_id_of
 from workers.callbacks.families import Body, Family, recognise
-from workers.callbacks.general_rule import Search, asset_of
-from workers.callbacks.naming import snake_fields, without_query
-from workers.callbacks.tracks import failed_tracks
+from workers.callbacks.general_rule import asset_of, urls_in
+from workers.callbacks.naming import text_of, without_query
+from workers.callbacks.tracks import failed_tracks, says_failed
+from workers.callbacks.tree import Tree
 from workers.errors import UnrecognizedCallbackError
 
 #: Of one callback, at most so many files are stored. The largest documented body names 14; a body of 1 MiB
@@ -20,8 +22,6 @@ from workers.errors import UnrecognizedCallbackError
 MAX_ASSETS = 500
 
 _MAX_MESSAGE = 1000
-_DIGEST_CHARACTERS = 8
-_LONGEST_STEM_WITH_DIGEST = 100
 
 
 @dataclass(frozen=True)
@@ -58,23 +58,24 @@ class Callback:
 def parse_callback(payload: dict[str, Any], *, own_hosts: Collection[str] = ()) -> Callback:
     """Read a callback of any shape.
 
-    Families name what they know; every further URL is named by the general rule, but for those on
-    ``own_hosts`` (host and port in lower case). Raises ``UnreadableCallbackError`` if there is no task id,
-    and ``UnrecognizedCallbackError`` if no documented shape fits and no file is named.
+    Families name what they know; every further URL is named by the general rule. URLs on ``own_hosts``
+    (``config.addresses.host_of``) are no files. Raises ``UnreadableCallbackError`` if there is no task id, and
+    ``UnrecognizedCallbackError`` if no documented shape fits and no file is named.
     """
-    body = Body(task_id_of(payload), payload)
+    tree = Tree(own_hosts)
+    body = Body(task_id_of(payload), tree.of(payload))
     family = recognise(body)
-    search = Search(own_hosts)
-    assets = _assets(body, family, search)
+    assets = _assets(body, family)
     code = code_of(payload)
+    failed = failed_tracks(body.tracks)
     stage = family.stage(body) if family else "complete"
-    if code not in {None, SUCCESS}:
+    if code not in {None, SUCCESS} or says_failed(body.fields) or (failed and not assets):
         stage = "error"
-    notes = sorted(search.limits_hit)
+    notes = sorted(tree.limits)
     if family is None and not assets and stage != "error":
         raise UnrecognizedCallbackError("; ".join(["no documented shape fits, and no file is named", *notes]))
     if len(assets) > MAX_ASSETS:
-        notes.append(f"{len(assets)} files are named; only the first {MAX_ASSETS} are stored")
+        notes.append(f"more than {MAX_ASSETS} files are named; only the first {MAX_ASSETS} are stored")
     return Callback(
         task_id=body.task_id,
         family=family.name if family else "other" if assets else "unknown",
@@ -83,17 +84,23 @@ def parse_callback(payload: dict[str, Any], *, own_hosts: Collection[str] = ()) 
         message=_message(body) if stage == "error" else "",
         fail_code=_fail_code(body) if stage == "error" else "",
         assets=tuple(assets[:MAX_ASSETS]),
-        failed_tracks=failed_tracks(body.tracks),
+        failed_tracks=failed,
         notes=tuple(notes),
     )
 
 
-def _assets(body: Body, family: Family | None, search: Search) -> list[Asset]:
-    """Name the files of a body: the family's first, then what the general rule finds besides."""
-    named = list(family.assets(body)) if family else []
+def _assets(body: Body, family: Family | None) -> list[Asset]:
+    """Name the files of a body: the family's, then what the general rule finds; at most one more than are stored."""
+    named = list(islice(family.assets(body), MAX_ASSETS + 1)) if family else []
     known = {asset.url for asset in named}
     taken = family.stems if family else frozenset()
-    found = (asset_of(body.task_id, each, taken) for each in search.through(body.payload) if each.url not in known)
+    found: list[Asset] = []
+    for each in urls_in(body.payload):
+        if len(named) + len(found) > MAX_ASSETS:
+            break
+        if each.url not in known:
+            known.add(each.url)
+            found.append(asset_of(body.task_id, each, taken))
     return list(_told_apart([*named, *found]))
 
 
@@ -101,28 +108,28 @@ def _told_apart(assets: Iterable[Asset]) -> Iterator[Asset]:
     """Give every file a name of its own.
 
     Where one callback gives several URLs one name, each gets a digest of its URL, so that the names do not
-    depend on their order and no file hides another. The query is left out of it if it need not be in.
+    depend on their order and no file hides another. The query is left out of it if it need not be in. No file gets
+    the manifest's name.
     """
     by_id: dict[AssetId, dict[str, Asset]] = defaultdict(dict)
     for asset in assets:
-        by_id[asset.id][asset.url] = asset
+        is_manifests = (asset.track_id, asset.stem, asset.ext) == (None, MANIFEST_STEM, MANIFEST_EXT)
+        named = replace(asset, stem=f"{MANIFEST_STEM}_file") if is_manifests else asset
+        by_id[named.id][named.url] = named
     for same in by_id.values():
         if len(same) == 1:
             yield from same.values()
             continue
         bare = len({without_query(url) for url in same}) == len(same)
         for url, asset in same.items():
-            digest = hashlib.sha256((without_query(url) if bare else url).encode()).hexdigest()
-            yield replace(asset, stem=f"{asset.stem[:_LONGEST_STEM_WITH_DIGEST]}-{digest[:_DIGEST_CHARACTERS]}")
+            yield asset.told_apart_by(without_query(url) if bare else url)
 
 
 def _message(body: Body) -> str:
-    fields = body.fields
-    candidates = [fields.get(name) for name in ("fail_msg", "error_message", "error")] + [body.payload.get("msg")]
-    return next((text[:_MAX_MESSAGE] for text in candidates if isinstance(text, str) and text), "")
+    candidates = [body.fields.get(name) for name in ("fail_msg", "error_message", "error")] + [body.payload.get("msg")]
+    return next((text[:_MAX_MESSAGE] for candidate in candidates if (text := text_of(candidate))), "")
 
 
 def _fail_code(body: Body) -> str:
-    fields = snake_fields(body.data)
-    code = next((fields[name] for name in ("fail_code", "error_code") if fields.get(name) is not None), "")
-    return str(code)[:_MAX_MESSAGE] if isinstance(code, str | int) else ""
+    code = next((body.fields[name] for name in ("fail_code", "error_code") if body.fields.get(name) is not None), "")
+    return (str(code) if isinstance(code, int) else text_of(code))[:_MAX_MESSAGE]

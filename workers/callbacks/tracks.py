@@ -1,10 +1,11 @@
 """Lists of tracks: music, lyrics, the music models of the jobs API, and recovered audio."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from workers.assets import Asset
-from workers.callbacks.naming import extension, safe_name, snake_fields, url_of
+from workers.callbacks.naming import extension, safe_name, snake_fields, text_of, url_of
 
 #: field → stem
 _AUDIO = {
@@ -23,12 +24,17 @@ _DEPRECATED = "source_audio_url"
 STEMS = frozenset(_AUDIO.values()) | frozenset(_IMAGES.values())
 
 _SECONDS_A_DAY = 86400
+#: What is kept of the provider's words on tracks: how many, and how much of each.
+_MAX_FAILED, _MAX_ERROR = 100, 200
 _FAILED = frozenset({"failed", "fail", "error"})
 
 
 def tracks_in(value: object) -> list[dict[str, Any]] | None:
-    """Give a list of tracks, with field names in snake case; None if the value is no list of objects."""
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+    """Give a list of tracks, with field names in snake case; None if the value is no list, or one without objects.
+
+    What is no object in such a list is an empty track, so that the others keep their places.
+    """
+    if not isinstance(value, list) or (value and not any(isinstance(entry, dict) for entry in value)):
         return None
     return [snake_fields(entry) for entry in value]
 
@@ -47,7 +53,7 @@ def track_assets(task_id: str, tracks: Iterable[dict[str, Any]]) -> Iterator[Ass
                     url,
                     short_lived=name in _SHORT_LIVED,
                     optional=name == _DEPRECATED,
-                    seconds=seconds_of(track),
+                    seconds=seconds_of(track) or 0.0,
                 )
         for name, stem in _IMAGES.items():
             if url := url_of(track.get(name)):
@@ -64,18 +70,22 @@ def seconds_of(track: dict[str, Any]) -> float | None:
 
 def failed_tracks(tracks: Iterable[dict[str, Any]]) -> dict[str, str]:
     """Give the tracks that the provider could not make: id → its error."""
-    return {
-        _id_of(track, position): reason
+    failed = (
+        (_id_of(track, position), reason)
         for position, track in enumerate(tracks, start=1)
         if (reason := _failure(track)) and not any(url_of(track.get(name)) for name in _AUDIO)
-    }
+    )
+    return dict(islice(failed, _MAX_FAILED))
+
+
+def says_failed(fields: dict[str, Any]) -> bool:
+    """Tell whether an object's ``status`` or ``state`` is a word for failure."""
+    return any(text_of(fields.get(name)).lower() in _FAILED for name in ("status", "state"))
 
 
 def _failure(track: dict[str, Any]) -> str:
-    errors = (track.get(name) for name in ("error", "error_message"))
-    told = next((error for error in errors if isinstance(error, str) and error), "")
-    status = track.get("status")
-    return told or (status if isinstance(status, str) and status.lower() in _FAILED else "")
+    told = next((text for name in ("error", "error_message") if (text := text_of(track.get(name)))), "")
+    return (told or ("failed" if says_failed(track) else ""))[:_MAX_ERROR]
 
 
 def _id_of(track: dict[str, Any], position: int) -> str:

@@ -1,10 +1,14 @@
 -- An attempt failed and another may not: give the asset back, to be looked at when the backoff ends.
--- KEYS: record, alarms, taken    ARGV: member, owner, reason, streak, alarm    Reply: 1, or 0 where the lease was lost
+-- KEYS: record, alarms, taken
+-- ARGV: member, owner, reason, streak, alarm, deadline of an asset whose partial file is to be stored now ('' if not),
+--       then fields and values    Reply: 1, or 0 where the lease was lost
 local record = KEYS[1]
 local known = redis.call('HMGET', record, 'state', 'owner')
 if known[1] ~= 'transferring' or known[2] ~= ARGV[2] then return 0 end
 redis.call('HSET', record, 'state', 'pending', 'error', ARGV[3], 'streak', ARGV[4])
 redis.call('HDEL', record, 'owner', 'lease', 'lapses', 'crashes')
+if ARGV[6] ~= '' then redis.call('HSET', record, 'final', '1', 'deadline', ARGV[6]) end
+for i = 7, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
 redis.call('HDEL', KEYS[3], ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[5], ARGV[1])
 return 1

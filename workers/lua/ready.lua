@@ -1,6 +1,6 @@
 -- An asset's alarm rang: make it ready for a worker, or say why it is not.
 -- KEYS: record, alarms, taken, ready:urgent, ready:assets
--- ARGV: now, member, urgent window, most crashes, most lapsed leases
+-- ARGV: now, member, urgent window, most crashes, most lapsed leases, seconds to store a partial file
 -- Reply: 'urgent' or 'assets' where it became ready there, '' where it needs nothing yet,
 --        'expired' or 'poison' where it should be settled so, 'settled' where it is
 local record, alarms, taken, urgent, assets = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -20,7 +20,12 @@ elseif state ~= 'pending' then
   redis.call('ZREM', alarms, member)
   return 'settled'
 end
-if deadline <= now then return 'expired' end
+if deadline <= now then
+  -- A partial file in the bucket does not expire: its asset is given time to have it stored instead.
+  if redis.call('HEXISTS', record, 'partial') == 0 then return 'expired' end
+  deadline = now + tonumber(ARGV[6])
+  redis.call('HSET', record, 'final', '1', 'deadline', deadline)
+end
 if tonumber(known[5] or '0') >= tonumber(ARGV[4]) or lapses >= tonumber(ARGV[5]) then return 'poison' end
 local queue, look_at, name = assets, deadline - window, 'assets'
 if look_at <= now then queue, look_at, name = urgent, deadline, 'urgent' end

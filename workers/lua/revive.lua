@@ -3,7 +3,7 @@
 local state = redis.call('HGET', KEYS[4], 'state')
 if not state or state == 'archived' or state == 'pending' or state == 'transferring' then return 0 end
 redis.call('HSET', KEYS[4], 'state', 'pending', 'deadline', ARGV[3])
-redis.call('HDEL', KEYS[4], 'settled_at', 'error', 'streak', 'lapses', 'crashes')
+redis.call('HDEL', KEYS[4], 'settled_at', 'error', 'streak', 'lapses', 'crashes', 'final')
 redis.call('HINCRBY', KEYS[1], 'open', 1)
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 for i = 1, 4 do redis.call('PERSIST', KEYS[i]) end

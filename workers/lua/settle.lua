@@ -8,11 +8,12 @@ local known = redis.call('HMGET', record, 'state', 'owner')
 local held = owner == '' and 'pending' or 'transferring'
 if known[1] ~= held or (known[2] or '') ~= owner then return -1 end
 redis.call('HDEL', record, 'owner', 'lease', 'error', 'streak', 'lapses', 'crashes')
+if state == 'archived' then redis.call('HDEL', record, 'final', 'partial') end
 redis.call('HDEL', KEYS[7], owner)
 redis.call('HSET', record, 'state', state, 'settled_at', now)
--- An archived asset's reason is only counted: it tells how it was archived, not what failed.
-if reason ~= '' and state ~= 'archived' then redis.call('HSET', record, 'error', reason) end
+if reason ~= '' then redis.call('HSET', record, 'error', reason) end
 for i = 8, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
+mark_short(record, counters)
 redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZREM', KEYS[6], ARGV[1])
 redis.call('ZREM', alarms, ARGV[1])

@@ -1,16 +1,18 @@
 """The general rule: a URL that no family names is archived exactly once, unless it echoes the request."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.addresses import host_of
 from config.layout import KeyLayout, is_safe_name
 from tests.conftest import Payload
-from workers.callbacks import parse_body, parse_callback
-from workers.callbacks.general_rule import MAX_DEPTH, MAX_NESTED_CHARACTERS, MAX_NESTED_JSON
+from workers.callbacks import MAX_ASSETS, parse_body, parse_callback
+from workers.callbacks.tree import MAX_DEPTH, MAX_NESTED_CHARACTERS, MAX_NESTED_JSON
 from workers.errors import UnrecognizedCallbackError
 
 URL = "https://files.example/out/7f3a"
@@ -45,6 +47,10 @@ def keys(data: object, **top: object) -> list[str]:
         ({"resultJson2": json.dumps({"resultUrls": [URL]})}, ["t_result_json2_result_1.bin"]),
         ({"resultUrls": json.dumps([URL])}, ["t_result_1.bin"]),
         ({"resultUrls": f"[{URL}/1.mp4, {URL}/2.mp4]"}, ["t_result_1.mp4", "t_result_2.mp4"]),
+        ({"imageUrls": f"{URL}/1.png,{URL}/2.png"}, ["t_image_1.png", "t_image_2.png"]),
+        ({"lyrics": f"{URL}/x.lrc"}, ["t_lyrics.lrc"]),
+        ({"wordsUrl": f"{URL}/words.json", "iconUrl": f"{URL}/i.svg"}, ["t_words.json", "t_icon.svg"]),
+        ({"manifestUrl": f"{URL}/m.json"}, ["t_manifest_file.json"]),
         ({"fileUrl": f"  {URL}/Lead Vocal.mp3  "}, ["t_file.mp3"]),
         ({"a": {"x_url": URL}, "b": {"x_url": URL}}, ["t_a_x.bin"]),
     ],
@@ -74,8 +80,9 @@ def test_what_is_no_absolute_web_address_is_no_file(value: object) -> None:
 
 
 def test_an_address_of_the_ingress_itself_is_no_file() -> None:
-    data = {"resultUrl": "https://Hooks.example:8443/callbacks/x", "otherUrl": URL}
-    found = parse_callback({"code": 200, "taskId": "t", "data": data}, own_hosts={"hooks.example:8443"})
+    own = ["https://Hooks.example/callbacks/x", "https://hooks.example:443/y", "https://hooks.example./z"]
+    data = {"resultUrls": own, "otherUrl": URL, "video_url": own[0]}
+    found = parse_callback({"code": 200, "taskId": "t", "data": data}, own_hosts={host_of("https://hooks.example")})
     assert [asset.url for asset in found.assets] == [URL]
 
 
@@ -97,6 +104,19 @@ def test_depth_is_bounded_and_a_bound_that_is_hit_is_told() -> None:
     callback = parse_callback({"code": 200, "taskId": "t", "data": deeper})
     assert [asset.url for asset in callback.assets] == [URL + "/near"]
     assert "levels deep" in callback.notes[0]
+
+
+def test_long_names_and_many_urls_cost_no_more_than_short_ones_and_few() -> None:
+    name = "x" * 20_000
+    deep: object = {f"{number}_url": f"{URL}/{number}" for number in range(8000)}
+    for _ in range(10):
+        deep = {name: deep}
+    started = time.monotonic()
+    callback = parse_callback({"code": 200, "taskId": "t", "data": deep})
+    # It had been 95 seconds.
+    assert time.monotonic() - started < 2
+    assert len(callback.assets) == MAX_ASSETS
+    assert "only the first" in callback.notes[0]
 
 
 def test_json_inside_strings_is_bounded_in_size_and_levels() -> None:
@@ -150,6 +170,22 @@ def test_a_result_below_random_names_is_archived_exactly_once(drawn: tuple[dict[
     assert [asset.url for asset in assets].count(url) == 1
     assert len({asset.key(KeyLayout()) for asset in assets}) == len(assets)
     assert all(is_safe_name(asset.stem) and is_safe_name(asset.track_id or "x") for asset in assets)
+
+
+@pytest.mark.parametrize("echo", [*ECHOES, "call_back_url", "PARAM", "prompt-json"])
+def test_an_echoed_input_inside_of_a_family_is_never_archived(echo: str, payload: Payload) -> None:
+    separation = payload("separation_info_separate_vocal")
+    separation["data"]["vocal_separation_info"] |= {echo: URL, "nested": {echo: {"audio_url": URL}}}
+    job = payload("inferred_jobs_suno_generate")
+    result = json.loads(job["data"]["resultJson"])
+    result["data"][0] |= {echo: URL}
+    job["data"]["resultJson"] = json.dumps(result | {echo: [URL]})
+    recovery = payload("recovery")
+    recovery["data"][0] |= {echo: URL}
+    for body in (separation, job, recovery):
+        assets = parse_callback(body).assets
+        assert len(assets) > 1
+        assert URL not in {asset.url for asset in assets}
 
 
 @given(bodies(wrap=True))

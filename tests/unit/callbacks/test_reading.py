@@ -180,7 +180,7 @@ def test_a_failure_is_one_whatever_its_data_looks_like(data: dict[str, Any]) -> 
         {"callbackType": "complete", "data": "x"},
         {"callbackType": "almost", "data": []},
         {"video_url": 7},
-        {"hologram": {"text": "http://origin.test/words-for-people"}},
+        {"hologram": {"title": "http://origin.test/words-for-people"}},
         {"resultJson": "not JSON"},
     ],
 )
@@ -218,6 +218,28 @@ def test_a_track_that_failed_is_told_with_its_error_and_does_not_fail_the_others
     assert (callback.stage, keys(callback)) == ("complete", [f"{RECOVERY}/{RECOVERED[0]}/{RECOVERY}_cover.m4a"])
 
 
+def test_a_task_of_which_all_tracks_failed_has_failed_whatever_its_code(payload: Payload) -> None:
+    assert parse_callback(payload("recovery_all_failed") | {"code": 200}).stage == "error"
+
+
+def test_a_status_of_failure_is_one_whatever_the_code(payload: Payload) -> None:
+    assert parse_callback(payload("voice_generate_failed") | {"code": 200}).stage == "error"
+
+
+def test_a_null_among_tracks_does_not_change_what_the_others_are_called(payload: Payload) -> None:
+    body = payload("music_complete")
+    whole = keys(parse_callback(body))
+    body["data"]["data"].append(None)
+    assert (parse_callback(body).family, keys(parse_callback(body))) == ("music", whole)
+
+
+def test_a_failure_in_odd_letters_is_told_in_letters_that_every_store_takes() -> None:
+    said = parse_callback(
+        parse_body('{"code": 501, "taskId": "t", "msg": "caf\\ud83d", "data": {"failCode": "\\ud83d"}}')
+    )
+    assert (said.message, said.fail_code) == ("caf?", "?")
+
+
 def test_the_deprecated_source_audio_is_the_only_optional_file(payload: Payload) -> None:
     assert {asset.stem for asset in parse_callback(payload("music_complete")).assets if asset.optional} == {"original"}
 
@@ -234,7 +256,8 @@ def test_all_audio_of_a_track_carries_the_announced_seconds_and_images_do_not(pa
 def test_an_implausible_duration_is_none(payload: Payload, duration: object) -> None:
     body = payload("music_first")
     body["data"]["data"][0]["duration"] = duration
-    assert {asset.seconds for asset in parse_callback(body).assets} == {None}
+    # All audio of a track is measured, as a later callback may announce how long it is.
+    assert {asset.seconds for asset in parse_callback(body).assets} == {0.0, None}
 
 
 @pytest.mark.parametrize("code", [400, 401, 402, 408, 413, 422, 429, 433, 451, 455, 500, 501, 505, 531])
@@ -255,7 +278,7 @@ def test_a_code_on_which_the_hosts_differ_says_both() -> None:
         ("http://x/a.M4A?e=1", "cover.m4a"),
         ("http://x/a.ogg#t", "cover.ogg"),
         ("http://x/a.exe", "cover.mp3"),
-        ("http://x/a.json", "cover.mp3"),
+        ("http://x/a.json", "cover.json"),
         ("http://x/a", "cover.mp3"),
         ("http://[bad/a.wav", "cover.mp3"),
     ],
@@ -333,7 +356,7 @@ def test_of_more_files_than_any_song_has_the_first_are_archived_and_the_rest_is_
     payload = {"code": 200, "data": {"task_id": "t", "vocal_removal_info": urls}}
     callback = parse_callback(payload)
     assert [asset.stem for asset in callback.assets] == [f"s{number}" for number in range(MAX_ASSETS)]
-    assert callback.notes == (f"{MAX_ASSETS + 1} files are named; only the first {MAX_ASSETS} are stored",)
+    assert callback.notes == (f"more than {MAX_ASSETS} files are named; only the first {MAX_ASSETS} are stored",)
     urls.popitem()
     assert parse_callback(payload).notes == ()
 
