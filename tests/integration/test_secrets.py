@@ -36,7 +36,7 @@ def test_a_full_run_at_debug_level_tells_no_key_token_or_query(origin: Origin) -
         "page_url": f"gopher://files.example/{query}",
     }
     body = {"code": 200, "msg": "", "data": {"task_id": "t", "vocal_removal_info": urls}}
-    odd = {"code": 200, "data": {"task_id": "t", "novelty": urls}}
+    odd = {"code": 200, "data": {"task_id": "t", "novelty": f"see {urls['good_url']}"}}
     with embedded_stack(SETTINGS) as stack:
         stack.start_redis()
         stack.start_s3()
