@@ -12,7 +12,15 @@ from redis.exceptions import RedisError
 from workers import media
 from workers.dispatch import LOOKS_IN, follow_up
 from workers.duration import AudioSample, is_short
-from workers.errors import AssetError, HandedBackError, LeaseLostError, PermanentError, ShortError, TransientError
+from workers.errors import (
+    AssetError,
+    FreshUrlError,
+    HandedBackError,
+    LeaseLostError,
+    PermanentError,
+    ShortError,
+    TransientError,
+)
 from workers.manifest import write_manifest
 from workers.partial import Readable, forget_partial, keep_partial, open_partial
 from workers.parts import Digest, read_parts
@@ -50,6 +58,9 @@ def archive_next(vault: Vault, queue: str, owner: str) -> bool:
             _attempt(vault, lease)
         except LeaseLostError:
             log.warning("lease_lost", attempt=lease.attempts)
+        except FreshUrlError:
+            follow_up(vault, lease.id)
+            log.info("asset_has_fresh_url", attempt=lease.attempts)
     return True
 
 

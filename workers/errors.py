@@ -17,6 +17,10 @@ class LeaseLostError(StemvaultError):
     """Another worker has taken the asset over; this one must stop and change nothing."""
 
 
+class FreshUrlError(StemvaultError):
+    """A callback has named a fresh URL during an attempt with the old one; the asset is pending again."""
+
+
 class HandedBackError(StemvaultError):
     """The worker must end before the transfer can; the asset goes to another one."""
 

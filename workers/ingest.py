@@ -66,18 +66,33 @@ def ingest(vault: Vault, body: str, received_at: float) -> None:
         keep_for_people(vault, body, str(error))
         return
     with structlog.contextvars.bound_contextvars(task_id=callback.task_id):
+        recall(vault, callback.task_id)
         _record(vault, callback, body, received_at)
 
 
+def recall(vault: Vault, task_id: str) -> None:
+    """Have Redis know a task that only its manifest knows.
+
+    An asset that was not settled when the manifest was written is in its callbacks alone, so those are recorded anew.
+    Raises what ``restore_task`` raises. Harmless when repeated, also where a worker died in the middle.
+    """
+    if vault.ledger.knows(task_id):
+        return
+    for entry in restore_task(vault, task_id):
+        callback = parse_callback(parse_body(entry["body"]), own_hosts=vault.settings.own_hosts)
+        _record(vault, callback, entry["body"], entry["received_at"])
+    vault.ledger.recalled(task_id)
+
+
 def _record(vault: Vault, callback: Callback, body: str, received_at: float) -> None:
-    settings, ledger = vault.settings, vault.ledger
-    if not ledger.knows(callback.task_id):
-        restore_task(vault, callback.task_id)
+    settings = vault.settings
     named = [
         (asset, asset.key(settings.layout), deadline_of(asset, received_at=received_at, settings=settings))
         for asset in callback.assets
     ]
-    recorded = ledger.record(callback, body, named, received_at=received_at, now=vault.now(), layout=settings.layout)
+    recorded = vault.ledger.record(
+        callback, body, named, received_at=received_at, now=vault.now(), layout=settings.layout
+    )
     log.info(
         "callback_recorded",
         family=callback.family,

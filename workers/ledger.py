@@ -19,7 +19,7 @@ from redis.commands.core import Script
 from config.layout import KeyLayout
 from workers.assets import Asset, AssetId
 from workers.callbacks import Callback
-from workers.errors import LeaseLostError
+from workers.errors import FreshUrlError, LeaseLostError
 from workers.queues import ASSET_QUEUES
 from workers.records import Lease, Recorded, TaskSnapshot
 
@@ -47,6 +47,10 @@ DEFAULT_LAYOUT = KeyLayout()
 _ASSET_PREFIX = PREFIX + "asset:"
 #: Seconds in which a partial file is stored when nothing better can come any more. The bucket may be away for hours.
 FINAL_SECONDS = 86400.0
+#: A field of a task's record while it is taken from the manifest.
+_RECALLING = "recalling"
+#: The reply of settle.lua where a fresh URL has come during the attempt.
+_HAS_FRESH_URL = -2
 #: Longer than a manifest takes to write as a rule. Where it takes longer, two may write; the version shows it to both.
 _MANIFEST_LOCK = 10
 
@@ -72,8 +76,16 @@ class Ledger:
         return self._scripts[name](keys=keys, args=[str(arg) for arg in args])
 
     def knows(self, task_id: str) -> bool:
-        """Tell whether there is a record of the task."""
-        return bool(self.redis.exists(_task_key(task_id)))
+        """Tell whether there is a record of the task, and nothing of it left to be taken from its manifest."""
+        pipe = self.redis.pipeline()
+        pipe.exists(_task_key(task_id))
+        pipe.hexists(_task_key(task_id), _RECALLING)
+        exists, recalling = pipe.execute()
+        return bool(exists and not recalling)
+
+    def recalled(self, task_id: str) -> None:
+        """Note that all of a task was taken from its manifest."""
+        self.redis.hdel(_task_key(task_id), _RECALLING)
 
     def has_recorded(self, callback: Callback, body: bytes) -> bool:
         """Tell whether the task's record holds the callback with this body, and every asset that it names."""
@@ -96,9 +108,10 @@ class Ledger:
     ) -> Recorded:
         """Record a callback and its assets, each given as (asset, its key, its deadline).
 
-        What is new becomes ready for a worker. What is known is left as it is, but for a new URL
-        where the asset is not archived. A record holds at most ``MAX_CALLBACKS`` different callbacks and
-        ``MAX_TASK_ASSETS`` assets; the reply tells what was too many.
+        What is new becomes ready for a worker. What is known is left as it is, but for a new URL where the asset is
+        not archived: of two URLs that of the later stage counts, or of the later arrival. A body that was seen before
+        changes nothing. A record holds at most ``MAX_CALLBACKS`` different callbacks and ``MAX_TASK_ASSETS`` assets;
+        the reply tells what was too many.
         """
         named = list(assets)
         others = [_other_name(asset, layout) for asset, _, _ in named]
@@ -134,6 +147,7 @@ class Ledger:
             "\n".join(callback.notes),
             *_counted(_task_fields(callback)),
             *per_asset,
+            received_at,
         )
         open_assets, changed, urgent, others, kept, surplus = reply
         return Recorded(
@@ -210,11 +224,14 @@ class Ledger:
     ) -> int:
         """Settle the asset (``archived``, ``rejected``, ``expired``, ``set_aside``) and give its task's open ones.
 
-        ``owner`` is the lease's, or empty for an asset that nobody holds. Raises ``LeaseLostError``.
+        ``owner`` is the lease's, or empty for an asset that nobody holds. Raises ``LeaseLostError``, and
+        ``FreshUrlError`` for an asset that is pending again instead.
         """
         keys = [_asset_key(asset), _task_key(asset.task_id), ALARMS, COUNTERS, *READY.values(), TAKEN]
         pairs = [value for item in facts.items() for value in item]
         still_open = self._run("settle", keys, asset, asset.task_id, owner, state, reason, now, now + GRACE, *pairs)
+        if still_open == _HAS_FRESH_URL:
+            raise FreshUrlError(str(asset))
         if still_open < 0:
             raise LeaseLostError(str(asset))
         return int(still_open)
@@ -229,9 +246,10 @@ class Ledger:
         return str(self._run("ready", keys, now, asset, self._urgent_window, MOST_CRASHES, MOST_LAPSES, FINAL_SECONDS))
 
     def revive(self, asset: AssetId, *, now: float, deadline: float) -> bool:
-        """Have an asset tried again that was given up; False where it was not."""
-        keys = [*_task_keys(asset.task_id), _asset_key(asset), ALARMS]
-        return bool(self._run("revive", keys, asset, now, deadline))
+        """Have an asset tried again that was given up, or at once if it waits in its backoff; False for any other."""
+        keys = [*_task_keys(asset.task_id), _asset_key(asset), ALARMS, *READY.values()]
+        siblings = f"{_ASSET_PREFIX}{asset.task_id}/"
+        return bool(self._run("revive", keys, asset, now, deadline, siblings))
 
     def ready(self) -> dict[str, int]:
         """Tell how many assets wait for a worker, by queue."""
@@ -316,7 +334,8 @@ class Ledger:
             *(_asset_key(AssetId(snapshot.task_id, name)) for name in snapshot.assets),
         ]
         assets = (value for name, record in snapshot.assets.items() for value in (name, *_counted(record)))
-        self._run("restore", keys, int(remember), *_counted(snapshot.task), *_counted(callbacks), *assets)
+        task = {**snapshot.task, _RECALLING: "1"}
+        self._run("restore", keys, int(remember), *_counted(task), *_counted(callbacks), *assets)
 
 
 def _task_fields(callback: Callback) -> dict[str, object]:

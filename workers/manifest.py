@@ -1,6 +1,7 @@
 """``<task_id>_manifest.json``: what the bucket alone tells of a task, and what Redis may be restored from."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +46,8 @@ def write_manifest(vault: Vault, task_id: str) -> None:
             vault.ledger.drop_alarm(task_id)
             return
         try:
-            vault.store.write_json(vault.settings.layout.manifest_key(task_id), document(snapshot))
+            known = _with_what_the_bucket_knows(vault, snapshot)
+            vault.store.write_json(vault.settings.layout.manifest_key(task_id), document(known))
         except TransientError as error:
             log.warning("manifest_postponed", task_id=task_id, reason=error.reason, detail=error.detail)
             return
@@ -53,14 +55,29 @@ def write_manifest(vault: Vault, task_id: str) -> None:
             return
 
 
-def restore_task(vault: Vault, task_id: str) -> None:
+def _with_what_the_bucket_knows(vault: Vault, snapshot: TaskSnapshot) -> TaskSnapshot:
+    """Fill in assets of which Redis has forgotten the record, so that no manifest tells less than the one before."""
+    forgotten = [name for name, record in snapshot.assets.items() if "state" not in record]
+    if not forgotten:
+        return snapshot
+    manifest = read_manifest(vault.store, vault.settings, snapshot.task_id)
+    known = snapshot_of(manifest).assets if manifest else {}
+    return replace(snapshot, assets=snapshot.assets | {name: known[name] for name in forgotten if name in known})
+
+
+def restore_task(vault: Vault, task_id: str) -> list[dict[str, Any]]:
     """Take a task that Redis has forgotten back from its manifest, if there is one.
 
-    Raises ``TransientError`` when the bucket cannot be asked, and ``ManifestError``.
+    Gives the callbacks that must be recorded anew, as ``TaskSnapshot`` has them: all of them if some asset was not
+    settled when the manifest was written, else none. Raises ``TransientError`` when the bucket cannot be asked, and
+    ``ManifestError``.
     """
     manifest = read_manifest(vault.store, vault.settings, task_id)
-    if manifest is not None:
-        vault.ledger.restore(snapshot_of(manifest), remember=vault.settings.ledger_retention)
+    if manifest is None:
+        return []
+    snapshot = snapshot_of(manifest)
+    vault.ledger.restore(snapshot, remember=vault.settings.ledger_retention)
+    return snapshot.callbacks if len(snapshot.assets) < len(manifest["assets"]) else []
 
 
 def read_manifest(store: Store, settings: Settings, task_id: str) -> dict[str, Any] | None:

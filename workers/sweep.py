@@ -1,10 +1,13 @@
 """The alarm clock: every asset that is due gets its next step, and every manifest that is due is written."""
 
+from collections.abc import Callable
+
 import structlog
+from redis.exceptions import RedisError
 
 from workers.assets import AssetId
 from workers.dispatch import follow_up, top_up_tickets
-from workers.errors import LeaseLostError, TransientError
+from workers.errors import FreshUrlError, LeaseLostError, TransientError
 from workers.manifest import write_manifest
 from workers.vault import Vault
 
@@ -21,13 +24,27 @@ def sweep(vault: Vault) -> None:
     what is due, not on what is known.
     """
     for member in vault.ledger.due(now=vault.now(), limit=BATCH):
-        asset = AssetId.parse(member)
-        if asset.name:
-            _ring(vault, asset)
-        else:
-            write_manifest(vault, asset.task_id)
+        _isolated(_follow_up_alarm, vault, member)
     top_up_tickets(vault)
     _abort_orphaned_uploads(vault)
+
+
+def _isolated(step: Callable[[Vault, str], None], vault: Vault, what: str) -> None:
+    """Do one step of many; what it raises is logged, and only Redis's absence ends the others."""
+    try:
+        step(vault, what)
+    except RedisError:
+        raise
+    except Exception:
+        log.exception("sweep_step_failed", what=what)
+
+
+def _follow_up_alarm(vault: Vault, member: str) -> None:
+    asset = AssetId.parse(member)
+    if asset.name:
+        _ring(vault, asset)
+    else:
+        write_manifest(vault, asset.task_id)
 
 
 def _ring(vault: Vault, asset: AssetId) -> None:
@@ -40,8 +57,8 @@ def _give_up(vault: Vault, asset: AssetId, state: str) -> None:
     reason = vault.ledger.asset(asset).get("error", "never_tried")
     try:
         still_open = vault.ledger.settle(asset, "", state, reason=reason, now=vault.now())
-    except LeaseLostError:
-        return  # a worker has taken it this moment and may yet make it
+    except (LeaseLostError, FreshUrlError):
+        return  # a worker has taken it this moment, or a fresh URL has come: it may yet be stored
     log.error(f"asset_{state}", task_id=asset.task_id, asset=asset.name, reason=reason)  # noqa: G004 - two fixed words
     if not still_open:
         write_manifest(vault, asset.task_id)
@@ -50,10 +67,16 @@ def _give_up(vault: Vault, asset: AssetId, state: str) -> None:
 def _abort_orphaned_uploads(vault: Vault) -> None:
     """Abort the multipart uploads of workers that have died; S3 would keep, and charge for, their parts for ever."""
     for upload in vault.ledger.orphaned_uploads(now=vault.now()):
-        try:
-            vault.store.abort(upload)
-        except TransientError as error:
-            log.warning("orphaned_upload_kept", reason=error.reason, detail=error.detail)
-            return
-        vault.ledger.upload_ended(upload)
-        log.info("orphaned_upload_aborted", upload=upload)
+        _isolated(_abort, vault, upload)
+
+
+def _abort(vault: Vault, upload: str) -> None:
+    try:
+        vault.store.abort(upload)
+    except TransientError as error:
+        # Its turn comes again after those that have not had one.
+        vault.ledger.upload_began(upload, now=vault.now())
+        log.warning("orphaned_upload_kept", reason=error.reason, detail=error.detail)
+        return
+    vault.ledger.upload_ended(upload)
+    log.info("orphaned_upload_aborted", upload=upload)

@@ -1,4 +1,4 @@
-"""``stemvault retry``: have assets tried again that were given up."""
+"""``stemvault retry``: have assets tried again that were given up, or at once if they wait."""
 
 import time
 
@@ -6,23 +6,23 @@ from rich.console import Console
 
 from config.settings import Settings
 from workers.assets import AssetId
-from workers.ledger import Ledger
-from workers.manifest import read_manifest, snapshot_of
-from workers.vault import open_ledger, open_store
+from workers.ingest import recall
+from workers.vault import open_vault
 
 
 def retry_task(console: Console, settings: Settings, task_id: str, name: str | None) -> bool:
-    """Set the alarms of the task's given-up assets to now, or of the one named, and tell whether there were any.
+    """Set the alarms of the task's missing assets to now, or of the one named, and tell whether there were any.
 
-    Their deadline counts anew, since whoever asks for this has a reason to think that the URLs live.
+    The deadline of a given-up asset counts anew, since whoever asks for this has a reason to think that the URL lives.
     A task that Redis has forgotten is taken back from its manifest first.
     """
-    ledger = open_ledger(settings)
-    names = [name] if name else _names(ledger, settings, task_id)
+    vault = open_vault(settings)
+    recall(vault, task_id)
+    snapshot = vault.ledger.snapshot(task_id)
+    names = [name] if name else list(snapshot.assets) if snapshot else []
     now = time.time()
-    revived = [
-        each for each in names if ledger.revive(AssetId(task_id, each), now=now, deadline=now + settings.retention)
-    ]
+    deadline = now + settings.retention
+    revived = [each for each in names if vault.ledger.revive(AssetId(task_id, each), now=now, deadline=deadline)]
     for each in revived:
         console.print(f"{task_id}/{each}: will be tried again within seconds")
     if not revived:
@@ -30,12 +30,3 @@ def retry_task(console: Console, settings: Settings, task_id: str, name: str | N
             f"Nothing of task {task_id} was given up; 'stemvault status {task_id}' tells what is known of it."
         )
     return bool(revived)
-
-
-def _names(ledger: Ledger, settings: Settings, task_id: str) -> list[str]:
-    if not ledger.knows(task_id):
-        manifest = read_manifest(open_store(settings), settings, task_id)
-        if manifest is not None:
-            ledger.restore(snapshot_of(manifest), remember=settings.ledger_retention)
-    snapshot = ledger.snapshot(task_id)
-    return list(snapshot.assets) if snapshot else []

@@ -11,7 +11,7 @@ from tests.unit.conftest import LEASE, START, URGENT
 from workers.assets import AssetId
 from workers.callbacks import MAX_ASSETS, parse_callback
 from workers.duration import is_short
-from workers.errors import LeaseLostError
+from workers.errors import FreshUrlError, LeaseLostError
 from workers.ledger import ALARMS, GRACE, MOST_CRASHES, MOST_LAPSES, Ledger
 from workers.records import Lease, Recorded, TaskSnapshot
 
@@ -311,3 +311,96 @@ def test_the_ledger_marks_as_short_what_the_worker_retries_as_short(
     marked = "notes" in ledger.asset(lease.id)
     assert marked == is_short(measured, announced)
     assert ledger.counters().get("short_audio||", 0) == int(marked)
+
+
+def fail(ledger: Ledger, lease: Lease, *, now: float = START) -> None:
+    ledger.settle(lease.id, lease.owner, "rejected", reason="gone", now=now)
+
+
+def test_a_fresh_url_that_comes_during_an_attempt_is_tried_when_the_old_one_gives_up(
+    ledger: Ledger, payload: Payload
+) -> None:
+    record(ledger, payload("video"))
+    lease = take(ledger, "one")
+    fresh = payload("video", "http://fresh.test")
+    record(ledger, fresh, now=START + 1)
+    with pytest.raises(FreshUrlError):
+        fail(ledger, lease)
+    assert ledger.make_ready(VIDEO, now=START + 2) == "assets"
+    again = take(ledger, "two", now=START + 3)
+    assert again.url == fresh["data"]["video_url"]
+    fail(ledger, again)
+    assert ledger.asset(VIDEO)["state"] == "rejected"
+
+
+def test_a_fresh_url_that_comes_during_an_attempt_does_not_wait_for_the_old_ones_backoff(
+    ledger: Ledger, payload: Payload
+) -> None:
+    record(ledger, payload("video"))
+    lease = take(ledger, "one")
+    record(ledger, payload("video", "http://fresh.test"), now=START + 1)
+    ledger.postpone(lease, "gone", streak=1, until=START + 900)
+    assert ledger.due(now=START + 2, limit=10) == [str(VIDEO)]
+    assert ledger.make_ready(VIDEO, now=START + 2) == "assets"
+
+
+def test_siblings_of_what_comes_back_do_not_expire(ledger: Ledger, payload: Payload) -> None:
+    body = payload("music_first")
+    record(ledger, body)
+    while lease := ledger.take(("assets",), "one", now=START):
+        ledger.settle(lease.id, "one", "rejected" if lease.id.name.endswith("stream") else "archived", now=START)
+    found = snapshot(ledger, body["data"]["task_id"])
+    keys = [f"stemvault:asset:{found.task_id}/{name}" for name in found.assets]
+
+    def expiring() -> int:
+        return sum(ledger.redis.ttl(key) > 0 for key in keys)
+
+    for come_back in (
+        lambda: record(ledger, {"code": 200, "taskId": found.task_id, "extra": "http://h/x.png"}),
+        lambda: ledger.revive(AssetId(found.task_id, next(iter(n for n in found.assets if n.endswith("stream")))),
+                              now=START, deadline=DEADLINE),
+    ):  # fmt: skip
+        assert ledger.lock_manifest(found.task_id, "writer")
+        assert ledger.manifest_written(snapshot(ledger, found.task_id), "writer", remember=1000)
+        assert expiring() == len(keys)
+        come_back()
+        assert expiring() == 0
+        # Settled again, so that the next manifest lets all of it expire.
+        while lease := ledger.take(("assets",), "one", now=START):
+            ledger.settle(lease.id, "one", "archived", now=START)
+
+
+def test_a_body_that_was_seen_changes_nothing_so_two_that_alternate_revive_nothing(
+    ledger: Ledger, payload: Payload
+) -> None:
+    bodies = [payload("video", f"http://{name}.test") for name in ("old", "new")]
+    for body in bodies:
+        record(ledger, body)
+    fail(ledger, take(ledger, "one"))
+    for _ in range(3):
+        for body in bodies:
+            assert not record(ledger, body, now=START + 60).changed
+    assert ledger.asset(VIDEO)["state"] == "rejected"
+    assert ledger.asset(VIDEO)["url"] == bodies[1]["data"]["video_url"]
+
+
+def test_a_url_gives_way_to_one_of_a_later_stage_or_arrival_and_to_no_other(ledger: Ledger, payload: Payload) -> None:
+    asset = AssetId("b1946ac92492d2347c6235b4d2611184", "7d1f3c52-0b7e-4e58-9a53-1f4a2c6d8e01/cover")
+
+    def url_after(name: str, host: str, now: float) -> str:
+        record(ledger, payload(name, f"http://{host}.test"), now=now)
+        return ledger.asset(asset)["url"].split("/")[2]
+
+    assert url_after("music_first", "first", START) == "first.test"
+    assert url_after("music_complete", "complete", START + 10) == "complete.test"
+    assert url_after("music_first", "late-first", START + 20) == "complete.test"
+    assert url_after("music_complete", "drained-late", START + 5) == "complete.test"
+    assert url_after("music_complete", "again", START + 30) == "again.test"
+
+
+def test_what_waits_in_its_backoff_can_be_tried_at_once(ledger: Ledger, payload: Payload) -> None:
+    record(ledger, payload("video"))
+    assert not ledger.revive(VIDEO, now=START, deadline=DEADLINE)
+    ledger.postpone(take(ledger, "one"), "gone", streak=3, until=START + 900)
+    assert ledger.revive(VIDEO, now=START + 1, deadline=DEADLINE)
+    assert ledger.due(now=START + 1, limit=10) == [str(VIDEO)]

@@ -12,7 +12,7 @@ from tests.unit.story import GOOD, PATH, VIDEO, run, stored
 from workers.callbacks.tracks import STEMS
 from workers.errors import TransientError
 from workers.ingest import ingest, ingest_next
-from workers.manifest import FORMAT, ManifestError, read_manifest, restore_task
+from workers.manifest import FORMAT, ManifestError, read_manifest, restore_task, write_manifest
 from workers.sweep import sweep
 from workers.vault import Vault
 
@@ -165,3 +165,30 @@ def test_it_tells_tracks_that_failed_and_what_the_provider_said(vault: Vault, cl
     job = manifest(vault, payload("jobs_failed")["data"]["taskId"])
     assert (job["family"], job["status"], job["code"]) == ("jobs", "failed", 501)
     assert (job["fail_code"], job["message"]) == ("500", "Internal server error")
+
+
+def test_what_redis_has_forgotten_of_an_asset_the_next_manifest_still_tells(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    before = manifest(vault)["assets"]["video"]
+    vault.ledger.redis.delete(f"stemvault:asset:{VIDEO}")
+    ingest(vault, json.dumps({"code": 200, "taskId": VIDEO.task_id, "data": {"instruments": []}}), clock())
+    assert manifest(vault)["assets"]["video"] == before
+
+
+def test_an_asset_that_was_not_settled_when_redis_lost_it_is_taken_up_from_the_manifests_callbacks(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    ingest(vault, body, clock())
+    write_manifest(vault, VIDEO.task_id)
+    assert manifest(vault)["assets"]["video"]["state"] == "pending"
+    vault.ledger.redis.flushall()
+    origin.serve(PATH, GOOD)
+    clock.advance(60)
+    ingest(vault, json.dumps({"code": 200, "taskId": VIDEO.task_id, "data": {"instruments": []}}), clock())
+    run(vault, sent)
+    assert stored(vault) == GOOD
+    assert len(manifest(vault)["callbacks"]) == 2

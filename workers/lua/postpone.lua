@@ -10,5 +10,6 @@ redis.call('HDEL', record, 'owner', 'lease', 'lapses', 'crashes')
 if ARGV[6] ~= '' then redis.call('HSET', record, 'final', '1', 'deadline', ARGV[6]) end
 for i = 7, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
 redis.call('HDEL', KEYS[3], ARGV[2])
-redis.call('ZADD', KEYS[2], ARGV[5], ARGV[1])
+-- A fresh URL that has come meanwhile need not wait for the old one's backoff.
+redis.call('ZADD', KEYS[2], redis.call('HDEL', record, 'fresh') == 1 and 0 or ARGV[5], ARGV[1])
 return 1

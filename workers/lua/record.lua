@@ -4,7 +4,8 @@
 -- ARGV: now, urgent window, the task's alarm, task id, stage rank, family, stage, digest, callback, most callbacks
 --       a task, most assets a task, the records' common prefix, notes, number of task fields, their names and values,
 --       then name, url, key, deadline, announced seconds ('' for audio without a length, 0 for one that is told later),
---       '1' or '' for optional, source name, other name, other key for each asset
+--       '1' or '' for optional, source name, other name, other key for each asset. A URL gives way to one of a later
+--       stage, or of the same stage and a later arrival; ARGV's last is the arrival.
 -- Reply: {unsettled assets, whether anything changed, how many became ready urgently, how many otherwise,
 --         whether the callback itself was kept, how many assets were too many}
 local task, callbacks, names, alarms, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -15,15 +16,18 @@ local most_callbacks, most_assets, prefix = tonumber(ARGV[10]), tonumber(ARGV[11
 local OWN_KEYS, OWN_ARGV, PER_ASSET = 7, 14, 9
 local fields_end = OWN_ARGV + 2 * tonumber(ARGV[14])
 local MOST_NOTES = 2000
+-- One number that grows with the stage first, then with the time of arrival.
+local order = rank * 1e11 + tonumber(ARGV[#ARGV])
 
-local kept = redis.call('HEXISTS', callbacks, digest) == 1
-local changed = false
+-- A body that was seen before changes nothing that is known.
+local seen = redis.call('HEXISTS', callbacks, digest) == 1
+local kept, changed = seen, false
 if not kept and redis.call('HLEN', callbacks) < most_callbacks then
   redis.call('HSET', callbacks, digest, ARGV[9])
   kept, changed = true, true
 end
 
-local ready, known_names, surplus, touched = {[urgent] = 0, [assets] = 0}, redis.call('SCARD', names), 0, {}
+local ready, known_names, surplus = {[urgent] = 0, [assets] = 0}, redis.call('SCARD', names), 0
 for i = 1, #KEYS - OWN_KEYS do
   local record, at = KEYS[OWN_KEYS + i], fields_end + (i - 1) * PER_ASSET
   local name, url, key, deadline = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
@@ -36,28 +40,30 @@ for i = 1, #KEYS - OWN_KEYS do
       record = prefix .. id .. '/' .. name
     end
   end
-  local known = redis.call('HMGET', record, 'state', 'url', 'announced_seconds')
+  local known = redis.call('HMGET', record, 'state', 'url', 'announced_seconds', 'order')
   local state = known[1]
-  if state and tonumber(seconds) and tonumber(seconds) > 0 and known[3] ~= seconds then
+  local fresh = not seen and known[2] ~= url and order >= tonumber(known[4] or '0')
+  if state and not seen and tonumber(seconds) and tonumber(seconds) > 0 and known[3] ~= seconds then
     changed = true
     redis.call('HSET', record, 'announced_seconds', seconds)
     mark_short(record, counters)
   end
   if not state and known_names >= most_assets then
     surplus = surplus + 1
-  elseif not state or (state ~= 'archived' and known[2] ~= url) then
+  elseif not state or (state ~= 'archived' and fresh) then
     changed = true
     if state == 'transferring' then
-      redis.call('HSET', record, 'url', url, 'deadline', deadline)
+      -- The attempt under way has the old URL; if that gives up, the fresh one is tried.
+      redis.call('HSET', record, 'url', url, 'deadline', deadline, 'order', order, 'fresh', '1')
     else
       if state == 'pending' then
-        redis.call('HSET', record, 'url', url, 'deadline', deadline, 'streak', 0)
+        redis.call('HSET', record, 'url', url, 'deadline', deadline, 'order', order, 'streak', 0)
         redis.call('HDEL', record, 'final')
       else
         redis.call('DEL', record)
         -- Workers of versions before 0.2 ask for 'media'.
         redis.call('HSET', record, 'state', 'pending', 'attempts', 0, 'recorded_at', ARGV[1], 'key', key, 'url', url,
-          'deadline', deadline, 'media', 'audio')
+          'deadline', deadline, 'order', order, 'media', 'audio')
         if seconds ~= '' then redis.call('HSET', record, 'announced_seconds', seconds) end
         if optional ~= '' then redis.call('HSET', record, 'optional', optional) end
         if source ~= '' then redis.call('HSET', record, 'source_name', source) end
@@ -73,7 +79,6 @@ for i = 1, #KEYS - OWN_KEYS do
       ready[queue] = ready[queue] + 1
     end
   end
-  touched[i] = record
 end
 
 local notes = ARGV[13]
@@ -100,7 +105,8 @@ if changed then
   end
   redis.call('HINCRBY', task, 'version', 1)
   for _, key in ipairs({task, callbacks, names}) do redis.call('PERSIST', key) end
-  for _, key in ipairs(touched) do redis.call('PERSIST', key) end
+  -- What is not named now must not expire either, or the next manifest would tell nothing of it.
+  for _, name in ipairs(redis.call('SMEMBERS', names)) do redis.call('PERSIST', prefix .. id .. '/' .. name) end
   if open == 0 then redis.call('ZADD', alarms, task_alarm, id) end
 end
 redis.call('HINCRBY', counters, 'callbacks|' .. family .. '|' .. stage, 1)

@@ -1,13 +1,21 @@
 -- An asset needs nothing more: archived or rejected by its owner, or given up while nobody ("") held it.
 -- KEYS: record, task, alarms, counters, ready:urgent, ready:assets, taken
 -- ARGV: asset member, task member, owner, state, reason, now, the task's alarm, then fields and values
--- Reply: the task's unsettled assets, or -1 where the lease was lost
+-- Reply: the task's unsettled assets, -1 where the lease was lost, or -2 where a fresh URL has come meanwhile, which is
+--        tried before the asset is given up
 local record, task, alarms, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local owner, state, reason, now = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local known = redis.call('HMGET', record, 'state', 'owner')
 local held = owner == '' and 'pending' or 'transferring'
 if known[1] ~= held or (known[2] or '') ~= owner then return -1 end
-redis.call('HDEL', record, 'owner', 'lease', 'error', 'streak', 'lapses', 'crashes')
+if state ~= 'archived' and redis.call('HEXISTS', record, 'fresh') == 1 then
+  redis.call('HSET', record, 'state', 'pending', 'error', reason)
+  redis.call('HDEL', record, 'owner', 'lease', 'streak', 'lapses', 'crashes', 'final', 'fresh')
+  redis.call('HDEL', KEYS[7], owner)
+  redis.call('ZADD', alarms, now, ARGV[1])
+  return -2
+end
+redis.call('HDEL', record, 'owner', 'lease', 'error', 'streak', 'lapses', 'crashes', 'fresh')
 if state == 'archived' then redis.call('HDEL', record, 'final', 'partial') end
 redis.call('HDEL', KEYS[7], owner)
 redis.call('HSET', record, 'state', state, 'settled_at', now)

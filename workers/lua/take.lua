@@ -13,6 +13,7 @@ for i = 3, #KEYS, 2 do
     if redis.call('HGET', record, 'state') == 'pending' then
       redis.call('HINCRBY', record, 'attempts', 1)
       redis.call('HSET', record, 'state', 'transferring', 'owner', ARGV[2], 'lease', ARGV[3], 'started_at', ARGV[1])
+      redis.call('HDEL', record, 'fresh')
       redis.call('HSET', KEYS[2], ARGV[2], member)
       redis.call('ZADD', KEYS[1], ARGV[3], member)
       local alone = redis.call('ZCARD', KEYS[i]) > 0 and redis.call('LLEN', KEYS[i + 1]) == 0
