@@ -23,7 +23,10 @@ class Bounded:
         self._free = threading.BoundedSemaphore(at_once)
 
     def call(self, work: Callable[[], Result]) -> Result:
-        """Give what ``work`` gives or raise what it raises. Raises ``TimeoutError`` when the time is over."""
+        """Give what ``work`` gives or raise what it raises.
+
+        Raises ``TimeoutError`` when the time is over, and ``OSError`` where no thread can be had.
+        """
         give_up_at = time.monotonic() + self._seconds
         if not self._free.acquire(timeout=self._seconds):
             raise TimeoutError("too many calls wait already")
@@ -40,7 +43,11 @@ class Bounded:
                 self._free.release()
                 done.set()
 
-        threading.Thread(target=run, daemon=True).start()
+        try:
+            threading.Thread(target=run, daemon=True).start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._free.release()
+            raise OSError(str(error)) from None
         if not done.wait(max(0.0, give_up_at - time.monotonic())):
             raise TimeoutError(f"no result within {self._seconds} s")
         if errors:

@@ -29,7 +29,8 @@ def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
     routes = Blueprint("health", __name__)
     store = Store(open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=2, attempts=1), settings.s3_bucket)
     description = (files("app") / "openapi.json").read_text()
-    looking = Bounded(_LOOK_SECONDS, at_once=4)
+    # One for each part: a part that hangs must not keep the other from being looked at.
+    looking = {part: Bounded(_LOOK_SECONDS, at_once=4) for part in ("broker", "bucket")}
     registry = CollectorRegistry()
     registry.register(LedgerCollector(redis))
 
@@ -40,7 +41,7 @@ def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
     @routes.get("/readyz")
     def readyz() -> Response:
         parts: dict[str, Callable[[], object]] = {"broker": redis.ping, "bucket": store.check}
-        reasons = {part: reason for part, check in parts.items() if (reason := _failure(looking, check))}
+        reasons = {part: reason for part, check in parts.items() if (reason := _failure(looking[part], check))}
         status = "unready" if len(reasons) == len(parts) else "degraded" if reasons else "ready"
         answer = jsonify(status=status, reasons=reasons) if reasons else jsonify(status=status)
         answer.status_code = 503 if status == "unready" else 200

@@ -73,7 +73,7 @@ def open_safekeeping(settings: Settings) -> Safekeeping:
             writing.call(lambda: inbox.keep(store, settings.layout, body.encode(), received_at))
         except TransientError as error:
             raise PublishError(error.detail) from None
-        except TimeoutError as error:
+        except OSError as error:
             raise PublishError(str(error)) from None
 
     return Safekeeping(open_queue(settings.redis_url.get_secret_value()).publish, put_into_inbox)

@@ -1,7 +1,7 @@
 """The story of an asset: take → open → check → store → record."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from urllib.parse import quote, urlsplit
@@ -25,7 +25,8 @@ from workers.manifest import write_manifest
 from workers.partial import Readable, forget_partial, keep_partial, open_partial
 from workers.parts import Digest, read_parts
 from workers.records import Lease
-from workers.retry import GiveUp, Retry, is_last_chance, next_step
+from workers.repeating import repeating
+from workers.retry import LONGEST_DELAY, GiveUp, Retry, is_last_chance, next_step
 from workers.source import open_source
 from workers.store import NewObject, Stored
 from workers.vault import Vault
@@ -85,8 +86,9 @@ def _attempt(vault: Vault, lease: Lease) -> None:
         facts["notes"] = "\n".join(found.notes)
     if found.seconds is not None:
         facts["seconds"] = found.seconds
-    forget_partial(vault.store, lease)
     _settle(vault, lease, "archived", facts=facts)
+    # Not before: as long as the asset is not settled, its part is what it could end with.
+    forget_partial(vault.store, lease)
     log.info("asset_archived", key=lease.key, took=round(vault.monotonic() - started, 3), **facts)
 
 
@@ -110,7 +112,7 @@ def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, _Found]:
         content_type = media.content_type(bytes(first[: media.HEAD_BYTES]), ext)
         found = _Found(content_type, [note for note in [media.contradiction(content_type, ext)] if note])
         new = NewObject(lease.key, content_type, _metadata(lease))
-        whole = _measured(vault, lease, chain([first], parts), found)
+        whole = _measured(vault, lease, hold, chain([first], parts), found)
         stored = vault.store.write_once(new, whole, digest, hold)
     return stored, found
 
@@ -122,7 +124,9 @@ def _source(vault: Vault, lease: Lease) -> AbstractContextManager[Readable]:
     return open_source(vault.session, lease.url, vault.settings, clock=vault.monotonic)
 
 
-def _measured(vault: Vault, lease: Lease, parts: Iterator[memoryview], found: _Found) -> Iterator[memoryview]:
+def _measured(
+    vault: Vault, lease: Lease, hold: "_Hold", parts: Iterator[memoryview], found: _Found
+) -> Iterator[memoryview]:
     """Pass the parts on, and compare the audio's length with the announced one before the write is completed.
 
     Audio that is cut off is retried, as the provider may not have finished it; what came is kept meanwhile. On the last
@@ -136,11 +140,14 @@ def _measured(vault: Vault, lease: Lease, parts: Iterator[memoryview], found: _F
     sample = AudioSample()
     yield from sample.follow(parts)
     only_part = sample.only_part
-    found.seconds = sample.seconds(found.content_type)
-    if lease.final or found.seconds is None or only_part is None or not is_short(found.seconds, announced):
+    seconds = found.seconds = sample.seconds(found.content_type)
+    if lease.final or seconds is None or only_part is None or not is_short(seconds, announced):
         return
-    if not is_last_chance("short", lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now()):
-        raise keep_partial(vault.store, vault.settings.layout, lease, only_part, found.seconds)
+    is_last = is_last_chance("short", lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now())
+    if is_last and seconds >= lease.seconds:
+        return
+    with repeating(hold.alive_or_not, every=vault.settings.lease * _HEARTBEAT_SHARE):
+        raise keep_partial(vault, lease, only_part, seconds)
 
 
 class _Hold:
@@ -159,6 +166,11 @@ class _Hold:
         if self._vault.monotonic() - self._renewed > self._vault.settings.lease * _HEARTBEAT_SHARE:
             self._vault.ledger.heartbeat(self._lease, now=self._vault.now(), upload=self._upload)
             self._renewed = self._vault.monotonic()
+
+    def alive_or_not(self) -> None:
+        """Keep the lease from another thread; whoever waits finds out later if it was lost."""
+        with suppress(LeaseLostError, HandedBackError, RedisError):
+            self.alive()
 
     def upload_began(self, upload: str) -> None:
         """Have the upload aborted by the sweep if this worker dies."""
@@ -204,14 +216,17 @@ def _record_failure(vault: Vault, lease: Lease, error: AssetError) -> None:
     streak = lease.streak + 1 if error.reason == lease.last_reason else 1
     step = _after(vault, lease, error, streak)
     facts = {"partial": error.partial, "seconds": error.seconds} if isinstance(error, ShortError) else {}
+    part_is_gone = lease.final and isinstance(error, PermanentError)
     if isinstance(step, Retry):
         vault.ledger.postpone(lease, error.reason, streak=streak, until=step.at, facts=facts)
         wait = round(step.at - vault.now(), 1)
         log.warning("asset_postponed", reason=error.reason, detail=error.detail, attempt=lease.attempts, wait=wait)
-    elif lease.partial and not lease.final:
-        vault.ledger.postpone(lease, error.reason, streak=0, until=vault.now(), final=True)
-        follow_up(vault, lease.id)
-        log.warning("asset_ends_with_its_part", reason=error.reason, detail=error.detail, seconds=lease.seconds)
+    elif (facts or lease.partial) and not part_is_gone:
+        until = vault.now() + (LONGEST_DELAY if lease.final else 0.0)
+        vault.ledger.postpone(lease, error.reason, streak=0, until=until, final=True, facts=facts)
+        log.warning("asset_ends_with_its_part", reason=error.reason, detail=error.detail, attempt=lease.attempts)
+        if not lease.final:
+            follow_up(vault, lease.id)
     else:
         _settle(vault, lease, step.state, reason=error.reason)
         log.error(f"asset_{step.state}", reason=error.reason, detail=error.detail, attempt=lease.attempts)  # noqa: G004 - two fixed words

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from config.layout import KeyLayout
 
-_MAX_SOURCE_NAME = 100
+_MAX_SOURCE_NAME, _SHORTEST_UNCOMMON_NAME = 100, 20
 _DIGEST_CHARACTERS, _LONGEST_STEM_WITH_DIGEST = 8, 100
 
 
@@ -53,9 +53,10 @@ class Asset:
 
     @property
     def source_name(self) -> str:
-        """The file's own name in its URL, without the query; the whole path where that ends in a slash."""
-        path = re.split(r"[?#]", self.url, maxsplit=1)[0]
-        return (path.rpartition("/")[2] or path)[-_MAX_SOURCE_NAME:]
+        """What tells the file from another by its URL: its own name if that is no common one, else its path."""
+        path = re.split(r"[?#]", self.url, maxsplit=1)[0].partition("://")[2].partition("/")[2]
+        name = path.rpartition("/")[2]
+        return (name if len(name) >= _SHORTEST_UNCOMMON_NAME else path)[-_MAX_SOURCE_NAME:]
 
     def told_apart_by(self, text: str) -> "Asset":
         """Give the same asset with a digest of ``text`` behind its stem, so that it has a name of its own."""

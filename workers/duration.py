@@ -141,6 +141,20 @@ def _mp4(file: BinaryIO) -> float:
     return _length(MP4(file)) * share
 
 
+#: An Ogg page is at most 65,307 bytes long, and its stream's serial number stands at this place in it.
+_LONGEST_PAGE, _SERIAL = 65307, slice(14, 18)
+
+
+def _ogg(file: BinaryIO, kind: Callable[[BinaryIO], Any]) -> float:
+    """Measure an Ogg file by its last page, if that is of the same stream as the first: of a chain nobody knows."""
+    first = file.read(_SERIAL.stop)
+    file.seek(max(0, file.seek(0, io.SEEK_END) - _LONGEST_PAGE))
+    tail = file.read(_LONGEST_PAGE)
+    last = tail[tail.rfind(b"OggS") :]
+    file.seek(0)
+    return _length(kind(file)) if last[_SERIAL] == first[_SERIAL] else 0.0
+
+
 def _length(found: Any) -> float:  # noqa: ANN401 - mutagen's classes share no type that has a length
     return float(found.info.length)
 
@@ -151,7 +165,7 @@ _MEASURES: dict[str, tuple[Callable[[BinaryIO], float], ...]] = {
     "video/mp4": (_mp4,),
     "audio/x-wav": (_wav,),
     "audio/x-flac": (lambda file: _length(FLAC(file)),),
-    "audio/ogg": (lambda file: _length(OggVorbis(file)), lambda file: _length(OggOpus(file))),
+    "audio/ogg": (lambda file: _ogg(file, OggVorbis), lambda file: _ogg(file, OggOpus)),
     "audio/x-aiff": (_aiff,),
 }
 

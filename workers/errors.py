@@ -13,6 +13,10 @@ class UnrecognizedCallbackError(StemvaultError):
     """The body names a task, but has none of the shapes that the provider documents."""
 
 
+class CallbackFaultError(StemvaultError):
+    """Reading a callback failed for a reason that nobody has thought of: a fault of ours, and no outage."""
+
+
 class LeaseLostError(StemvaultError):
     """Another worker has taken the asset over; this one must stop and change nothing."""
 

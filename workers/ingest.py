@@ -3,11 +3,11 @@
 import hashlib
 
 import structlog
-from redis.exceptions import RedisError
 
+from workers.assets import Asset
 from workers.callbacks import Callback, parse_body, parse_callback
 from workers.deadline import deadline_of
-from workers.errors import TransientError, UnreadableCallbackError, UnrecognizedCallbackError
+from workers.errors import CallbackFaultError, StemvaultError, UnreadableCallbackError, UnrecognizedCallbackError
 from workers.manifest import restore_task, write_manifest
 from workers.received import Received
 from workers.vault import Vault
@@ -38,12 +38,11 @@ def ingest_next(vault: Vault) -> bool:
     try:
         with vault.received.held(callback, vault.now):
             ingest(vault, callback.body, callback.received_at)
-    except (TransientError, RedisError) as error:
-        # Something is away; that says nothing about the callback.
-        _postpone(vault, callback, error, counted=False)
-    except Exception as error:
-        log.exception("callback_failed", tries=callback.tries)
+    except CallbackFaultError as error:
+        log.exception("callback_cannot_be_read", tries=callback.tries)
         _postpone(vault, callback, error, counted=True)
+    except Exception as error:  # noqa: BLE001 - whatever it was, it says nothing about the callback
+        _postpone(vault, callback, error, counted=False)
     else:
         vault.received.done(callback)
     return True
@@ -58,16 +57,38 @@ def _postpone(vault: Vault, callback: Received, error: Exception, *, counted: bo
 def ingest(vault: Vault, body: str, received_at: float) -> None:
     """Record one callback's task and assets and call workers to what is new. Harmless when repeated.
 
-    Raises ``TransientError`` when the bucket, and redis-py's errors when the ledger cannot be reached.
+    Raises ``CallbackFaultError`` if reading it fails for no known reason, ``TransientError`` when the bucket, and
+    redis-py's errors when the ledger cannot be reached.
     """
     try:
-        callback = parse_callback(parse_body(body), own_hosts=vault.settings.own_hosts)
+        callback = _read(vault, body)
     except (UnrecognizedCallbackError, UnreadableCallbackError) as error:
         keep_for_people(vault, body, str(error))
         return
     with structlog.contextvars.bound_contextvars(task_id=callback.task_id):
         recall(vault, callback.task_id)
         _record(vault, callback, body, received_at)
+
+
+def _read(vault: Vault, body: str) -> Callback:
+    try:
+        return parse_callback(parse_body(body), own_hosts=vault.settings.own_hosts)
+    except StemvaultError:
+        raise
+    except Exception as error:
+        raise CallbackFaultError(f"{type(error).__name__}: {error}") from error
+
+
+def _named(vault: Vault, callback: Callback, received_at: float) -> list[tuple[Asset, str, float]]:
+    """Give each asset with its key and its deadline."""
+    settings = vault.settings
+    try:
+        return [
+            (asset, asset.key(settings.layout), deadline_of(asset, received_at=received_at, settings=settings))
+            for asset in callback.assets
+        ]
+    except Exception as error:
+        raise CallbackFaultError(f"{type(error).__name__}: {error}") from error
 
 
 def recall(vault: Vault, task_id: str) -> None:
@@ -79,19 +100,14 @@ def recall(vault: Vault, task_id: str) -> None:
     if vault.ledger.knows(task_id):
         return
     for entry in restore_task(vault, task_id):
-        callback = parse_callback(parse_body(entry["body"]), own_hosts=vault.settings.own_hosts)
-        _record(vault, callback, entry["body"], entry["received_at"])
+        _record(vault, _read(vault, entry["body"]), entry["body"], entry["received_at"])
     vault.ledger.recalled(task_id)
 
 
 def _record(vault: Vault, callback: Callback, body: str, received_at: float) -> None:
-    settings = vault.settings
-    named = [
-        (asset, asset.key(settings.layout), deadline_of(asset, received_at=received_at, settings=settings))
-        for asset in callback.assets
-    ]
+    named = _named(vault, callback, received_at)
     recorded = vault.ledger.record(
-        callback, body, named, received_at=received_at, now=vault.now(), layout=settings.layout
+        callback, body, named, received_at=received_at, now=vault.now(), layout=vault.settings.layout
     )
     log.info(
         "callback_recorded",

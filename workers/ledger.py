@@ -182,10 +182,13 @@ class Ledger:
             calls=looked_in[reply[2] - 1] if reply[2] else "",
         )
 
-    def heartbeat(self, lease: Lease, *, now: float, upload: str = "") -> None:
-        """Keep the asset, and its upload if one is under way, for another lease. Raises ``LeaseLostError``."""
+    def heartbeat(self, lease: Lease, *, now: float, upload: str = "", partial: str = "") -> None:
+        """Keep the asset, and its upload if one is under way, for another lease. Raises ``LeaseLostError``.
+
+        ``partial`` notes the key under which a part of the asset is about to be kept.
+        """
         keys = [_asset_key(lease.id), ALARMS, UPLOADS]
-        if not self._run("heartbeat", keys, lease.id, lease.owner, now + self.lease_seconds, upload):
+        if not self._run("heartbeat", keys, lease.id, lease.owner, now + self.lease_seconds, upload, partial):
             raise LeaseLostError(str(lease.id))
 
     def postpone(  # noqa: PLR0913 - what happened to which asset, in full

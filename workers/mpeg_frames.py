@@ -11,17 +11,23 @@ _SAMPLE_RATES = (44100, 48000, 32000)
 _SYNC, _LAYER_III = 0x7FF, 0b01
 _VERSION_1, _VERSION_2_5, _NO_VERSION = 0b11, 0b00, 0b01
 _HEADER_BYTES = 4
+#: ID3v1 and APE, which stand behind the sound.
+_TAGS = (b"TAG", b"APETAGEX")
 
 
 def has_one_bitrate(file: BinaryIO, offset: int, until: int) -> bool:
-    """Tell whether all frames from ``offset`` on, as far as byte ``until``, have the same bitrate."""
+    """Tell whether there are frames and nothing else from ``offset`` to byte ``until``, all with the same bitrate.
+
+    At the end of the file there may be less than a frame, or a tag.
+    """
     file.seek(offset)
     head = file.read(max(0, until - offset))
-    found, at = set(), 0
+    found: set[int] = set()
+    at = 0
     while at + _HEADER_BYTES <= len(head):
         length, kbits = frame(head[at : at + _HEADER_BYTES])
         if not length:
-            break
+            return len(found) == 1 and head[at:].startswith(_TAGS) and len(head) < until - offset
         found.add(kbits)
         at += length
     return len(found) == 1

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import structlog
 
-from config.layout import KeyLayout
 from workers.errors import ShortError, TransientError
 from workers.records import Lease
 from workers.store import Store
+from workers.vault import Vault
 
 log = structlog.get_logger()
 
@@ -41,14 +41,16 @@ class PartialFile:
         return len(data)
 
 
-def keep_partial(store: Store, layout: KeyLayout, lease: Lease, part: memoryview, seconds: float) -> ShortError:
+def keep_partial(vault: Vault, lease: Lease, part: memoryview, seconds: float) -> ShortError:
     """Keep audio of ``seconds`` that is shorter than announced, unless as much is kept; give the error that says so.
 
-    Raises ``TransientError`` where the bucket does not take it.
+    The ledger knows of the part before it is written, so that a worker that dies in between leaves none unknown. Raises
+    ``LeaseLostError``, and ``TransientError`` where the bucket does not take it.
     """
-    key = lease.partial or layout.partial_key(lease.key)
+    key = lease.partial or vault.settings.layout.partial_key(lease.key)
     if not lease.partial or seconds > lease.seconds:
-        store.write_text(key, part, "application/octet-stream")
+        vault.ledger.heartbeat(lease, now=vault.now(), partial=key)
+        vault.store.write_text(key, part, "application/octet-stream")
     detail = f"{seconds:.1f} s of {lease.announced_seconds or 0:.1f} s announced"
     return ShortError(detail, partial=key, seconds=max(seconds, lease.seconds))
 

@@ -13,7 +13,7 @@ import requests
 from app.operate.embedded import Stack, embedded_stack
 from app.operate.processes import wait_until
 from tests.conftest import Payload, eventually
-from tests.integration.conftest import LOCAL, Service
+from tests.integration.conftest import LOCAL, Service, running_ingress
 from workers.received import ReceivedCallbacks
 
 _SLOW_NAMES = Path(__file__).with_name("slow_names.c")
@@ -120,3 +120,15 @@ def test_with_all_names_gone_from_the_start_a_callback_gets_503_in_time_and_read
     assert time.monotonic() - started < 5
     gone.unlink()
     eventually(lambda: timed(Service(stack), payload)[0] == 200)
+
+
+def test_a_broker_that_hangs_does_not_hide_that_the_bucket_answers() -> None:
+    with running_ingress() as stack:
+        redis = stack.process("redis")
+        os.kill(redis.pid, signal.SIGSTOP)
+        try:
+            for _ in range(6):
+                degraded = requests.get(f"{stack.url}/readyz", timeout=10)
+                assert (degraded.status_code, list(degraded.json()["reasons"])) == (200, ["broker"])
+        finally:
+            os.kill(redis.pid, signal.SIGCONT)

@@ -592,6 +592,30 @@ def test_a_deadline_that_passes_with_no_worker_there_leaves_what_came_before(
     assert_ended_with_the_part(vault)
 
 
+def test_the_longest_of_several_parts_is_what_is_left(vault: Vault, clock: Clock, sent: Sent, origin: Origin) -> None:
+    origin.serve("/song.mp3", CUT, *[song("shorter", 5)] * 9)
+    ingest(vault, announce(origin), clock())
+    for _ in range(20):
+        run(vault, sent)
+        clock.advance(5000)
+        sweep(vault)
+    assert_ended_with_the_part(vault)
+
+
+def test_a_part_that_somebody_has_taken_away_ends_its_asset_and_nothing_else(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin
+) -> None:
+    origin.serve("/song.mp3", CUT, Answer(status=404))
+    ingest(vault, announce(origin), clock())
+    run(vault, sent)
+    vault.store.delete(f"_partial/{TRACK_KEY}")
+    for _ in range(20):
+        clock.advance(2000)
+        sweep(vault)
+        run(vault, sent)
+    assert state(vault, TRACK) == ("rejected", "part_gone")
+
+
 def test_how_long_a_track_is_may_be_told_after_its_stream_was_taken(
     vault: Vault, clock: Clock, sent: Sent, origin: Origin
 ) -> None:

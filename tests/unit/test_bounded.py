@@ -47,3 +47,17 @@ def test_when_a_stuck_call_ends_the_next_one_is_made() -> None:
         return ""
 
     assert eventually(made, patience=10) == "made"
+
+
+def test_a_thread_that_cannot_be_had_is_an_error_and_costs_no_later_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    bounded = Bounded(1, at_once=1)
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        for _ in range(3):
+            with pytest.raises(OSError, match="new thread"):
+                bounded.call(lambda: 1)
+    assert bounded.call(lambda: 1) == 1

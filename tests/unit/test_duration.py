@@ -1,5 +1,6 @@
 """How long audio is, told by its head and its tail."""
 
+import re
 from pathlib import Path
 
 import filetype
@@ -59,6 +60,18 @@ def test_a_cut_file_is_as_long_as_its_bytes_whatever_its_header_says(name: str) 
 def test_what_has_no_exact_length_has_none_rather_than_a_guess(name: str) -> None:
     # A guess that is too short would have the whole file fetched again and again.
     assert measured((MEDIA_FILES / name).read_bytes()) is None
+
+
+def test_pieces_that_were_put_together_are_measured_right_or_not_at_all() -> None:
+    assert measured(song("x", 3)) == pytest.approx(3 * 2.0375, abs=0.1)
+    assert measured(song("x", 3) + b"TAG" + bytes(125)) == pytest.approx(3 * 2.0375, abs=0.1)
+    # A tag in between: what follows is sound too, and nobody counts it.
+    assert measured(song("x", 3) * 3) is None
+    for name in ("tone.ogg", "tone.opus"):
+        chain = (MEDIA_FILES / name).read_bytes()
+        # Another stream has another serial number, in each of its pages.
+        other = re.sub(rb"(OggS.{10}).{4}", rb"\g<1>abcd", chain, flags=re.DOTALL)
+        assert measured(chain + other) is None
 
 
 def test_a_file_of_many_parts_is_measured_by_its_head_and_tail_alone() -> None:

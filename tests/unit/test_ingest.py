@@ -80,7 +80,7 @@ def test_a_callback_that_keeps_crashing_its_worker_is_set_aside_with_the_reason(
     assert vault.received.waiting() == 0
 
 
-@pytest.mark.parametrize("outage", [TransientError("store_unavailable"), RedisConnectionError()])
+@pytest.mark.parametrize("outage", [TransientError("store_unavailable"), RedisConnectionError(), RuntimeError()])
 def test_a_callback_that_cannot_be_recorded_in_an_outage_is_recorded_later_however_long_that_takes(
     vault: Vault, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch, outage: Exception
 ) -> None:
@@ -89,7 +89,7 @@ def test_a_callback_that_cannot_be_recorded_in_an_outage_is_recorded_later_howev
 
     vault.received.put(body, clock())
     with monkeypatch.context() as patch:
-        patch.setattr("workers.ingest.parse_callback", fail)
+        patch.setattr("workers.ingest.recall", fail)
         for _ in range(2 * MOST_TRIES):
             ingest_next(vault)
             assert vault.received.due(now=clock()) == 0

@@ -273,21 +273,30 @@ def named_by_path(ledger: Ledger, url: str, *, now: float = START) -> Recorded:
     return record(ledger, {"code": 200, "taskId": "t", "data": {"info": {"resultUrl": url}}}, now=now)
 
 
-def test_another_file_under_the_same_path_is_another_asset_and_a_fresh_url_is_not(ledger: Ledger) -> None:
-    named_by_path(ledger, "http://h/a/hd.mp4?sig=1")
-    named_by_path(ledger, "http://h/b/hd.mp4?sig=2")
+@pytest.mark.parametrize(
+    ("first", "again", "other"),
+    [
+        ("http://h/a/hd.mp4?sig=1", "http://cdn/a/hd.mp4?sig=2", "http://h/a/4k.mp4?sig=3"),
+        ("http://h/a/video.mp4", "http://h/a/video.mp4?sig=2", "http://h/b/video.mp4"),
+        ("http://h/sig1/7d1f3c520b7e4e589a53.mp4", "http://h/sig2/7d1f3c520b7e4e589a53.mp4", "http://h/sig2/c2a98e77.mp4"),
+    ],
+)  # fmt: skip
+def test_another_file_under_the_same_path_is_another_asset_and_a_fresh_url_is_not(
+    ledger: Ledger, first: str, again: str, other: str
+) -> None:
+    named_by_path(ledger, first)
+    named_by_path(ledger, again, now=START + 1)
     assert set(snapshot(ledger, "t").assets) == {"result"}
-    assert snapshot(ledger, "t").assets["result"]["url"] == "http://h/b/hd.mp4?sig=2"
+    assert snapshot(ledger, "t").assets["result"]["url"] == again
     lease = take(ledger, "one")
     ledger.settle(lease.id, "one", "archived", now=START)
     for _ in range(2):
-        named_by_path(ledger, "http://h/a/4k.mp4?sig=3")
+        named_by_path(ledger, other, now=START + 2)
     found = snapshot(ledger, "t")
-    other = next(name for name in found.assets if name != "result")
+    name = next(name for name in found.assets if name != "result")
     assert len(found.assets) == 2
-    assert re.fullmatch(r"result-[0-9a-f]{8}", other)
-    assert found.assets[other]["url"] == "http://h/a/4k.mp4?sig=3"
-    assert found.assets[other]["key"] == f"t/t_{other}.mp4"
+    assert re.fullmatch(r"result-[0-9a-f]{8}", name)
+    assert (found.assets[name]["url"], found.assets[name]["key"]) == (other, f"t/t_{name}.mp4")
     assert found.open == 1
 
 
@@ -404,3 +413,66 @@ def test_what_waits_in_its_backoff_can_be_tried_at_once(ledger: Ledger, payload:
     ledger.postpone(take(ledger, "one"), "gone", streak=3, until=START + 900)
     assert ledger.revive(VIDEO, now=START + 1, deadline=DEADLINE)
     assert ledger.due(now=START + 1, limit=10) == [str(VIDEO)]
+
+
+def track(duration: float | None, stage: str, url: str = "http://h/x.mp3") -> dict[str, Any]:
+    entry = {"id": "i", "audio_url": url, "duration": duration}
+    return {"code": 200, "data": {"task_id": "t", "callbackType": stage, "data": [entry]}}
+
+
+def test_a_mark_follows_what_the_latest_stage_announces_and_is_counted_once(ledger: Ledger) -> None:
+    record(ledger, track(183.0, "first"))
+    lease = take(ledger, "one")
+    ledger.settle(lease.id, "one", "archived", now=START, facts={"seconds": 183.2})
+    record(ledger, track(250.0, "complete"), now=START + 1)
+    assert ledger.asset(lease.id)["notes"] == "short: 183.2 s of 250.0 s announced"
+    record(ledger, track(99.0, "first"), now=START + 2)
+    assert ledger.asset(lease.id)["announced_seconds"] == "250.0"
+    record(ledger, track(184.0, "complete"), now=START + 3)
+    assert "notes" not in ledger.asset(lease.id)
+    version = snapshot(ledger, "t").version
+    for body in (track(183.0, "first"), track(250.0, "complete"), track(184.0, "complete")):
+        assert not record(ledger, body, now=START + 9).changed
+    assert snapshot(ledger, "t").version == version
+    assert ledger.counters()["short_audio||"] == 1
+
+
+def test_a_whole_song_that_cannot_be_measured_is_not_marked_by_the_length_of_its_part(ledger: Ledger) -> None:
+    record(ledger, track(6.0, "complete"))
+    lease = take(ledger, "one")
+    ledger.postpone(lease, "short", streak=1, until=START + 1, facts={"partial": "_partial/k", "seconds": 2.0})
+    ledger.make_ready(lease.id, now=START + 1)
+    again = take(ledger, "two", now=START + 2)
+    assert (again.partial, again.seconds, again.final) == ("_partial/k", 2.0, False)
+    ledger.settle(again.id, "two", "archived", now=START + 3)
+    assert not {"notes", "seconds", "partial"} & ledger.asset(lease.id).keys()
+
+
+def test_a_part_outlives_giving_up_and_a_new_url(ledger: Ledger) -> None:
+    record(ledger, track(6.0, "complete"))
+    lease = take(ledger, "one")
+    ledger.heartbeat(lease, now=START, partial="_partial/k")
+    ledger.settle(lease.id, "one", "set_aside", reason="poison", now=START)
+    record(ledger, track(6.0, "complete", "http://h/y.mp3"), now=START + 1)
+    assert take(ledger, "two", now=START + 2).partial == "_partial/k"
+
+
+def test_a_worker_that_has_lost_its_lease_does_not_get_to_keep_a_part(ledger: Ledger) -> None:
+    record(ledger, track(6.0, "complete"))
+    lease = take(ledger, "one")
+    ledger.crashed("one", now=START)
+    with pytest.raises(LeaseLostError):
+        ledger.heartbeat(lease, now=START, partial="_partial/k")
+    assert "partial" not in ledger.asset(lease.id)
+
+
+def test_a_fresh_url_is_tried_before_the_part_is_stored(ledger: Ledger) -> None:
+    record(ledger, track(6.0, "complete"))
+    lease = take(ledger, "one")
+    ledger.heartbeat(lease, now=START, partial="_partial/k")
+    record(ledger, track(6.0, "complete", "http://h/y.mp3"), now=START + 1)
+    ledger.postpone(lease, "gone", streak=0, until=START + 2, final=True)
+    assert ledger.due(now=START + 2, limit=10) == [str(lease.id)]
+    ledger.make_ready(lease.id, now=START + 2)
+    again = take(ledger, "two", now=START + 3)
+    assert (again.url, again.final, again.streak) == ("http://h/y.mp3", False, 0)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.addresses import host_of
+from workers.callbacks.naming import extension
 
 #: Levels of objects and lists. The deepest documented body has 6.
 MAX_DEPTH = 64
@@ -22,9 +23,11 @@ ECHOED = frozenset({"param", "paramjson", "promptjson", "prompt", "input", "call
 
 _SEPARATORS = re.compile(r"[\W_]+")
 _URL = re.compile(r"https?://", re.IGNORECASE)
-#: Several URLs in one string, with or without brackets around them: ``[http://a/1.mp4, http://a/2.mp4]``.
+#: A list that somebody wrote without JSON's quotes: ``[http://a/1.mp4, http://a/2.mp4]``.
 _BRACKETS = re.compile(r"\[\s*(https?://[^\"]*)\]", re.IGNORECASE)
-_BETWEEN_URLS = re.compile(r"[,;\s]+(?=https?://)", re.IGNORECASE)
+_BETWEEN_URLS = ",; \t\r\n"
+#: The one field whose JSON is data for families; elsewhere JSON in a string is unfolded for the URLs in it.
+_RESULT_FIELD = "resultjson"
 
 
 @dataclass
@@ -40,9 +43,9 @@ class Tree:
         found = self._plain(payload, 0, 0)
         return found if isinstance(found, dict) else {}
 
-    def _plain(self, value: object, depth: int, nested: int) -> object:
+    def _plain(self, value: object, depth: int, nested: int, name: str = "") -> object:
         if isinstance(value, str):
-            return self._unfolded(value.strip(), depth, nested)
+            return self._unfolded(value.strip(), depth, nested, name)
         if not isinstance(value, dict | list):
             return value
         if depth == MAX_DEPTH:
@@ -50,28 +53,42 @@ class Tree:
             return None
         if isinstance(value, list):
             return [self._plain(inner, depth + 1, nested) for inner in value]
+        squashed = {key: _SEPARATORS.sub("", key).lower() for key in value}
         return {
-            name: self._plain(inner, depth + 1, nested) for name, inner in value.items() if not _echoes_request(name)
+            key: self._plain(inner, depth + 1, nested, squashed[key])
+            for key, inner in value.items()
+            if squashed[key] not in ECHOED
         }
 
-    def _unfolded(self, text: str, depth: int, nested: int) -> object:
+    def _unfolded(self, text: str, depth: int, nested: int, name: str) -> object:
         if _URL.match(text):
-            urls = _BETWEEN_URLS.split(text)
-            kept = ["" if self.own_hosts and host_of(url) in self.own_hosts else url for url in urls]
-            return kept if len(kept) > 1 else kept[0]
-        if text[:1] not in {"{", "[", '"'} or len(text) == 1:
+            urls = [self._unless_own(url) for url in _urls_in(text)]
+            return urls if len(urls) > 1 else urls[0]
+        may_hold_results = name == _RESULT_FIELD or "://" in text or ":\\/" in text
+        if text[:1] not in {"{", "[", '"'} or len(text) == 1 or not may_hold_results:
             return text
         if len(text) > MAX_NESTED_CHARACTERS or nested == MAX_NESTED_JSON:
             self.limits.add("JSON inside a string was too large or nested too often to be read")
             return text
         if listed := _BRACKETS.fullmatch(text):
-            return [self._unfolded(part.strip(), depth, nested) for part in _BETWEEN_URLS.split(listed[1])]
+            return [self._unless_own(url) for url in _urls_in(listed[1].strip(), certainly_several=True)]
         try:
             found = json.loads(text)
         except (ValueError, RecursionError):
             return text
         return self._plain(found, depth, nested + 1) if isinstance(found, dict | list | str) else text
 
+    def _unless_own(self, url: str) -> str:
+        return "" if self.own_hosts and host_of(url) in self.own_hosts else url
 
-def _echoes_request(name: str) -> bool:
-    return _SEPARATORS.sub("", name).lower() in ECHOED
+
+def _urls_in(text: str, *, certainly_several: bool = False) -> list[str]:
+    """Take apart several URLs with separators between; a text that may be one URL that holds another stays one.
+
+    It is several if each but the last ends in a known extension. The time grows with the length alone.
+    """
+    starts = [hit.start() for hit in _URL.finditer(text) if not hit.start() or text[hit.start() - 1] in _BETWEEN_URLS]
+    ends = [*starts[1:], len(text)]
+    urls = [text[start:end].rstrip(_BETWEEN_URLS) for start, end in zip(starts, ends, strict=True)]
+    several = certainly_several or all(extension(url, "") for url in urls[:-1])
+    return urls if several else [text]

@@ -7,9 +7,15 @@ local known = redis.call('HMGET', record, 'state', 'owner')
 if known[1] ~= 'transferring' or known[2] ~= ARGV[2] then return 0 end
 redis.call('HSET', record, 'state', 'pending', 'error', ARGV[3], 'streak', ARGV[4])
 redis.call('HDEL', record, 'owner', 'lease', 'lapses', 'crashes')
-if ARGV[6] ~= '' then redis.call('HSET', record, 'final', '1', 'deadline', ARGV[6]) end
 for i = 7, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
 redis.call('HDEL', KEYS[3], ARGV[2])
--- A fresh URL that has come meanwhile need not wait for the old one's backoff.
-redis.call('ZADD', KEYS[2], redis.call('HDEL', record, 'fresh') == 1 and 0 or ARGV[5], ARGV[1])
+if redis.call('HDEL', record, 'fresh') == 1 then
+  -- A fresh URL has come meanwhile. It is tried before anything is given up, and does not wait for the old one's backoff.
+  redis.call('HDEL', record, 'final')
+  redis.call('HSET', record, 'streak', 0)
+  redis.call('ZADD', KEYS[2], 0, ARGV[1])
+  return 1
+end
+if ARGV[6] ~= '' then redis.call('HSET', record, 'final', '1', 'deadline', ARGV[6]) end
+redis.call('ZADD', KEYS[2], ARGV[5], ARGV[1])
 return 1

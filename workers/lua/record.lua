@@ -43,9 +43,10 @@ for i = 1, #KEYS - OWN_KEYS do
   local known = redis.call('HMGET', record, 'state', 'url', 'announced_seconds', 'order')
   local state = known[1]
   local fresh = not seen and known[2] ~= url and order >= tonumber(known[4] or '0')
-  if state and not seen and tonumber(seconds) and tonumber(seconds) > 0 and known[3] ~= seconds then
+  local length = tonumber(seconds) or 0
+  if state and not seen and length > 0 and known[3] ~= seconds and order >= tonumber(known[4] or '0') then
     changed = true
-    redis.call('HSET', record, 'announced_seconds', seconds)
+    redis.call('HSET', record, 'announced_seconds', seconds, 'order', order)
     mark_short(record, counters)
   end
   if not state and known_names >= most_assets then
@@ -60,10 +61,12 @@ for i = 1, #KEYS - OWN_KEYS do
         redis.call('HSET', record, 'url', url, 'deadline', deadline, 'order', order, 'streak', 0)
         redis.call('HDEL', record, 'final')
       else
+        local part = redis.call('HMGET', record, 'partial', 'seconds')
         redis.call('DEL', record)
         -- Workers of versions before 0.2 ask for 'media'.
         redis.call('HSET', record, 'state', 'pending', 'attempts', 0, 'recorded_at', ARGV[1], 'key', key, 'url', url,
           'deadline', deadline, 'order', order, 'media', 'audio')
+        if part[1] then redis.call('HSET', record, 'partial', part[1], 'seconds', part[2] or 0) end
         if seconds ~= '' then redis.call('HSET', record, 'announced_seconds', seconds) end
         if optional ~= '' then redis.call('HSET', record, 'optional', optional) end
         if source ~= '' then redis.call('HSET', record, 'source_name', source) end

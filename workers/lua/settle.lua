@@ -16,7 +16,7 @@ if state ~= 'archived' and redis.call('HEXISTS', record, 'fresh') == 1 then
   return -2
 end
 redis.call('HDEL', record, 'owner', 'lease', 'error', 'streak', 'lapses', 'crashes', 'fresh')
-if state == 'archived' then redis.call('HDEL', record, 'final', 'partial') end
+if state == 'archived' then redis.call('HDEL', record, 'final', 'partial', 'seconds') end
 redis.call('HDEL', KEYS[7], owner)
 redis.call('HSET', record, 'state', state, 'settled_at', now)
 if reason ~= '' then redis.call('HSET', record, 'error', reason) end

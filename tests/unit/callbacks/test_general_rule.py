@@ -48,6 +48,7 @@ def keys(data: object, **top: object) -> list[str]:
         ({"resultUrls": json.dumps([URL])}, ["t_result_1.bin"]),
         ({"resultUrls": f"[{URL}/1.mp4, {URL}/2.mp4]"}, ["t_result_1.mp4", "t_result_2.mp4"]),
         ({"imageUrls": f"{URL}/1.png,{URL}/2.png"}, ["t_image_1.png", "t_image_2.png"]),
+        ({"imageUrl": f"{URL}/w_300,{URL}/x.jpg"}, ["t_image.jpg"]),
         ({"lyrics": f"{URL}/x.lrc"}, ["t_lyrics.lrc"]),
         ({"wordsUrl": f"{URL}/words.json", "iconUrl": f"{URL}/i.svg"}, ["t_words.json", "t_icon.svg"]),
         ({"manifestUrl": f"{URL}/m.json"}, ["t_manifest_file.json"]),
@@ -115,6 +116,11 @@ def test_long_names_and_many_urls_cost_no_more_than_short_ones_and_few() -> None
     callback = parse_callback({"code": 200, "taskId": "t", "data": deep})
     # It had been 95 seconds.
     assert time.monotonic() - started < 2
+    started = time.monotonic()
+    for separators in ("," * 10**6, ", " * 500_000, ",https://a.example/x.png" * 40_000):
+        parse_callback({"code": 200, "taskId": "t", "videoUrl": URL + ".mp4" + separators})
+    # It had been hours.
+    assert time.monotonic() - started < 5
     assert len(callback.assets) == MAX_ASSETS
     assert "only the first" in callback.notes[0]
 

@@ -233,6 +233,14 @@ def test_a_null_among_tracks_does_not_change_what_the_others_are_called(payload:
     assert (parse_callback(body).family, keys(parse_callback(body))) == ("music", whole)
 
 
+def test_words_that_look_like_json_stay_words() -> None:
+    said = '{"error": "Sensitive words"}'
+    callback = parse_callback({"code": 200, "taskId": "t", "data": {"state": "fail", "failMsg": said}})
+    assert callback.message == said
+    tracks = [{"id": "i", "audio_url": "", "status": "failed", "error": '{"code": 5}'}]
+    assert parse_callback({"code": 200, "task_id": "t", "data": tracks}).failed_tracks == {"i": '{"code": 5}'}
+
+
 def test_a_failure_in_odd_letters_is_told_in_letters_that_every_store_takes() -> None:
     said = parse_callback(
         parse_body('{"code": 501, "taskId": "t", "msg": "caf\\ud83d", "data": {"failCode": "\\ud83d"}}')
