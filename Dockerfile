@@ -14,7 +14,9 @@ RUN python -m venv /opt/stemvault \
 FROM python:3.11-slim
 ENV PATH=/opt/stemvault/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY --from=build /opt/stemvault /opt/stemvault
-# No account of the image owns anything; nothing is written but to /tmp and /dev/shm.
+# No account of the image owns anything; nothing is written but to /tmp and /dev/shm. The account has a name, as Celery
+# takes a group without one for the superuser's.
+RUN echo 'stemvault:x:10001:' >> /etc/group && echo 'stemvault:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000

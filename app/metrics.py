@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from workers.ledger import Ledger
 from workers.queues import QUEUES
 from workers.received import ReceivedCallbacks
+from workers.signs_of_life import CLOCK, WORKER, SignsOfLife
 from workers.tickets import Tickets
 
 log = structlog.get_logger()
@@ -25,17 +26,25 @@ class LedgerCollector(Collector):
         self._ledger = Ledger(redis)
         self._received = ReceivedCallbacks(redis)
         self._tickets = Tickets(redis)
+        self._signs = SignsOfLife(redis)
 
     def collect(self) -> Iterable[Metric]:
         """Give the metrics as they stand."""
         up = GaugeMetricFamily("stemvault_up", "Whether the ledger could be read")
         alarms = GaugeMetricFamily("stemvault_alarms", "Assets and manifests that need another step")
         received = GaugeMetricFamily("stemvault_received", "Acknowledged callbacks that are not recorded yet")
+        workers = GaugeMetricFamily("stemvault_workers", "Workers that have given a sign of life")
+        clocks = GaugeMetricFamily("stemvault_clocks", "Clocks (beat) that have given a sign of life")
+        sweep = GaugeMetricFamily("stemvault_seconds_since_sweep", "Seconds since the last sweep, absent after an hour")
         waiting = GaugeMetricFamily("stemvault_queue_length", "Messages waiting", labels=["queue"])
         try:
             counters = self._ledger.counters()
             alarms.add_metric([], self._ledger.in_flight())
             received.add_metric([], self._received.waiting())
+            workers.add_metric([], len(self._signs.there(WORKER)))
+            clocks.add_metric([], len(self._signs.there(CLOCK)))
+            if (since := self._signs.since_sweep()) is not None:
+                sweep.add_metric([], since)
             for queue in QUEUES:
                 waiting.add_metric([queue], self._tickets.waiting(queue))
         except RedisError as error:
@@ -44,7 +53,7 @@ class LedgerCollector(Collector):
             yield up
             return
         up.add_metric([], 1)
-        yield from (up, alarms, received, waiting, *_counters(counters))
+        yield from (up, alarms, received, workers, clocks, sweep, waiting, *_counters(counters))
 
 
 def _counters(counters: dict[str, int]) -> Iterable[Metric]:

@@ -24,6 +24,7 @@ MIN_PART_BYTES = 5 * 1024**2
 """S3 refuses smaller parts but for the last: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"""
 MAX_PARTS = 10_000
 
+_HOST_PATTERN = re.compile(r"[A-Za-z0-9.*?\[\]_-]+")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(?:(s|m|h|d)|(second|minute|hour|day)s?)?", re.IGNORECASE)
 
@@ -126,6 +127,23 @@ class Settings(BaseSettings):
             ) from None
         return value
 
+    @field_validator("callback_token")
+    @classmethod
+    def _is_one_step_of_a_path(cls, value: SecretStr | None) -> SecretStr | None:
+        token = value.get_secret_value() if value else ""
+        if set(token) & set("/?#%") or any(letter.isspace() for letter in token):
+            raise ValueError("must not hold / ? # % or spaces: it is the last step of the callback URL")
+        return value
+
+    @field_validator("allowed_asset_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [host for host in value if not _HOST_PATTERN.fullmatch(host)]:
+            raise ValueError(
+                f"{wrong[0]!r} is no host: write names or patterns such as *.example.com, without scheme, port or path"
+            )
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _is_a_web_address(cls, value: str) -> str:
@@ -158,6 +176,12 @@ class Settings(BaseSettings):
     def layout(self) -> KeyLayout:
         """Where objects stand in the bucket."""
         return KeyLayout(self.key_template, self.s3_prefix)
+
+    @cached_property
+    def redis_address(self) -> str:
+        """Host and port of Redis, without anything secret."""
+        parts = parse_url(self.redis_url.get_secret_value())  # type: ignore[no-untyped-call]  # redis-py lacks its types
+        return f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
 
     @cached_property
     def own_hosts(self) -> frozenset[str]:

@@ -104,6 +104,11 @@ class ReceivedCallbacks:
         """Tell how many could be taken now."""
         return int(self._redis.zcount(DUE, "-inf", now))
 
+    def bodies(self) -> Iterator[str]:
+        """Give the bodies of those that are kept, in no order."""
+        for _, text in self._redis.hscan_iter(BODIES, count=100):
+            yield text.partition("\n")[2]
+
     def waiting(self) -> int:
         """Tell how many are kept."""
         return int(self._redis.zcard(DUE))

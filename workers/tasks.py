@@ -1,6 +1,7 @@
 """The Celery tasks: thin, each calls one function. How each is acknowledged stands on its decorator."""
 
 import gc
+import threading
 import time
 from collections.abc import Callable
 from functools import cache, wraps
@@ -9,7 +10,7 @@ from typing import Any, ParamSpec
 import structlog
 from billiard.exceptions import WorkerLostError
 from celery import Task
-from celery.signals import task_failure, worker_init, worker_shutting_down
+from celery.signals import beat_init, task_failure, worker_init, worker_ready, worker_shutdown, worker_shutting_down
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
@@ -20,9 +21,10 @@ from workers.errors import AssetError
 from workers.inbox import drain
 from workers.ingest import ingest_next
 from workers.queues import CALLBACKS
+from workers.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, start_heartbeat
 from workers.store import s3_models
 from workers.sweep import sweep as ring_alarms
-from workers.vault import Vault, open_ledger, open_vault
+from workers.vault import Vault, open_ledger, open_redis, open_vault
 
 log = structlog.get_logger()
 
@@ -30,6 +32,10 @@ log = structlog.get_logger()
 TURN = 1.0
 
 Arguments = ParamSpec("Arguments")
+
+#: This process's heartbeat, and how long its last one may take.
+_heartbeats: list[tuple[threading.Event, threading.Thread]] = []
+_SECONDS_TO_SAY_SO = 3.0
 
 
 @cache
@@ -96,6 +102,7 @@ def archive_asset(self: "Task[Any, Any]", queue: str) -> None:
 def sweep() -> None:
     """Ring the alarms that are due."""
     ring_alarms(vault())
+    SignsOfLife(vault().ledger.redis).give(SWEEP)
 
 
 @app.task(acks_late=False)
@@ -130,3 +137,25 @@ def _share_memory(**_: object) -> None:
 @worker_shutting_down.connect
 def _begin_shutdown(**_: object) -> None:
     shutdown.begin()
+
+
+@worker_ready.connect
+def _show_life_of_worker(**_: object) -> None:
+    _heartbeats.append(_start_heartbeat(WORKER))
+
+
+@beat_init.connect
+def _show_life_of_clock(**_: object) -> None:
+    _heartbeats.append(_start_heartbeat(CLOCK))
+
+
+@worker_shutdown.connect
+def _end_heartbeat(**_: object) -> None:
+    for over, thread in _heartbeats:
+        over.set()
+        thread.join(_SECONDS_TO_SAY_SO)
+
+
+def _start_heartbeat(role: str) -> tuple[threading.Event, threading.Thread]:
+    redis = open_redis(settings.redis_url.get_secret_value(), timeout=2, connect_timeout=2)
+    return start_heartbeat(redis, role)

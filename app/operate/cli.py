@@ -2,16 +2,18 @@
 
 import json
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from functools import wraps
 
 import click
+from botocore.exceptions import BotoCoreError
 from redis.exceptions import RedisError
 from rich.console import Console
 
 from app.operate.demo import run_demo
-from app.operate.doctor import examine
+from app.operate.doctor import examine, examine_as_json, unknown_variables
 from app.operate.embedded import embedded_stack
 from app.operate.policy import least_policy
 from app.operate.processes import StartError
@@ -21,6 +23,8 @@ from app.operate.status import show_task, show_vault
 from app.operate.up import stay_up
 from config.settings import SettingsError, load_settings
 from workers.errors import StemvaultError
+from workers.signs_of_life import CLOCK, WORKER, SignsOfLife
+from workers.vault import open_ledger
 
 #: Where there is no terminal to ask for its width, wide enough that keys stand on one line.
 _WIDTH_OF_FILES = 180
@@ -38,18 +42,25 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         except (SettingsError, StartError, StemvaultError) as error:
             raise click.ClickException(str(error)) from None
         except RedisError as error:
+            address = load_settings().redis_address
             raise click.ClickException(
-                f"Redis did not answer ({type(error).__name__}). Is STEMVAULT_REDIS_URL right? "
+                f"Redis at {address} did not answer ({type(error).__name__}). Is STEMVAULT_REDIS_URL right? "
                 "'stemvault doctor' tells more."
             ) from None
+        except BotoCoreError as error:
+            raise click.ClickException(f"AWS settings: {error}") from None
 
     return wrapped
 
 
 @click.group()
 @click.version_option(package_name="stemvault")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Save every file that a music provider's callbacks name into your S3 bucket."""
+    if context.invoked_subcommand != "doctor":  # which tells it among its findings
+        for finding in unknown_variables():
+            click.echo(f"{finding.what}. {finding.advice}", err=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
@@ -70,9 +81,14 @@ def up(port: int) -> None:
 
 @main.command()
 @click.option("--policy", is_flag=True, help="Print the least IAM policy that Stemvault needs, and examine nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @_plain_errors
-def doctor(*, policy: bool) -> None:
+def doctor(*, policy: bool, as_json: bool) -> None:
     """Check settings, broker and bucket, and say how to mend what is wrong."""
+    if as_json:
+        findings, healthy = examine_as_json()
+        click.echo(findings)
+        sys.exit(0 if healthy else 1)
     if policy:
         click.echo(json.dumps(least_policy(load_settings()), indent=2))
         return
@@ -102,6 +118,17 @@ def replay_files(files: tuple[str, ...], *, unrecognized: bool) -> None:
         raise click.UsageError("name FILES, or give --unrecognized alone")
     settings = load_settings()
     sys.exit(0 if (replay_unrecognized(console, settings) if unrecognized else replay(console, settings, files)) else 1)
+
+
+@main.command()
+@click.argument("role", type=click.Choice([WORKER, CLOCK]))
+@_plain_errors
+def alive(role: str) -> None:
+    """Tell by the exit status whether this host's worker or clock has given a sign of life; for health checks."""
+    there = SignsOfLife(open_ledger(load_settings()).redis).there(role)
+    mine = [name for name in there if name.rpartition(":")[0] == socket.gethostname()]
+    click.echo(f"{len(mine)} here, {len(there)} in all")
+    sys.exit(0 if mine else 1)
 
 
 @main.command()

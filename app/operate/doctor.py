@@ -1,24 +1,29 @@
 """``stemvault doctor``: try every part for real, and say how to mend what is wrong."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any
 from uuid import uuid4
 
+from botocore.exceptions import BotoCoreError
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from rich.console import Console
 
 from app.operate.processes import StartError
 from config.settings import PREFIX, Settings, SettingsError, load_settings
 from workers.errors import TransientError
+from workers.signs_of_life import CLOCK, SILENCE, WORKER, SignsOfLife
 from workers.store import Store, open_client, reporting
 from workers.vault import open_redis
 
 #: As long as most URLs are; Redis's own default is 64.
 _COMPACT_BYTES = 512
+_FIRST_WITH_LISTPACKS = 7
+_SHORTEST_TOKEN = 16
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,14 @@ class Finding:
     good: bool
     advice: str = ""
     warning: bool = False
+
+
+def examine_as_json() -> tuple[str, bool]:
+    """Give all findings as a JSON list, and tell whether Stemvault could run like this."""
+    findings = list(_findings())
+    return json.dumps([asdict(each) for each in findings], indent=1), all(
+        each.good or each.warning for each in findings
+    )
 
 
 def examine(console: Console) -> bool:
@@ -46,7 +59,7 @@ def examine(console: Console) -> bool:
 
 
 def _findings() -> Iterator[Finding]:
-    yield from _unknown_variables()
+    yield from unknown_variables()
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -58,19 +71,28 @@ def _findings() -> Iterator[Finding]:
             f"Anyone who finds the URL may send callbacks. Set {PREFIX}WEBHOOK_HMAC_KEYS or {PREFIX}CALLBACK_TOKEN."
         )
         yield Finding("callbacks are unsigned", good=False, warning=True, advice=advice)
-    yield from _broker(open_redis(settings.redis_url.get_secret_value()))
+    if settings.callback_token and len(settings.callback_token.get_secret_value()) < _SHORTEST_TOKEN:
+        advice = f"It can be guessed. Make one of {_SHORTEST_TOKEN} characters or more: openssl rand -hex 16"
+        yield Finding("callback token is short", good=False, warning=True, advice=advice)
+    if settings.s3_prefix and not settings.s3_prefix.endswith("/"):
+        advice = f"Keys begin like {settings.s3_prefix}<task id>. Write {settings.s3_prefix}/ if a folder is meant."
+        yield Finding("S3 prefix does not end in a slash", good=False, warning=True, advice=advice)
+    redis = open_redis(settings.redis_url.get_secret_value())
+    yield from _broker(redis, settings.redis_address)
+    yield from _fleet(redis)
     yield from _bucket(settings)
 
 
-def _unknown_variables() -> Iterator[Finding]:
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {f"{PREFIX}BIND"}
+def unknown_variables() -> Iterator[Finding]:
+    """Find what looks like a setting of ours and is none."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {f"{PREFIX}BIND", f"{PREFIX}PUBLISH"}
     for name in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
         similar = get_close_matches(name, known, n=1)
         hint = f"Did you mean {similar[0]}?" if similar else "Remove it, or see README.md for the settings there are."
         yield Finding(f"{name} is no setting", good=False, warning=True, advice=hint)
 
 
-def _broker(redis: "Redis") -> Iterator[Finding]:
+def _broker(redis: "Redis", address: str) -> Iterator[Finding]:
     try:
         info: dict[str, Any] = redis.info("server")
         policy = redis.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
@@ -78,16 +100,23 @@ def _broker(redis: "Redis") -> Iterator[Finding]:
         fsync = redis.config_get("appendfsync").get("appendfsync", "")
         # Redis 7 calls it listpack; both names mean the same there.
         compact = int(redis.config_get("hash-max-ziplist-value").get("hash-max-ziplist-value") or 0)
+    except (AuthenticationError, NoPermissionError) as error:
+        advice = f"Redis at {address} refused user or password ({type(error).__name__}): look at {PREFIX}REDIS_URL."
+        yield Finding("broker", good=False, advice=advice)
+        return
     except RedisError as error:
-        advice = f"Redis did not answer ({type(error).__name__}). Is {PREFIX}REDIS_URL right, and the server up?"
+        advice = (
+            f"Redis at {address} did not answer ({type(error).__name__}). Is {PREFIX}REDIS_URL right, and Redis up?"
+        )
         yield Finding("broker", good=False, advice=advice)
         return
     yield Finding(f"broker answers (Redis {info['redis_version']})", good=True)
+    old = int(str(info["redis_version"]).partition(".")[0]) < _FIRST_WITH_LISTPACKS
+    option = "--hash-max-ziplist-value" if old else "--hash-max-listpack-value"
     yield Finding(
         "broker keeps what it acknowledged across a restart",
         good=append_only == "yes",
-        warning=True,
-        advice="Start Redis with --appendonly yes, or a restart can lose callbacks that were acknowledged.",
+        advice="Start Redis with --appendonly yes, or a restart loses callbacks that were acknowledged.",
     )
     yield Finding(
         "broker answers when what it answers to is on disk",
@@ -105,14 +134,43 @@ def _broker(redis: "Redis") -> Iterator[Finding]:
         "broker keeps records compact",
         good=compact >= _COMPACT_BYTES,
         warning=True,
-        advice="Start Redis with --hash-max-listpack-value 1024: an asset then takes two thirds of the memory.",
+        advice=f"Start Redis with {option} 1024: an asset then takes two thirds of the memory.",
     )
+
+
+def _fleet(redis: "Redis") -> Iterator[Finding]:
+    """Look for workers and clocks. They may be started later, so their absence is a warning."""
+    signs = SignsOfLife(redis)
+    try:
+        workers, clocks, since = len(signs.there(WORKER)), len(signs.there(CLOCK)), signs.since_sweep()
+    except RedisError:
+        return  # told already
+    yield Finding(
+        f"{workers} workers are there" if workers else "no worker is there",
+        good=bool(workers),
+        warning=True,
+        advice="Callbacks are kept and nothing is archived. Start one: celery -A workers worker",
+    )
+    yield Finding(
+        f"{clocks} clocks are there" if clocks else "no clock is there",
+        good=bool(clocks),
+        warning=True,
+        advice="Nothing that failed is tried again. Start one: celery -A workers beat",
+    )
+    if workers and clocks:
+        ago = "in the last hour" if since is None else f"for {since:.0f} s"
+        yield Finding(
+            "the sweep is made" if since is not None and since < SILENCE else f"no sweep was made {ago}",
+            good=since is not None and since < SILENCE,
+            warning=True,
+            advice="The clock calls and no worker comes: do all use the same Redis? The workers' logs tell more.",
+        )
 
 
 def _bucket(settings: Settings) -> Iterator[Finding]:
     try:
         store = Store(open_client(attempts=1), settings.s3_bucket)
-    except ValueError as error:
+    except (ValueError, BotoCoreError) as error:
         yield Finding("bucket", good=False, advice=f"AWS settings: {error}")
         return
     key = settings.layout.unrecognized_key(f"doctor-{uuid4().hex}")
@@ -175,7 +233,7 @@ def _lifecycle(store: Store) -> Finding:
     what = "bucket aborts multipart uploads that were left behind"
     try:
         with reporting():
-            rules = store.client.get_bucket_lifecycle_configuration(Bucket=store.bucket)["Rules"]
+            rules = store.client.get_bucket_lifecycle_configuration(Bucket=store.bucket).get("Rules", [])
     except TransientError:
         rules = []
     good = any("AbortIncompleteMultipartUpload" in rule and rule.get("Status") == "Enabled" for rule in rules)

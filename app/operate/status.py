@@ -2,19 +2,25 @@
 
 import json
 import time
+from itertools import islice
 
 from rich.console import Console
 from rich.table import Table
 
 from config.settings import Settings
 from workers.assets import AssetId
+from workers.callbacks import parse_body, task_id_of
+from workers.errors import UnreadableCallbackError
 from workers.manifest import document, read_manifest
 from workers.queues import QUEUES
 from workers.received import ReceivedCallbacks
+from workers.signs_of_life import CLOCK, WORKER, SignsOfLife
 from workers.tickets import Tickets
 from workers.vault import open_ledger, open_store
 
 _MOST_SHOWN = 20
+#: How many waiting callbacks are looked through for one task, in Redis and in the inbox.
+_MOST_SEARCHED, _MOST_SEARCHED_OBJECTS = 100_000, 200
 
 
 def show_vault(console: Console, settings: Settings) -> bool:
@@ -24,6 +30,7 @@ def show_vault(console: Console, settings: Settings) -> bool:
     waiting = "  ".join(f"{queue} {tickets.waiting(queue)}" for queue in QUEUES)
     received = ReceivedCallbacks(ledger.redis).waiting()
     console.print(f"Tickets in queues: {waiting}   Callbacks not recorded yet: {received}")
+    _show_fleet(console, SignsOfLife(ledger.redis))
     totals = Table("what", "", "", "count", title="Since the ledger began")
     for name, count in sorted(ledger.counters().items()):
         totals.add_row(*name.split("|"), f"{count:,}")
@@ -41,6 +48,14 @@ def show_vault(console: Console, settings: Settings) -> bool:
     in_flight = ledger.in_flight()
     console.print(f"{in_flight} in flight" + (f", the first {_MOST_SHOWN} shown" if in_flight > _MOST_SHOWN else ""))
     return True
+
+
+def _show_fleet(console: Console, signs: SignsOfLife) -> None:
+    workers, clocks, since = len(signs.there(WORKER)), len(signs.there(CLOCK)), signs.since_sweep()
+    last = "none within the hour" if since is None else f"{_span(since)} ago"
+    console.print(f"Workers: {workers}   Clocks: {clocks}   Last sweep: {last}")
+    if not workers or not clocks:
+        console.print("[red]Nothing moves without a worker and a clock; 'stemvault doctor' says how to start them.")
 
 
 def _show_kept(console: Console, settings: Settings) -> None:
@@ -68,8 +83,30 @@ def show_task(console: Console, settings: Settings, task_id: str) -> bool:
     if manifest is not None:
         console.print_json(json.dumps(manifest))
         return True
+    if where := _waits(settings, task_id):
+        console.print(f"A callback of task {task_id} was acknowledged and waits {where}. A worker will record it.")
+        return True
     console.print(f"Nothing is known of task {task_id}, neither in Redis nor in the bucket.")
     return False
+
+
+def _waits(settings: Settings, task_id: str) -> str:
+    """Tell where a callback of the task waits to be recorded; empty if none is found among the first."""
+    for body in islice(ReceivedCallbacks(open_ledger(settings).redis).bodies(), _MOST_SEARCHED):
+        if _is_of(body, task_id):
+            return "in Redis"
+    store = open_store(settings)
+    for key in store.list(settings.layout.inbox_key(""), limit=_MOST_SEARCHED_OBJECTS):
+        if _is_of((store.read_text(key) or b"").decode(errors="replace"), task_id):
+            return f"in the bucket's inbox ({key})"
+    return ""
+
+
+def _is_of(body: str, task_id: str) -> bool:
+    try:
+        return task_id in body and task_id_of(parse_body(body)) == task_id
+    except UnreadableCallbackError:
+        return False
 
 
 def _span(seconds: float) -> str:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import requests
 
-from app.operate.embedded import BUCKET
+from app.operate.embedded import BUCKET, embedded_stack
 from app.operate.processes import free_port
 from tests.conftest import PAYLOADS, eventually
-from tests.integration.conftest import Service
+from tests.integration.conftest import LOCAL, Service
 from tests.origin import Answer, Origin, film, picture
 from workers.ledger import MAX_TASK_ASSETS, Ledger
 
@@ -197,3 +197,73 @@ def test_replay_without_anything_to_replay_says_what_to_give(service: Service) -
     for arguments in ((), ("--unrecognized", "file.json")):
         done = run("replay", *arguments, **pointing_at(service))
         assert (done.returncode, "name FILES, or give --unrecognized" in done.stderr) == (2, True)
+
+
+def test_a_fleet_that_is_not_there_shows_everywhere_and_one_that_is_shows_too(service: Service) -> None:
+    there = pointing_at(service)
+    assert run("alive", "worker", **there).returncode == run("alive", "clock", **there).returncode == 0
+    assert "Workers: 1   Clocks: 1" in run("status", **there).stdout
+    assert "1 workers are there" in run("doctor", **there).stdout
+    eventually(lambda: "the sweep is made" in run("doctor", **there).stdout)
+    metrics = requests.get(f"{service.stack.url}/metrics", timeout=5).text
+    assert "stemvault_workers 1.0" in metrics
+    assert "stemvault_clocks 1.0" in metrics
+    assert "stemvault_seconds_since_sweep" in metrics
+    with embedded_stack(LOCAL) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        stack.start_ingress()
+        alone = pointing_at(Service(stack))
+        assert Service(stack).post({"code": 200, "data": {"task_id": "waits", "video_url": "x"}}).ok
+        assert "was acknowledged and waits in Redis" in run("status", "waits", **alone).stdout
+        stack.process("redis").kill()
+        assert Service(stack).post({"code": 200, "data": {"task_id": "inboxed", "video_url": "x"}}).ok
+        stack.restart("redis")
+        assert "waits in the bucket's inbox (_inbox/" in run("status", "inboxed", **alone).stdout
+        assert run("status", "never-heard-of", **alone).returncode == 1
+        assert run("alive", "worker", **alone).returncode == 1
+        assert "Nothing moves without a worker and a clock" in run("status", **alone).stdout
+        examined = run("doctor", **alone).stdout
+        assert "no worker is there" in examined
+        assert "celery -A workers beat" in examined
+        assert "stemvault_workers 0.0" in requests.get(f"{stack.url}/metrics", timeout=5).text
+        worker = stack.start_worker()
+        eventually(lambda: run("alive", "worker", **alone).returncode == 0)
+        worker.stop(30)
+        assert run("alive", "worker", **alone).returncode == 1
+
+
+def test_doctor_tells_what_is_deadly_or_odd_in_one_line_each(service: Service) -> None:
+    there = pointing_at(service)
+    told = run("doctor", **there, STEMVAULT_CALLBACK_TOKEN="x", STEMVAULT_S3_PREFIX="music").stdout
+    assert "callback token is short" in told
+    assert "music/ if a folder is meant" in told
+    for settings, said in (
+        ({"STEMVAULT_CALLBACK_TOKEN": "a/b"}, "last step of the callback URL"),
+        ({"STEMVAULT_ALLOWED_ASSET_HOSTS": "https://x.com"}, "without scheme, port or path"),
+        ({"AWS_PROFILE": "nope"}, "AWS settings: The config profile (nope) could not be found"),
+        ({"STEMVAULT_REDIS_URL": "redis://127.0.0.1:1/0"}, "Redis at 127.0.0.1:1 did not answer"),
+    ):
+        done = run("doctor", **{**there, **settings})
+        assert (done.returncode, said in done.stdout, "Traceback" in done.stderr) == (1, True, False), done.stdout
+    done = run("status", **{**there, "STEMVAULT_REDIS_URL": "redis://127.0.0.1:1/0"})
+    assert "Redis at 127.0.0.1:1 did not answer" in done.stderr
+    done = run("status", **there, STEMVAULT_RETENTIN="1d")
+    assert "STEMVAULT_RETENTIN is no setting. Did you mean STEMVAULT_RETENTION?" in done.stderr
+    found = json.loads(run("doctor", "--json", **there).stdout)
+    assert {"what": "settings", "good": True, "advice": "", "warning": False} in found
+
+
+def test_doctor_tells_a_wrong_password_from_no_answer_and_fails_without_an_append_only_file() -> None:
+    with embedded_stack(LOCAL) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        stack.redis().config_set("appendonly", "no")
+        there = pointing_at(Service(stack))
+        done = run("doctor", **there)
+        assert (done.returncode, "--appendonly yes" in done.stdout) == (1, True)
+        stack.redis().config_set("requirepass", "secret")
+        url = f"redis://:wrong@127.0.0.1:{stack.redis_port}/0"
+        done = run("doctor", **{**there, "STEMVAULT_REDIS_URL": url})
+        assert f"Redis at 127.0.0.1:{stack.redis_port} refused user or password" in done.stdout
+        assert "wrong" not in done.stdout.replace("what is wrong", "")

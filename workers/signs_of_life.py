@@ -1,0 +1,76 @@
+"""Heartbeats of workers and clocks in Redis, so that a dead fleet does not look healthy.
+
+Each process tells every few seconds that it is there, by Redis's clock. Each sweep tells that it was made, which
+shows that clock, queue and fleet work together.
+"""
+
+import os
+import socket
+import threading
+from contextlib import suppress
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+KEY = "stemvault:alive"
+#: The roles: a worker, a clock (beat), and the sweep that a worker made when a clock called for it.
+WORKER, CLOCK, SWEEP = "worker", "clock", "sweep"
+#: Seconds between two heartbeats, and after how many of silence a process counts as gone.
+INTERVAL, SILENCE = 10.0, 35.0
+#: After this many seconds a silent process is forgotten.
+_FORGET = 3600.0
+
+
+class SignsOfLife:
+    """The heartbeats in Redis (a client with ``decode_responses=True``). Methods raise redis-py's errors."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+
+    def give(self, role: str, name: str = "") -> None:
+        """Tell that somebody with this role is there."""
+        now = self._now()
+        pipe = self._redis.pipeline()
+        pipe.zadd(KEY, {f"{role} {name}": now})
+        pipe.zremrangebyscore(KEY, "-inf", now - _FORGET)
+        pipe.execute()
+
+    def end(self, role: str, name: str) -> None:
+        """Tell that it ends."""
+        self._redis.zrem(KEY, f"{role} {name}")
+
+    def there(self, role: str) -> list[str]:
+        """Name those with this role that are there."""
+        found = self._redis.zrangebyscore(KEY, self._now() - SILENCE, "+inf")
+        return [name for member in found for each, _, name in [str(member).partition(" ")] if each == role]
+
+    def since_sweep(self) -> float | None:
+        """Give the seconds since the last sweep; None if none was made within the last hour."""
+        at = self._redis.zscore(KEY, f"{SWEEP} ")
+        return None if at is None else max(0.0, self._now() - float(at))
+
+    def _now(self) -> float:
+        seconds, micros = self._redis.time()
+        return float(seconds) + float(micros) / 1e6
+
+
+def own_name() -> str:
+    """Name this process: host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def start_heartbeat(redis: "Redis", role: str) -> tuple[threading.Event, threading.Thread]:
+    """Give signs of life from a thread until the event is set; then the thread tells that this process ends."""
+    over, signs, name = threading.Event(), SignsOfLife(redis), own_name()
+
+    def keep_on() -> None:
+        while not over.is_set():
+            with suppress(RedisError):  # away; the next one may reach it
+                signs.give(role, name)
+            over.wait(INTERVAL)
+        with suppress(RedisError):
+            signs.end(role, name)
+
+    thread = threading.Thread(target=keep_on, name="heartbeat", daemon=True)
+    thread.start()
+    return over, thread
