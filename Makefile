@@ -19,7 +19,7 @@ demo: setup ## run the main job on embedded parts and compare the bucket with th
 	$(BIN)/stemvault demo
 
 up: setup ## stay up on embedded defaults until Ctrl-C
-	$(BIN)/stemvault up
+	$(BIN)/stemvault up $(if $(PORT),--port $(PORT))
 
 test: setup ## run all tests
 	$(BIN)/python -m pytest

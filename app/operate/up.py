@@ -1,6 +1,8 @@
 """``stemvault up``: everything on embedded defaults, until somebody ends it."""
 
 import os
+import shlex
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing
@@ -13,6 +15,8 @@ from app.operate.processes import StartError
 from config.settings import PREFIX
 
 _EMBEDDED = {"STEMVAULT_REDIS_URL", "STEMVAULT_S3_BUCKET"}
+#: A callback that names a file which does not exist, to be sent as it is printed.
+_TRIAL = '{"code": 200, "data": {"task_id": "first-try", "video_url": "https://files.example/first-try.mp4"}}'
 _AUTHENTICATION = {"STEMVAULT_WEBHOOK_HMAC_KEYS", "STEMVAULT_CALLBACK_TOKEN", "STEMVAULT_ALLOW_UNSIGNED"}
 
 
@@ -50,15 +54,17 @@ def _check_port(port: int) -> None:
 def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> None:
     open_to_all = settings.get("STEMVAULT_ALLOW_UNSIGNED") == "true"
     note = " (unsigned: this machine only)" if open_to_all else ""
-    keys = "AWS_ACCESS_KEY_ID=embedded AWS_SECRET_ACCESS_KEY=embedded"
+    keys = "AWS_ACCESS_KEY_ID=embedded AWS_SECRET_ACCESS_KEY=embedded AWS_DEFAULT_REGION=us-east-1"
     ledger = f"STEMVAULT_REDIS_URL={stack.redis_url} STEMVAULT_S3_BUCKET={BUCKET} STEMVAULT_ALLOW_UNSIGNED=true"
+    token = settings.get("STEMVAULT_CALLBACK_TOKEN", "")
+    url = f"{stack.url}/callbacks" + (f"/{token}" if token else "")
     console.print(
-        f"""Stemvault is up. Callbacks go to [bold]{stack.url}/callbacks[/bold]{note}
+        f"""Stemvault is up. Callbacks go to [bold]{url}[/bold]{note}
 
-  try     curl -H 'Content-Type: application/json' --data @callback.json {stack.url}/callbacks
+  try     curl -H 'Content-Type: application/json' {url} --data '{_TRIAL}'
   health  {stack.url}/readyz   {stack.url}/metrics
   bucket  {keys} aws --endpoint-url {stack.s3_url} s3 ls --recursive s3://{BUCKET}
-  status  {ledger} stemvault status
+  status  {ledger} {keys} AWS_ENDPOINT_URL_S3={stack.s3_url} {shlex.quote(sys.argv[0])} status
   logs    {stack.group.directory}
 
 The bucket is in memory: it is gone when this ends. Files on this machine's own network are fetched only with

@@ -267,3 +267,27 @@ def test_doctor_tells_a_wrong_password_from_no_answer_and_fails_without_an_appen
         done = run("doctor", **{**there, "STEMVAULT_REDIS_URL": url})
         assert f"Redis at 127.0.0.1:{stack.redis_port} refused user or password" in done.stdout
         assert "wrong" not in done.stdout.replace("what is wrong", "")
+
+
+def test_the_lines_that_up_prints_work_as_they_are_pasted() -> None:
+    port = free_port()
+    environment = {**os.environ, "STEMVAULT_CALLBACK_TOKEN": "a-token-of-some-length"}
+    with subprocess.Popen(
+        [STEMVAULT, "up", "--port", str(port)], stdout=subprocess.PIPE, text=True, env=environment
+    ) as up:
+        assert up.stdout
+        lines = dict[str, str]()
+        while "logs" not in lines:
+            word, _, rest = up.stdout.readline().strip().partition(" ")
+            lines[word] = rest.strip()
+        bare = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STEMVAULT_"))}
+
+        def paste(line: str) -> str:
+            return subprocess.run(line, shell=True, capture_output=True, text=True, env=bare, check=True).stdout
+
+        try:
+            assert json.loads(paste(lines["try"])) == {"status": "received"}
+            eventually(lambda: "Workers: 1   Clocks: 1" in paste(lines["status"]))
+        finally:
+            up.send_signal(signal.SIGINT)
+        assert up.wait(40) == 0
