@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Callable
 
 import structlog
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, g, jsonify
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
+
+from app.request_ids import HEADER
 
 log = structlog.get_logger()
 
@@ -96,6 +98,8 @@ def _unexpected(error: Exception) -> Response:
 def _answer(status: int, reason: str, detail: str, *, retry_after: int | None = None) -> Response:
     answer = jsonify(error=reason, detail=detail)
     answer.status_code = status
+    if request_id := g.get("request_id"):
+        answer.headers[HEADER] = request_id
     if retry_after is not None:
         answer.headers["Retry-After"] = str(retry_after)
     return answer

@@ -1,10 +1,12 @@
 """Every log line of a request says which request it was: its id, and who asked."""
 
 import re
-from uuid import uuid4
+import secrets
+from itertools import count
 
-import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, g, request
+
+from config.logging import request_of
 
 HEADER = "X-Request-Id"
 #: What a proxy in front may have given; anything else is replaced, since it would go into the log as it is.
@@ -12,18 +14,12 @@ _USABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def register_request_ids(app: Flask) -> None:
-    """Bind ``request`` and ``remote`` to what is logged, and tell the request's id in the answer."""
+    """Have ``request`` and ``remote`` stand in what is logged; a refusal tells the id in its headers."""
+    process, numbers = secrets.token_hex(4), count(1)
 
     def bind() -> None:
-        given = request.headers.get(HEADER, "")
-        g.request_id = given if _USABLE.fullmatch(given) else uuid4().hex[:16]
-        # A connection's next request runs in the same context.
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request=g.request_id, remote=request.remote_addr)
-
-    def tell(answer: Response) -> Response:
-        answer.headers[HEADER] = g.request_id
-        return answer
+        given = request.environ.get("HTTP_X_REQUEST_ID", "")
+        g.request_id = given if given and _USABLE.fullmatch(given) else f"{process}-{next(numbers):x}"
+        request_of.set((g.request_id, request.environ.get("REMOTE_ADDR", "")))
 
     app.before_request(bind)
-    app.after_request(tell)

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import sys
+from contextvars import ContextVar
 
 import structlog
 
@@ -19,8 +20,14 @@ def _hide_secrets(_logger: object, _method: str, event: structlog.typing.EventDi
     }
 
 
+#: Id and sender of the request that is served in this context; a connection's next request sets its own.
+request_of: ContextVar[tuple[str, str] | None] = ContextVar("request_of", default=None)
+
+
 def _tell_process(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     event["pid"] = os.getpid()
+    if served := request_of.get():
+        event["request"], event["remote"] = served
     return event
 
 
