@@ -44,7 +44,7 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         except RedisError as error:
             address = load_settings().redis_address
             raise click.ClickException(
-                f"Redis at {address} did not answer ({type(error).__name__}). Is STEMVAULT_REDIS_URL right? "
+                f"Redis did not answer at {address} ({type(error).__name__}). Is STEMVAULT_REDIS_URL right? "
                 "'stemvault doctor' tells more."
             ) from None
         except BotoCoreError as error:

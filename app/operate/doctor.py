@@ -106,7 +106,7 @@ def _broker(redis: "Redis", address: str) -> Iterator[Finding]:
         return
     except RedisError as error:
         advice = (
-            f"Redis at {address} did not answer ({type(error).__name__}). Is {PREFIX}REDIS_URL right, and Redis up?"
+            f"Redis did not answer at {address} ({type(error).__name__}). Is {PREFIX}REDIS_URL right, and Redis up?"
         )
         yield Finding("broker", good=False, advice=advice)
         return

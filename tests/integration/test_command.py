@@ -242,12 +242,12 @@ def test_doctor_tells_what_is_deadly_or_odd_in_one_line_each(service: Service) -
         ({"STEMVAULT_CALLBACK_TOKEN": "a/b"}, "last step of the callback URL"),
         ({"STEMVAULT_ALLOWED_ASSET_HOSTS": "https://x.com"}, "without scheme, port or path"),
         ({"AWS_PROFILE": "nope"}, "AWS settings: The config profile (nope) could not be found"),
-        ({"STEMVAULT_REDIS_URL": "redis://127.0.0.1:1/0"}, "Redis at 127.0.0.1:1 did not answer"),
+        ({"STEMVAULT_REDIS_URL": "redis://127.0.0.1:1/0"}, "Redis did not answer at 127.0.0.1:1"),
     ):
         done = run("doctor", **{**there, **settings})
         assert (done.returncode, said in done.stdout, "Traceback" in done.stderr) == (1, True, False), done.stdout
     done = run("status", **{**there, "STEMVAULT_REDIS_URL": "redis://127.0.0.1:1/0"})
-    assert "Redis at 127.0.0.1:1 did not answer" in done.stderr
+    assert "Redis did not answer at 127.0.0.1:1" in done.stderr
     done = run("status", **there, STEMVAULT_RETENTIN="1d")
     assert "STEMVAULT_RETENTIN is no setting. Did you mean STEMVAULT_RETENTION?" in done.stderr
     found = json.loads(run("doctor", "--json", **there).stdout)
