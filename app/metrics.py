@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from workers.ledger import Ledger
 from workers.queues import QUEUES
 from workers.received import ReceivedCallbacks
-from workers.signs_of_life import CLOCK, WORKER, SignsOfLife
+from workers.signs_of_life import SignsOfLife
 from workers.tickets import Tickets
 
 log = structlog.get_logger()
@@ -41,10 +41,11 @@ class LedgerCollector(Collector):
             counters = self._ledger.counters()
             alarms.add_metric([], self._ledger.in_flight())
             received.add_metric([], self._received.waiting())
-            workers.add_metric([], len(self._signs.there(WORKER)))
-            clocks.add_metric([], len(self._signs.there(CLOCK)))
-            if (since := self._signs.since_sweep()) is not None:
-                sweep.add_metric([], since)
+            fleet = self._signs.fleet()
+            workers.add_metric([], fleet.workers)
+            clocks.add_metric([], fleet.clocks)
+            if fleet.since_sweep is not None:
+                sweep.add_metric([], fleet.since_sweep)
             for queue in QUEUES:
                 waiting.add_metric([queue], self._tickets.waiting(queue))
         except RedisError as error:

@@ -115,9 +115,8 @@ def _check_decodable(template: str) -> None:
         raise ValueError("use printable ASCII characters, and no backslash")
     segments = template.split("/")
     if "" in segments or "." in segments or ".." in segments or segments[0] in RESERVED_NAMES:
-        raise ValueError(
-            "no empty step, '.', '..' or folder of our own (_inbox, _unrecognized, _partial) may stand in it"
-        )
+        ours = ", ".join(sorted(RESERVED_NAMES))
+        raise ValueError(f"no empty step, '.', '..' or folder of our own ({ours}) may stand in it")
     _check_delimiters(tokens)
 
 

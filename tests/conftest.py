@@ -38,6 +38,11 @@ configure_logging()
 # Who runs the tests in the background has SIGINT ignored, and so would all that they start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+#: The contract's names for what repeats the customer's request. Nothing below them may ever be fetched.
+ECHOES = (
+    "param", "paramJson", "promptJson", "prompt", "input", "callBackUrl", "callbackUrl", "progressCallBackUrl",
+)  # fmt: skip
+
 MakeSettings = Callable[..., Settings]
 Found = TypeVar("Found")
 Payload = Callable[..., dict[str, Any]]

@@ -10,6 +10,11 @@ _MAX_SOURCE_NAME, _SHORTEST_UNCOMMON_NAME = 100, 20
 _DIGEST_CHARACTERS, _LONGEST_STEM_WITH_DIGEST = 8, 100
 
 
+def without_query(url: str) -> str:
+    """Give the URL up to its query or fragment, which can change while the file stays the same."""
+    return re.split(r"[?#]", url, maxsplit=1)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class AssetId:
     """An asset's identity: all its callbacks' URLs are the same asset, however they differ."""
@@ -54,7 +59,7 @@ class Asset:
     @property
     def source_name(self) -> str:
         """What tells the file from another by its URL: its own name if that is no common one, else its path."""
-        path = re.split(r"[?#]", self.url, maxsplit=1)[0].partition("://")[2].partition("/")[2]
+        path = without_query(self.url).partition("://")[2].partition("/")[2]
         name = path.rpartition("/")[2]
         return (name if len(name) >= _SHORTEST_UNCOMMON_NAME else path)[-_MAX_SOURCE_NAME:]
 

@@ -32,7 +32,7 @@ TOLERATED_SECONDS, TOLERATED_SHARE = 2.0, 0.02
 def is_short(measured: float | None, announced: float) -> bool:
     """Tell whether audio of ``measured`` seconds is cut off, if ``announced`` seconds were announced.
 
-    Audio that cannot be measured does not count as short. ``workers/lua/record.lua`` has the same rule.
+    Audio that cannot be measured does not count as short. ``workers/lua/mark_short.lua`` has the same rule.
     """
     missing = 0.0 if measured is None else announced - measured
     return missing > TOLERATED_SECONDS and missing > TOLERATED_SHARE * announced
@@ -77,7 +77,8 @@ class AudioSample:
     def _tail(self) -> bytes:
         tail = b""
         for part in reversed(self._latest):
-            tail = bytes(part[-(SAMPLE_BYTES - len(tail)) :]) + tail if len(tail) < SAMPLE_BYTES else tail
+            if missing := SAMPLE_BYTES - len(tail):
+                tail = bytes(part[-missing:]) + tail
         return tail
 
 

@@ -1,6 +1,8 @@
 """The story of a callback: take → read → recall → record → call workers."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -70,25 +72,30 @@ def ingest(vault: Vault, body: str, received_at: float) -> None:
         _record(vault, callback, body, received_at)
 
 
-def _read(vault: Vault, body: str) -> Callback:
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    """Turn what nobody has thought of into ``CallbackFaultError``: nothing in the block waits for anybody else."""
     try:
-        return parse_callback(parse_body(body), own_hosts=vault.settings.own_hosts)
+        yield
     except StemvaultError:
         raise
     except Exception as error:
         raise CallbackFaultError(f"{type(error).__name__}: {error}") from error
 
 
+def _read(vault: Vault, body: str) -> Callback:
+    with _faults_told():
+        return parse_callback(parse_body(body), own_hosts=vault.settings.own_hosts)
+
+
 def _named(vault: Vault, callback: Callback, received_at: float) -> list[tuple[Asset, str, float]]:
     """Give each asset with its key and its deadline."""
     settings = vault.settings
-    try:
+    with _faults_told():
         return [
             (asset, asset.key(settings.layout), deadline_of(asset, received_at=received_at, settings=settings))
             for asset in callback.assets
         ]
-    except Exception as error:
-        raise CallbackFaultError(f"{type(error).__name__}: {error}") from error
 
 
 def recall(vault: Vault, task_id: str) -> None:

@@ -145,9 +145,9 @@ class Ledger:
             MAX_TASK_ASSETS,
             _ASSET_PREFIX,
             "\n".join(callback.notes),
+            received_at,
             *_counted(_task_fields(callback)),
             *per_asset,
-            received_at,
         )
         open_assets, changed, urgent, others, kept, surplus = reply
         return Recorded(

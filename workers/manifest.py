@@ -116,9 +116,14 @@ def status(snapshot: TaskSnapshot) -> str:
     return "archived" if snapshot.task.get("stage") == "complete" else "received"
 
 
+def _lacking(snapshot: TaskSnapshot) -> list[str]:
+    """Name the assets that are not archived."""
+    return [name for name, record in snapshot.assets.items() if record.get("state") != "archived"]
+
+
 def _missing(snapshot: TaskSnapshot) -> list[str]:
     """Name the assets that a settled task lacks."""
-    lacking = [name for name, record in snapshot.assets.items() if record.get("state") != "archived"]
+    lacking = _lacking(snapshot)
     if len(lacking) == len(snapshot.assets):
         return lacking
     return [name for name in lacking if not snapshot.assets[name].get("optional")]
@@ -126,7 +131,7 @@ def _missing(snapshot: TaskSnapshot) -> list[str]:
 
 def _notes(snapshot: TaskSnapshot) -> list[str]:
     notes = snapshot.task.get("notes", "").splitlines()
-    lacking = [name for name, record in snapshot.assets.items() if record.get("state") != "archived"]
+    lacking = _lacking(snapshot)
     if lacking and not snapshot.open and not _missing(snapshot):
         notes.append(_DEPRECATED + ", ".join(lacking))
     return notes

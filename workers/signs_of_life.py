@@ -6,11 +6,14 @@ shows that clock, queue and fleet work together.
 
 import os
 import socket
-import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from redis import Redis
 from redis.exceptions import RedisError
+
+from workers.repeating import repeating
 
 KEY = "stemvault:alive"
 #: The roles: a worker, a clock (beat), and the sweep that a worker made when a clock called for it.
@@ -19,6 +22,15 @@ WORKER, CLOCK, SWEEP = "worker", "clock", "sweep"
 INTERVAL, SILENCE = 10.0, 35.0
 #: After this many seconds a silent process is forgotten.
 _FORGET = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """How many workers and clocks are there, and the seconds since the last sweep (None after an hour)."""
+
+    workers: int
+    clocks: int
+    since_sweep: float | None
 
 
 class SignsOfLife:
@@ -49,6 +61,10 @@ class SignsOfLife:
         at = self._redis.zscore(KEY, f"{SWEEP} ")
         return None if at is None else max(0.0, self._now() - float(at))
 
+    def fleet(self) -> Fleet:
+        """Tell how the fleet is."""
+        return Fleet(len(self.there(WORKER)), len(self.there(CLOCK)), self.since_sweep())
+
     def _now(self) -> float:
         seconds, micros = self._redis.time()
         return float(seconds) + float(micros) / 1e6
@@ -59,18 +75,17 @@ def own_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def start_heartbeat(redis: "Redis", role: str) -> tuple[threading.Event, threading.Thread]:
-    """Give signs of life from a thread until the event is set; then the thread tells that this process ends."""
-    over, signs, name = threading.Event(), SignsOfLife(redis), own_name()
+@contextmanager
+def heartbeat(redis: "Redis", role: str) -> Iterator[None]:
+    """Give signs of life until the block ends, and then tell that this process ends. Redis may be away meanwhile."""
+    signs, name = SignsOfLife(redis), own_name()
 
-    def keep_on() -> None:
-        while not over.is_set():
-            with suppress(RedisError):  # away; the next one may reach it
-                signs.give(role, name)
-            over.wait(INTERVAL)
+    def give() -> None:
         with suppress(RedisError):
-            signs.end(role, name)
+            signs.give(role, name)
 
-    thread = threading.Thread(target=keep_on, name="heartbeat", daemon=True)
-    thread.start()
-    return over, thread
+    give()
+    with repeating(give, every=INTERVAL):
+        yield
+    with suppress(RedisError):
+        signs.end(role, name)

@@ -1,9 +1,9 @@
 """The Celery tasks: thin, each calls one function. How each is acknowledged stands on its decorator."""
 
 import gc
-import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache, wraps
 from typing import Any, ParamSpec
 
@@ -21,7 +21,7 @@ from workers.errors import AssetError
 from workers.inbox import drain
 from workers.ingest import ingest_next
 from workers.queues import CALLBACKS
-from workers.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, start_heartbeat
+from workers.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
 from workers.store import s3_models
 from workers.sweep import sweep as ring_alarms
 from workers.vault import Vault, open_ledger, open_redis, open_vault
@@ -33,9 +33,8 @@ TURN = 1.0
 
 Arguments = ParamSpec("Arguments")
 
-#: This process's heartbeat, and how long its last one may take.
-_heartbeats: list[tuple[threading.Event, threading.Thread]] = []
-_SECONDS_TO_SAY_SO = 3.0
+#: Holds this process's heartbeat until it ends.
+_life = ExitStack()
 
 
 @cache
@@ -141,21 +140,19 @@ def _begin_shutdown(**_: object) -> None:
 
 @worker_ready.connect
 def _show_life_of_worker(**_: object) -> None:
-    _heartbeats.append(_start_heartbeat(WORKER))
+    _show_life(WORKER)
 
 
 @beat_init.connect
 def _show_life_of_clock(**_: object) -> None:
-    _heartbeats.append(_start_heartbeat(CLOCK))
+    _show_life(CLOCK)
+
+
+def _show_life(role: str) -> None:
+    redis = open_redis(settings.redis_url.get_secret_value(), timeout=2, connect_timeout=2)
+    _life.enter_context(heartbeat(redis, role))
 
 
 @worker_shutdown.connect
-def _end_heartbeat(**_: object) -> None:
-    for over, thread in _heartbeats:
-        over.set()
-        thread.join(_SECONDS_TO_SAY_SO)
-
-
-def _start_heartbeat(role: str) -> tuple[threading.Event, threading.Thread]:
-    redis = open_redis(settings.redis_url.get_secret_value(), timeout=2, connect_timeout=2)
-    return start_heartbeat(redis, role)
+def _end_life(**_: object) -> None:
+    _life.close()

@@ -16,7 +16,7 @@ from rich.console import Console
 from app.operate.processes import StartError
 from config.settings import PREFIX, Settings, SettingsError, load_settings
 from workers.errors import TransientError
-from workers.signs_of_life import CLOCK, SILENCE, WORKER, SignsOfLife
+from workers.signs_of_life import SILENCE, SignsOfLife
 from workers.store import Store, open_client, reporting
 from workers.vault import open_redis
 
@@ -35,13 +35,16 @@ class Finding:
     advice: str = ""
     warning: bool = False
 
+    @property
+    def passes(self) -> bool:
+        """Whether Stemvault could run with it."""
+        return self.good or self.warning
+
 
 def examine_as_json() -> tuple[str, bool]:
     """Give all findings as a JSON list, and tell whether Stemvault could run like this."""
     findings = list(_findings())
-    return json.dumps([asdict(each) for each in findings], indent=1), all(
-        each.good or each.warning for each in findings
-    )
+    return json.dumps([asdict(each) for each in findings], indent=1), all(each.passes for each in findings)
 
 
 def examine(console: Console) -> bool:
@@ -54,7 +57,7 @@ def examine(console: Console) -> bool:
         console.print(f"{mark}  {finding.what}", highlight=False, soft_wrap=True)
         if not finding.good:
             console.print(f"      {finding.advice}", highlight=False, soft_wrap=True, markup=False)
-        healthy = healthy and (finding.good or finding.warning)
+        healthy = healthy and finding.passes
     return healthy
 
 
@@ -140,28 +143,29 @@ def _broker(redis: "Redis", address: str) -> Iterator[Finding]:
 
 def _fleet(redis: "Redis") -> Iterator[Finding]:
     """Look for workers and clocks. They may be started later, so their absence is a warning."""
-    signs = SignsOfLife(redis)
     try:
-        workers, clocks, since = len(signs.there(WORKER)), len(signs.there(CLOCK)), signs.since_sweep()
+        fleet = SignsOfLife(redis).fleet()
     except RedisError:
         return  # told already
     yield Finding(
-        f"{workers} workers are there" if workers else "no worker is there",
-        good=bool(workers),
+        f"{fleet.workers} workers are there" if fleet.workers else "no worker is there",
+        good=bool(fleet.workers),
         warning=True,
         advice="Callbacks are kept and nothing is archived. Start one: celery -A workers worker",
     )
     yield Finding(
-        f"{clocks} clocks are there" if clocks else "no clock is there",
-        good=bool(clocks),
+        f"{fleet.clocks} clocks are there" if fleet.clocks else "no clock is there",
+        good=bool(fleet.clocks),
         warning=True,
         advice="Nothing that failed is tried again. Start one: celery -A workers beat",
     )
-    if workers and clocks:
+    if fleet.workers and fleet.clocks:
+        since = fleet.since_sweep
+        made = since is not None and since < SILENCE
         ago = "in the last hour" if since is None else f"for {since:.0f} s"
         yield Finding(
-            "the sweep is made" if since is not None and since < SILENCE else f"no sweep was made {ago}",
-            good=since is not None and since < SILENCE,
+            "the sweep is made" if made else f"no sweep was made {ago}",
+            good=made,
             warning=True,
             advice="The clock calls and no worker comes: do all use the same Redis? The workers' logs tell more.",
         )

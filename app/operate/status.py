@@ -14,7 +14,7 @@ from workers.errors import UnreadableCallbackError
 from workers.manifest import document, read_manifest
 from workers.queues import QUEUES
 from workers.received import ReceivedCallbacks
-from workers.signs_of_life import CLOCK, WORKER, SignsOfLife
+from workers.signs_of_life import SignsOfLife
 from workers.tickets import Tickets
 from workers.vault import open_ledger, open_store
 
@@ -51,10 +51,10 @@ def show_vault(console: Console, settings: Settings) -> bool:
 
 
 def _show_fleet(console: Console, signs: SignsOfLife) -> None:
-    workers, clocks, since = len(signs.there(WORKER)), len(signs.there(CLOCK)), signs.since_sweep()
-    last = "none within the hour" if since is None else f"{_span(since)} ago"
-    console.print(f"Workers: {workers}   Clocks: {clocks}   Last sweep: {last}")
-    if not workers or not clocks:
+    fleet = signs.fleet()
+    last = "none within the hour" if fleet.since_sweep is None else f"{_span(fleet.since_sweep)} ago"
+    console.print(f"Workers: {fleet.workers}   Clocks: {fleet.clocks}   Last sweep: {last}")
+    if not fleet.workers or not fleet.clocks:
         console.print("[red]Nothing moves without a worker and a clock; 'stemvault doctor' says how to start them.")
 
 

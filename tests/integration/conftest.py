@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from app.operate.embedded import BUCKET, Stack, embedded_stack
-from tests.conftest import eventually
+from tests.conftest import ECHOES, eventually
 from tests.origin import Origin, film, picture, song
 from workers.callbacks import task_id_of
 from workers.ledger import Ledger
@@ -93,12 +93,6 @@ def renamed(payload: dict[str, Any]) -> dict[str, Any]:
     text = text.replace(f'\\"{task_id}\\"', f'\\"{task_id}-inner\\"')
     loaded: dict[str, Any] = json.loads(text)
     return loaded
-
-
-#: What repeats the customer's request in a callback. Nothing below these names may ever be fetched.
-ECHOES = {
-    "param", "paramJson", "promptJson", "prompt", "input", "callBackUrl", "callbackUrl", "progressCallBackUrl",
-}  # fmt: skip
 
 
 def serve_all(origin: Origin, payload: dict[str, Any]) -> dict[str, bytes]:

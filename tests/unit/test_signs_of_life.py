@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import eventually
 from workers import signs_of_life
-from workers.signs_of_life import CLOCK, KEY, SILENCE, SWEEP, WORKER, SignsOfLife, own_name, start_heartbeat
+from workers.signs_of_life import CLOCK, KEY, SILENCE, SWEEP, WORKER, SignsOfLife, heartbeat, own_name
 
 
 @pytest.fixture
@@ -49,10 +49,8 @@ def test_a_heartbeat_goes_on_and_says_when_it_ends(
     signs: SignsOfLife, redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signs_of_life, "INTERVAL", 0.01)
-    over, thread = start_heartbeat(redis, WORKER)
-    for _ in range(2):
-        eventually(lambda: signs.there(WORKER) == [own_name()])
-        redis.delete(KEY)
-    over.set()
-    thread.join(10)
+    with heartbeat(redis, WORKER):
+        for _ in range(2):
+            eventually(lambda: signs.there(WORKER) == [own_name()])
+            redis.delete(KEY)
     assert signs.there(WORKER) == []

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from workers.assets import Asset
-from workers.callbacks.naming import extension, safe_name, snake_case, snake_fields, url_of, without_query
+from workers.assets import Asset, without_query
+from workers.callbacks.naming import extension, safe_name, snake_case, snake_fields, text_of, url_of
 from workers.callbacks.separation import STEMS, stem_of_label
 from workers.callbacks.tracks import track_assets, tracks_in
 from workers.file_types import AUDIO
@@ -14,7 +14,6 @@ from workers.file_types import AUDIO
 _MUSIC_MODEL = re.compile("music|suno", re.IGNORECASE)
 #: Longer names first: ``…_Backing_Vocals`` ends in ``Vocals`` too.
 _LABELS = sorted((*STEMS, "vocals", "lead_vocal", "lead_vocals", "backing_vocal"), key=len, reverse=True)
-_FAILED = frozenset({"fail", "failed"})
 _RUNNING = frozenset({"waiting", "queuing", "generating"})
 
 
@@ -26,9 +25,8 @@ def is_job(fields: dict[str, Any]) -> bool:
 
 
 def job_stage(fields: dict[str, Any]) -> str:
-    """Give the stage that the job's ``state`` tells: ``error``, ``pending`` or ``complete``."""
-    state = str(fields.get("state")).lower()
-    return "error" if state in _FAILED else "pending" if state in _RUNNING else "complete"
+    """Give the stage of a job that has not failed: ``pending`` or ``complete``."""
+    return "pending" if text_of(fields.get("state")).lower() in _RUNNING else "complete"
 
 
 def job_assets(task_id: str, fields: dict[str, Any]) -> Iterator[Asset]:

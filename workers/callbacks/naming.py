@@ -41,11 +41,6 @@ def url_of(value: object) -> str | None:
     return text_of(value) or None
 
 
-def without_query(url: str) -> str:
-    """Give the URL up to its query or fragment, which can change while the file stays the same."""
-    return re.split(r"[?#]", url, maxsplit=1)[0]
-
-
 def extension(url: str, default: str) -> str:
     """Give the extension of the URL's path if it is a known one, else ``default``."""
     try:

@@ -2,10 +2,11 @@
 -- KEYS: task, its callbacks, its asset names, alarms, counters, ready:urgent, ready:assets,
 --       then a record for each asset
 -- ARGV: now, urgent window, the task's alarm, task id, stage rank, family, stage, digest, callback, most callbacks
---       a task, most assets a task, the records' common prefix, notes, number of task fields, their names and values,
+--       a task, most assets a task, the records' common prefix, notes, time of arrival, number of task fields, their
+--       names and values,
 --       then name, url, key, deadline, announced seconds ('' for audio without a length, 0 for one that is told later),
 --       '1' or '' for optional, source name, other name, other key for each asset. A URL gives way to one of a later
---       stage, or of the same stage and a later arrival; ARGV's last is the arrival.
+--       stage, or of the same stage and a later arrival.
 -- Reply: {unsettled assets, whether anything changed, how many became ready urgently, how many otherwise,
 --         whether the callback itself was kept, how many assets were too many}
 local task, callbacks, names, alarms, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -13,11 +14,11 @@ local urgent, assets = KEYS[6], KEYS[7]
 local now, window, task_alarm, id, rank = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
 local family, stage, digest = ARGV[6], ARGV[7], ARGV[8]
 local most_callbacks, most_assets, prefix = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
-local OWN_KEYS, OWN_ARGV, PER_ASSET = 7, 14, 9
-local fields_end = OWN_ARGV + 2 * tonumber(ARGV[14])
+local OWN_KEYS, OWN_ARGV, PER_ASSET = 7, 15, 9
+local fields_end = OWN_ARGV + 2 * tonumber(ARGV[15])
 local MOST_NOTES = 2000
 -- One number that grows with the stage first, then with the time of arrival.
-local order = rank * 1e11 + tonumber(ARGV[#ARGV])
+local order = rank * 1e11 + tonumber(ARGV[14])
 
 -- A body that was seen before changes nothing that is known.
 local seen = redis.call('HEXISTS', callbacks, digest) == 1

@@ -9,16 +9,12 @@ from hypothesis import strategies as st
 
 from config.addresses import host_of
 from config.layout import KeyLayout, is_safe_name
-from tests.conftest import Payload
+from tests.conftest import ECHOES, Payload
 from workers.callbacks import parse_body, parse_callback
 from workers.callbacks.tree import MAX_DEPTH, MAX_NESTED_CHARACTERS, MAX_NESTED_JSON
 from workers.errors import UnrecognizedCallbackError
 
 URL = "https://files.example/out/7f3a"
-#: The contract's list of what echoes the customer's request.
-ECHOES = [
-    "param", "paramJson", "promptJson", "prompt", "input", "callBackUrl", "callbackUrl", "progressCallBackUrl",
-]  # fmt: skip
 
 
 def keys(data: object, **top: object) -> list[str]:
