@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,3 +90,18 @@ def origin() -> Iterator[Origin]:
     """Run a provider's file server."""
     with running_origin() as running:
         yield running
+
+
+def preloaded(source: Path, directory: Path) -> str:
+    """Compile a C file into a library for ``LD_PRELOAD``, and give its path. Needs a C compiler."""
+    library = directory / f"{source.stem}.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return str(library)
+
+
+def wrong_clock(directory: Path, seconds_ahead: int) -> dict[str, str]:
+    """Give the variables that set a process's clock ahead."""
+    return {
+        "LD_PRELOAD": preloaded(Path(__file__).with_name("skewed_clock.c"), directory),
+        "CLOCK_AHEAD": str(seconds_ahead),
+    }

@@ -48,7 +48,7 @@ def archive_next(vault: Vault, queue: str, owner: str) -> bool:
     attempt. Raises redis-py's errors when the ledger cannot be reached; then the lease runs out
     and the asset's alarm brings it back. No two may be the same ``owner`` at a time.
     """
-    lease = vault.ledger.take(LOOKS_IN[queue], owner, now=vault.now())
+    lease = vault.ledger.take(LOOKS_IN[queue], owner)
     if lease is None:
         log.debug("nothing_ready", queue=queue)
         return False
@@ -164,7 +164,7 @@ class _Hold:
         if self._vault.must_stop():
             raise HandedBackError
         if self._vault.monotonic() - self._renewed > self._vault.settings.lease * _HEARTBEAT_SHARE:
-            self._vault.ledger.heartbeat(self._lease, now=self._vault.now(), upload=self._upload)
+            self._vault.ledger.heartbeat(self._lease, upload=self._upload)
             self._renewed = self._vault.monotonic()
 
     def alive_or_not(self) -> None:
@@ -175,7 +175,7 @@ class _Hold:
     def upload_began(self, upload: str) -> None:
         """Have the upload aborted by the sweep if this worker dies."""
         self._upload = upload
-        self._vault.ledger.upload_began(upload, now=self._vault.now())
+        self._vault.ledger.upload_began(upload)
 
     def upload_ended(self) -> None:
         """Forget the upload, which was completed or aborted."""
@@ -249,6 +249,6 @@ def _after(vault: Vault, lease: Lease, error: AssetError, streak: int) -> Retry 
 def _settle(
     vault: Vault, lease: Lease, state: str, *, reason: str = "", facts: dict[str, object] | None = None
 ) -> None:
-    still_open = vault.ledger.settle(lease.id, lease.owner, state, reason=reason, now=vault.now(), facts=facts or {})
+    still_open = vault.ledger.settle(lease.id, lease.owner, state, reason=reason, facts=facts or {})
     if not still_open:
         write_manifest(vault, lease.id.task_id)

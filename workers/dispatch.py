@@ -11,7 +11,7 @@ LOOKS_IN = {"urgent": ("urgent",), "assets": ASSET_QUEUES}
 
 def follow_up(vault: Vault, asset: AssetId) -> str:
     """Make an asset ready whose alarm rang, and call a worker to it; the reply is the ledger's ``make_ready``'s."""
-    step = vault.ledger.make_ready(asset, now=vault.now())
+    step = vault.ledger.make_ready(asset)
     if step in ASSET_QUEUES:
         vault.tickets.call(step, 1)
     return step
@@ -19,6 +19,6 @@ def follow_up(vault: Vault, asset: AssetId) -> str:
 
 def top_up_tickets(vault: Vault) -> None:
     """Send what tickets are missing: some are lost with a worker, or were never sent."""
-    wanted = {CALLBACKS: vault.received.due(now=vault.now()), **vault.ledger.ready()}
+    wanted = {CALLBACKS: vault.received.due(), **vault.ledger.ready()}
     for queue, number in wanted.items():
         vault.tickets.call(queue, number)

@@ -30,7 +30,7 @@ def ingest_next(vault: Vault) -> bool:
     died, or which has failed again and again by itself, is kept for people. Raises redis-py's errors when Redis cannot
     be reached; then its lease runs out and it is taken again.
     """
-    callback = vault.received.take(now=vault.now())
+    callback = vault.received.take()
     if callback is None:
         return False
     if callback.tries > MOST_TRIES:
@@ -38,7 +38,7 @@ def ingest_next(vault: Vault) -> bool:
         vault.received.done(callback)
         return True
     try:
-        with vault.received.held(callback, vault.now):
+        with vault.received.held(callback):
             ingest(vault, callback.body, callback.received_at)
     except CallbackFaultError as error:
         log.exception("callback_cannot_be_read", tries=callback.tries)
@@ -53,7 +53,7 @@ def ingest_next(vault: Vault) -> bool:
 def _postpone(vault: Vault, callback: Received, error: Exception, *, counted: bool) -> None:
     wait = min(max(vault.now() - callback.received_at, SHORTEST_WAIT), LONGEST_WAIT)
     log.warning("callback_postponed", error=type(error).__name__, detail=str(error), wait=round(wait, 1))
-    vault.received.postpone(callback, until=vault.now() + wait, counted=counted)
+    vault.received.postpone(callback, wait=wait, counted=counted)
 
 
 def ingest(vault: Vault, body: str, received_at: float) -> None:
@@ -113,9 +113,7 @@ def recall(vault: Vault, task_id: str) -> None:
 
 def _record(vault: Vault, callback: Callback, body: str, received_at: float) -> None:
     named = _named(vault, callback, received_at)
-    recorded = vault.ledger.record(
-        callback, body, named, received_at=received_at, now=vault.now(), layout=vault.settings.layout
-    )
+    recorded = vault.ledger.record(callback, body, named, received_at=received_at, layout=vault.settings.layout)
     log.info(
         "callback_recorded",
         family=callback.family,

@@ -3,14 +3,13 @@
 Redis holds one record a task and one an asset; the ready sets, in which assets wait for a worker by
 deadline; and ``alarms``, in which each unsettled asset (and each task whose manifest is due) has
 exactly one next step. Every change of state is one Lua script, so it happens whole or not at all
-and may be repeated. All times are unix seconds, given by the caller. The scripts name records that
-they find in a set, which Redis Cluster would not allow; Celery does not run on that either.
+and may be repeated. All times are unix seconds by Redis's clock. The scripts name records that they
+find in a set, which Redis Cluster would not allow; Celery does not run on that either.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.resources import files
 from typing import Any
 
 from redis import Redis
@@ -22,6 +21,7 @@ from workers.callbacks import Callback
 from workers.errors import FreshUrlError, LeaseLostError
 from workers.queues import ASSET_QUEUES
 from workers.records import Lease, Recorded, TaskSnapshot
+from workers.scripts import redis_now, script
 
 PREFIX = "stemvault:"
 ALARMS = PREFIX + "alarms"
@@ -69,11 +69,12 @@ class Ledger:
 
     def _run(self, name: str, keys: list[str], *args: object) -> Any:  # noqa: ANN401 - each script has its own reply
         if name not in self._scripts:
-            text = (files("workers") / "lua" / f"{name}.lua").read_text()
-            if "mark_short(" in text:
-                text = (files("workers") / "lua" / "mark_short.lua").read_text() + text
-            self._scripts[name] = self.redis.register_script(text)
+            self._scripts[name] = script(self.redis, name)
         return self._scripts[name](keys=keys, args=[str(arg) for arg in args])
+
+    def now(self) -> float:
+        """Give the time by Redis's clock."""
+        return redis_now(self.redis)
 
     def knows(self, task_id: str) -> bool:
         """Tell whether there is a record of the task, and nothing of it left to be taken from its manifest."""
@@ -96,14 +97,13 @@ class Ledger:
             pipe.sismember(names_key, asset.id.name)
         return all(pipe.execute())
 
-    def record(  # noqa: PLR0913 - a callback, and all that decides what becomes of its files
+    def record(
         self,
         callback: Callback,
         body: str,
         assets: Iterable[tuple[Asset, str, float]],
         *,
         received_at: float,
-        now: float,
         layout: KeyLayout = DEFAULT_LAYOUT,
     ) -> Recorded:
         """Record a callback and its assets, each given as (asset, its key, its deadline).
@@ -132,9 +132,8 @@ class Ledger:
         reply = self._run(
             "record",
             [*keys, *(_asset_key(asset.id) for asset, _, _ in named)],
-            now,
             self._urgent_window,
-            now + GRACE,
+            GRACE,
             callback.task_id,
             STAGE_RANK[callback.stage],
             callback.family,
@@ -158,11 +157,11 @@ class Ledger:
             surplus=surplus,
         )
 
-    def take(self, queues: Iterable[str], owner: str, *, now: float) -> Lease | None:
+    def take(self, queues: Iterable[str], owner: str) -> Lease | None:
         """Take what expires first of the ready assets, looking through ``queues`` in their order."""
         looked_in = list(queues)
         keys = [ALARMS, TAKEN, *(key for queue in looked_in for key in (READY[queue], queue))]
-        reply = self._run("take", keys, now, owner, now + self.lease_seconds, _ASSET_PREFIX)
+        reply = self._run("take", keys, owner, self.lease_seconds, _ASSET_PREFIX)
         if not reply:
             return None
         record = dict(zip(reply[1][::2], reply[1][1::2], strict=True))
@@ -182,13 +181,13 @@ class Ledger:
             calls=looked_in[reply[2] - 1] if reply[2] else "",
         )
 
-    def heartbeat(self, lease: Lease, *, now: float, upload: str = "", partial: str = "") -> None:
+    def heartbeat(self, lease: Lease, *, upload: str = "", partial: str = "") -> None:
         """Keep the asset, and its upload if one is under way, for another lease. Raises ``LeaseLostError``.
 
         ``partial`` notes the key under which a part of the asset is about to be kept.
         """
         keys = [_asset_key(lease.id), ALARMS, UPLOADS]
-        if not self._run("heartbeat", keys, lease.id, lease.owner, now + self.lease_seconds, upload, partial):
+        if not self._run("heartbeat", keys, lease.id, lease.owner, self.lease_seconds, upload, partial):
             raise LeaseLostError(str(lease.id))
 
     def postpone(  # noqa: PLR0913 - what happened to which asset, in full
@@ -211,18 +210,17 @@ class Ledger:
         if not self._run("postpone", keys, lease.id, lease.owner, reason, streak, until, deadline, *pairs):
             raise LeaseLostError(str(lease.id))
 
-    def crashed(self, owner: str, *, now: float) -> str:
+    def crashed(self, owner: str) -> str:
         """Give back what a process held that has died, at once; tell the asset, empty if it held none."""
-        return str(self._run("crashed", [TAKEN, ALARMS], owner, now, _ASSET_PREFIX))
+        return str(self._run("crashed", [TAKEN, ALARMS], owner, _ASSET_PREFIX))
 
-    def settle(  # noqa: PLR0913 - what happened to which asset, in full
+    def settle(
         self,
         asset: AssetId,
         owner: str,
         state: str,
         *,
         reason: str = "",
-        now: float,
         facts: Mapping[str, object] = {},
     ) -> int:
         """Settle the asset (``archived``, ``rejected``, ``expired``, ``set_aside``) and give its task's open ones.
@@ -232,47 +230,47 @@ class Ledger:
         """
         keys = [_asset_key(asset), _task_key(asset.task_id), ALARMS, COUNTERS, *READY.values(), TAKEN]
         pairs = [value for item in facts.items() for value in item]
-        still_open = self._run("settle", keys, asset, asset.task_id, owner, state, reason, now, now + GRACE, *pairs)
+        still_open = self._run("settle", keys, asset, asset.task_id, owner, state, reason, GRACE, *pairs)
         if still_open == _HAS_FRESH_URL:
             raise FreshUrlError(str(asset))
         if still_open < 0:
             raise LeaseLostError(str(asset))
         return int(still_open)
 
-    def make_ready(self, asset: AssetId, *, now: float) -> str:
+    def make_ready(self, asset: AssetId) -> str:
         """Follow up an asset whose alarm rang.
 
         The reply is the queue in which it became ready; empty where it needs nothing yet; ``expired``
         or ``poison`` where the caller should settle it; ``settled`` where it is.
         """
         keys = [_asset_key(asset), ALARMS, TAKEN, *READY.values()]
-        return str(self._run("ready", keys, now, asset, self._urgent_window, MOST_CRASHES, MOST_LAPSES, FINAL_SECONDS))
+        return str(self._run("ready", keys, asset, self._urgent_window, MOST_CRASHES, MOST_LAPSES, FINAL_SECONDS))
 
-    def revive(self, asset: AssetId, *, now: float, deadline: float) -> bool:
+    def revive(self, asset: AssetId, *, deadline: float) -> bool:
         """Have an asset tried again that was given up, or at once if it waits in its backoff; False for any other."""
         keys = [*_task_keys(asset.task_id), _asset_key(asset), ALARMS, *READY.values()]
         siblings = f"{_ASSET_PREFIX}{asset.task_id}/"
-        return bool(self._run("revive", keys, asset, now, deadline, siblings))
+        return bool(self._run("revive", keys, asset, deadline, siblings))
 
     def ready(self) -> dict[str, int]:
         """Tell how many assets wait for a worker, by queue."""
         return {queue: int(self.redis.zcard(key)) for queue, key in READY.items()}
 
-    def upload_began(self, upload: str, *, now: float) -> None:
+    def upload_began(self, upload: str) -> None:
         """Note a multipart upload, so that it is aborted if its worker dies."""
-        self.redis.zadd(UPLOADS, {upload: now + self.lease_seconds})
+        self.redis.zadd(UPLOADS, {upload: self.now() + self.lease_seconds})
 
     def upload_ended(self, upload: str) -> None:
         """Forget a multipart upload that was completed or aborted."""
         self.redis.zrem(UPLOADS, upload)
 
-    def orphaned_uploads(self, *, now: float) -> list[str]:
+    def orphaned_uploads(self) -> list[str]:
         """Give the multipart uploads whose worker has not been heard of for a whole lease."""
-        return [str(upload) for upload in self.redis.zrangebyscore(UPLOADS, "-inf", now, start=0, num=100)]
+        return [str(upload) for upload in self.redis.zrangebyscore(UPLOADS, "-inf", self.now(), start=0, num=100)]
 
-    def due(self, *, now: float, limit: int) -> list[str]:
+    def due(self, *, limit: int) -> list[str]:
         """Take up to ``limit`` due alarms: ``task/asset`` names, or a task's id for its manifest."""
-        return list(self._run("due", [ALARMS], now, limit, now + GRACE))
+        return list(self._run("due", [ALARMS], limit, GRACE))
 
     def drop_alarm(self, member: str) -> None:
         """Remove an alarm for which there is nothing to do."""

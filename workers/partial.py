@@ -49,7 +49,7 @@ def keep_partial(vault: Vault, lease: Lease, part: memoryview, seconds: float) -
     """
     key = lease.partial or vault.settings.layout.partial_key(lease.key)
     if not lease.partial or seconds > lease.seconds:
-        vault.ledger.heartbeat(lease, now=vault.now(), partial=key)
+        vault.ledger.heartbeat(lease, partial=key)
         vault.store.write_text(key, part, "application/octet-stream")
     detail = f"{seconds:.1f} s of {lease.announced_seconds or 0:.1f} s announced"
     return ShortError(detail, partial=key, seconds=max(seconds, lease.seconds))

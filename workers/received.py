@@ -5,10 +5,9 @@ two loses it, and what was noted comes back only when a time-out ends. A callbac
 that. Its body lies here until it is recorded; messages are tickets, and the sweep makes up for lost ones.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.resources import files
 from uuid import uuid4
 
 from redis import Redis
@@ -16,6 +15,7 @@ from redis.exceptions import InvalidResponse, RedisError
 
 from workers.queues import CALLBACKS
 from workers.repeating import repeating
+from workers.scripts import redis_now, script
 from workers.tickets import MOST_WAITING, TICKET_ID, ticket_template
 
 BODIES = "stemvault:received"
@@ -46,8 +46,8 @@ class ReceivedCallbacks:
     def __init__(self, redis: "Redis", *, lease: float = LEASE) -> None:
         self._redis = redis
         self._lease = lease
-        self._put = redis.register_script((files("workers") / "lua" / "put_callbacks.lua").read_text())
-        self._take = redis.register_script((files("workers") / "lua" / "take_callback.lua").read_text())
+        self._put = script(redis, "put_callbacks")
+        self._take = script(redis, "take_callback")
 
     def put(self, body: str, received_at: float) -> None:
         """Keep a callback and call a worker. When this returns it is as safe as Redis is; raises redis-py's errors."""
@@ -64,22 +64,23 @@ class ReceivedCallbacks:
         if kept != len(callbacks):
             raise InvalidResponse(f"Redis says it kept {kept} of {len(callbacks)} callbacks")
 
-    def take(self, *, now: float) -> Received | None:
+    def take(self) -> Received | None:
         """Take the callback that is due for the longest time, until the lease ends."""
-        reply = self._take(keys=[DUE, BODIES, TRIES], args=[now, now + self._lease])
+        reply = self._take(keys=[DUE, BODIES, TRIES], args=[self._lease])
         if not reply:
             return None
-        name, text, tries = reply
+        name, text, tries, now = reply
         received_at, _, body = text.partition("\n")
-        return Received(name, body, float(received_at), int(tries))
+        # An ingress whose clock is ahead must not give an asset a later deadline than its URL has.
+        return Received(name, body, min(float(received_at), float(now)), int(tries))
 
     @contextmanager
-    def held(self, callback: Received, now: Callable[[], float]) -> Iterator[None]:
+    def held(self, callback: Received) -> Iterator[None]:
         """Renew the lease for as long as the block runs: a bucket that does not answer is no dead worker."""
 
         def renew() -> None:
             with suppress(RedisError):
-                self._redis.zadd(DUE, {callback.id: now() + self._lease}, xx=True)
+                self._redis.zadd(DUE, {callback.id: redis_now(self._redis) + self._lease}, xx=True)
 
         with repeating(renew, every=self._lease / 3):
             yield
@@ -92,17 +93,18 @@ class ReceivedCallbacks:
         pipe.zrem(DUE, callback.id)
         pipe.execute()
 
-    def postpone(self, callback: Received, *, until: float, counted: bool = False) -> None:
-        """Give a callback back that could not be recorded now; ``counted`` lets the try count against it."""
+    def postpone(self, callback: Received, *, wait: float, counted: bool = False) -> None:
+        """Give a callback back for ``wait`` seconds; ``counted`` lets the try count against it."""
+        until = redis_now(self._redis) + wait
         pipe = self._redis.pipeline(transaction=True)
         if not counted:
             pipe.hdel(TRIES, callback.id)
         pipe.zadd(DUE, {callback.id: until}, xx=True)
         pipe.execute()
 
-    def due(self, *, now: float) -> int:
+    def due(self) -> int:
         """Tell how many could be taken now."""
-        return int(self._redis.zcount(DUE, "-inf", now))
+        return int(self._redis.zcount(DUE, "-inf", redis_now(self._redis)))
 
     def bodies(self) -> Iterator[str]:
         """Give the bodies of those that are kept, in no order."""

@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from workers.repeating import repeating
+from workers.scripts import redis_now
 
 KEY = "stemvault:alive"
 #: The roles: a worker, a clock (beat), and the sweep that a worker made when a clock called for it.
@@ -41,7 +42,7 @@ class SignsOfLife:
 
     def give(self, role: str, name: str = "") -> None:
         """Tell that somebody with this role is there."""
-        now = self._now()
+        now = redis_now(self._redis)
         pipe = self._redis.pipeline()
         pipe.zadd(KEY, {f"{role} {name}": now})
         pipe.zremrangebyscore(KEY, "-inf", now - _FORGET)
@@ -53,21 +54,17 @@ class SignsOfLife:
 
     def there(self, role: str) -> list[str]:
         """Name those with this role that are there."""
-        found = self._redis.zrangebyscore(KEY, self._now() - SILENCE, "+inf")
+        found = self._redis.zrangebyscore(KEY, redis_now(self._redis) - SILENCE, "+inf")
         return [name for member in found for each, _, name in [str(member).partition(" ")] if each == role]
 
     def since_sweep(self) -> float | None:
         """Give the seconds since the last sweep; None if none was made within the last hour."""
         at = self._redis.zscore(KEY, f"{SWEEP} ")
-        return None if at is None else max(0.0, self._now() - float(at))
+        return None if at is None else max(0.0, redis_now(self._redis) - float(at))
 
     def fleet(self) -> Fleet:
         """Tell how the fleet is."""
         return Fleet(len(self.there(WORKER)), len(self.there(CLOCK)), self.since_sweep())
-
-    def _now(self) -> float:
-        seconds, micros = self._redis.time()
-        return float(seconds) + float(micros) / 1e6
 
 
 def own_name() -> str:

@@ -23,7 +23,7 @@ def sweep(vault: Vault) -> None:
     Several sweeps at a time are harmless: each alarm rings for one of them. The cost depends on
     what is due, not on what is known.
     """
-    for member in vault.ledger.due(now=vault.now(), limit=BATCH):
+    for member in vault.ledger.due(limit=BATCH):
         _isolated(_follow_up_alarm, vault, member)
     top_up_tickets(vault)
     _abort_orphaned_uploads(vault)
@@ -56,7 +56,7 @@ def _ring(vault: Vault, asset: AssetId) -> None:
 def _give_up(vault: Vault, asset: AssetId, state: str) -> None:
     reason = vault.ledger.asset(asset).get("error", "never_tried")
     try:
-        still_open = vault.ledger.settle(asset, "", state, reason=reason, now=vault.now())
+        still_open = vault.ledger.settle(asset, "", state, reason=reason)
     except (LeaseLostError, FreshUrlError):
         return  # a worker has taken it this moment, or a fresh URL has come: it may yet be stored
     log.error(f"asset_{state}", task_id=asset.task_id, asset=asset.name, reason=reason)  # noqa: G004 - two fixed words
@@ -66,7 +66,7 @@ def _give_up(vault: Vault, asset: AssetId, state: str) -> None:
 
 def _abort_orphaned_uploads(vault: Vault) -> None:
     """Abort the multipart uploads of workers that have died; S3 would keep, and charge for, their parts for ever."""
-    for upload in vault.ledger.orphaned_uploads(now=vault.now()):
+    for upload in vault.ledger.orphaned_uploads():
         _isolated(_abort, vault, upload)
 
 
@@ -75,7 +75,7 @@ def _abort(vault: Vault, upload: str) -> None:
         vault.store.abort(upload)
     except TransientError as error:
         # Its turn comes again after those that have not had one.
-        vault.ledger.upload_began(upload, now=vault.now())
+        vault.ledger.upload_began(upload)
         log.warning("orphaned_upload_kept", reason=error.reason, detail=error.detail)
         return
     vault.ledger.upload_ended(upload)

@@ -118,7 +118,7 @@ def _give_back(task_id: str, exception: BaseException, **_: object) -> None:
     It opens a ledger of its own: ``vault()`` here would be shared with processes forked later.
     """
     if isinstance(exception, WorkerLostError):
-        asset = open_ledger(settings).crashed(task_id, now=time.time())
+        asset = open_ledger(settings).crashed(task_id)
         log.error("worker_process_died", asset=asset)
 
 

@@ -40,8 +40,8 @@ class Vault:
     tickets: Tickets
     received: ReceivedCallbacks
     buffers: Buffers
-    now: Callable[[], float] = time.time
-    """Unix seconds."""
+    now: Callable[[], float]
+    """Unix seconds by Redis's clock, which all hosts share; raises redis-py's errors."""
     monotonic: Callable[[], float] = time.monotonic
     random: Callable[[], float] = random.random
     """Gives numbers in [0, 1)."""
@@ -66,6 +66,7 @@ def open_vault(
         tickets=Tickets(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
         buffers=Buffers(settings.part_bytes),
+        now=ledger.now,
         must_stop=must_stop,
     )
 

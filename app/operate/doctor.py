@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ from rich.console import Console
 from app.operate.processes import StartError
 from config.settings import PREFIX, Settings, SettingsError, load_settings
 from workers.errors import TransientError
+from workers.scripts import redis_now
 from workers.signs_of_life import SILENCE, SignsOfLife
 from workers.store import Store, open_client, reporting
 from workers.vault import open_redis
@@ -24,6 +26,8 @@ from workers.vault import open_redis
 _COMPACT_BYTES = 512
 _FIRST_WITH_LISTPACKS = 7
 _SHORTEST_TOKEN = 16
+#: Seconds by which clocks may differ, as they do where NTP runs.
+_MOST_SKEW = 2.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ def _findings() -> Iterator[Finding]:
         yield Finding("S3 prefix does not end in a slash", good=False, warning=True, advice=advice)
     redis = open_redis(settings.redis_url.get_secret_value())
     yield from _broker(redis, settings.redis_address)
+    yield from _clock(redis)
     yield from _fleet(redis)
     yield from _bucket(settings)
 
@@ -138,6 +143,21 @@ def _broker(redis: "Redis", address: str) -> Iterator[Finding]:
         good=compact >= _COMPACT_BYTES,
         warning=True,
         advice=f"Start Redis with {option} 1024: an asset then takes two thirds of the memory.",
+    )
+
+
+def _clock(redis: "Redis") -> Iterator[Finding]:
+    """Compare this host's clock with Redis's, by which the fleet counts leases and deadlines."""
+    try:
+        before, theirs, after = time.time(), redis_now(redis), time.time()
+    except RedisError:
+        return  # told already
+    ahead = (before + after) / 2 - theirs
+    yield Finding(
+        f"clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} Redis's",
+        good=abs(ahead) <= _MOST_SKEW,
+        warning=True,
+        advice="The ingress checks signatures by its own clock, and so does S3: synchronize the hosts, by NTP say.",
     )
 
 

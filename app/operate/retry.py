@@ -1,7 +1,5 @@
 """``stemvault retry``: have assets tried again that were given up, or at once if they wait."""
 
-import time
-
 from rich.console import Console
 
 from config.settings import Settings
@@ -20,9 +18,8 @@ def retry_task(console: Console, settings: Settings, task_id: str, name: str | N
     recall(vault, task_id)
     snapshot = vault.ledger.snapshot(task_id)
     names = [name] if name else list(snapshot.assets) if snapshot else []
-    now = time.time()
-    deadline = now + settings.retention
-    revived = [each for each in names if vault.ledger.revive(AssetId(task_id, each), now=now, deadline=deadline)]
+    deadline = vault.now() + settings.retention
+    revived = [each for each in names if vault.ledger.revive(AssetId(task_id, each), deadline=deadline)]
     for each in revived:
         console.print(f"{task_id}/{each}: will be tried again within seconds")
     if not revived:

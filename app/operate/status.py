@@ -1,7 +1,6 @@
 """``stemvault status``: what is in flight, and all that is known of one task."""
 
 import json
-import time
 from itertools import islice
 
 from rich.console import Console
@@ -36,7 +35,7 @@ def show_vault(console: Console, settings: Settings) -> bool:
         totals.add_row(*name.split("|"), f"{count:,}")
     console.print(totals)
     steps = Table("asset", "state", "attempts", "last error", "next step", "deadline", title="Next steps")
-    now = time.time()
+    now = ledger.now()
     for member, at in ledger.next_steps(_MOST_SHOWN):
         asset = AssetId.parse(member)
         record = ledger.asset(asset) if asset.name else {"state": "manifest due"}

@@ -47,7 +47,7 @@ def _record(vault: Vault, assets: int, stems: int = STEMS) -> None:
             (asset, asset.key(vault.settings.layout), deadline_of(asset, received_at=now, settings=vault.settings))
             for asset in callback.assets
         ]
-        vault.ledger.record(callback, body, named, received_at=now, now=now)
+        vault.ledger.record(callback, body, named, received_at=now)
 
 
 def _vault_on(stack: Stack) -> Vault:
@@ -90,13 +90,11 @@ def _costs_on(vault: Vault, stack: Stack) -> Callable[[], Mapping[str, float]]:
         found = {"acknowledge": _median(lambda: queue.publish(body, now))}
         redis.delete(DUE, BODIES, "callbacks")
         leases = []
-        found["claim"] = _median(
-            lambda: leases.append(vault.ledger.take(LOOKS_IN["assets"], uuid4().hex, now=vault.now()))
-        )
+        found["claim"] = _median(lambda: leases.append(vault.ledger.take(LOOKS_IN["assets"], uuid4().hex)))
         for lease in leases:
             assert lease
             vault.ledger.postpone(lease, "benchmark", streak=0, until=vault.now())
-            vault.ledger.make_ready(lease.id, now=vault.now())
+            vault.ledger.make_ready(lease.id)
         found["sweep"] = _median(lambda: sweep(vault), repeats=50)
         members: list[str] = redis.zrandmember(ALARMS, _DUE)  # type: ignore[assignment]
         due: list[float] = []
@@ -142,9 +140,9 @@ def _redis_bytes(assets: int, stems: int, compact: int) -> list[str]:
         in_flight = (used() - empty) / number
         tasks = set()
         owners = count()
-        while lease := vault.ledger.take(LOOKS_IN["assets"], f"o{next(owners)}", now=vault.now()):
+        while lease := vault.ledger.take(LOOKS_IN["assets"], f"o{next(owners)}"):
             facts = {"size": 4_000_000, "sha256": "0" * 64, "content_type": "audio/mpeg"}
-            vault.ledger.settle(lease.id, lease.owner, "archived", now=vault.now(), facts=facts)
+            vault.ledger.settle(lease.id, lease.owner, "archived", facts=facts)
             tasks.add(lease.id.task_id)
         for task in tasks:
             snapshot = vault.ledger.snapshot(task)

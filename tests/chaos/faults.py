@@ -91,7 +91,7 @@ def pool_process_dies(town: Town, scale: float) -> Row:
 
     eventually(dies_again, patience=120)
     town.origin.serve("/poison/s0.mp3", content("/poison/s0.mp3", town.size))
-    assert town.ledger.revive(poison, now=time.time(), deadline=time.time() + 3600), "stemvault retry had nothing to do"
+    assert town.ledger.revive(poison, deadline=time.time() + 3600), "stemvault retry had nothing to do"
     return town.judge(f"one asset's process dies {deaths} times, set aside, then retried", deaths)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import requests
 
 from app.operate.embedded import BUCKET, embedded_stack
 from app.operate.processes import free_port
-from tests.conftest import PAYLOADS, eventually
+from tests.conftest import PAYLOADS, eventually, wrong_clock
 from tests.integration.conftest import LOCAL, Service
 from tests.origin import Answer, Origin, film, picture
 from workers.ledger import MAX_TASK_ASSETS, Ledger
@@ -231,6 +232,13 @@ def test_a_fleet_that_is_not_there_shows_everywhere_and_one_that_is_shows_too(se
         eventually(lambda: run("alive", "worker", **alone).returncode == 0)
         worker.stop(30)
         assert run("alive", "worker", **alone).returncode == 1
+
+
+def test_doctor_shows_a_clock_that_differs_from_that_of_redis(service: Service, tmp_path: Path) -> None:
+    assert re.search(r"ok +clock is 0\.\d s ", run("doctor", **pointing_at(service)).stdout)
+    told = run("doctor", **pointing_at(service), **wrong_clock(tmp_path, 90)).stdout
+    assert re.search(r"clock is (90|89\.9|90\.1)\S* s ahead of Redis's", told), told
+    assert "synchronize the hosts" in told
 
 
 def test_doctor_tells_what_is_deadly_or_odd_in_one_line_each(service: Service) -> None:

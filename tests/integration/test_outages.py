@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import requests
 
 from app.operate.embedded import Stack, embedded_stack
 from app.operate.processes import wait_until
-from tests.conftest import Payload, eventually
+from tests.conftest import Payload, eventually, preloaded
 from tests.integration.conftest import LOCAL, Service, running_ingress
 from workers.received import ReceivedCallbacks
 
@@ -54,14 +53,12 @@ def test_gunicorn_starts_and_respawns_while_redis_is_away_and_callbacks_are_kept
 
 
 @pytest.fixture(scope="module")
-def slow_names(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    library = tmp_path_factory.mktemp("names") / "slow_names.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, _SLOW_NAMES, "-ldl"], check=True)
-    return library
+def slow_names(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return preloaded(_SLOW_NAMES, tmp_path_factory.mktemp("names"))
 
 
 @pytest.fixture
-def named(slow_names: Path, tmp_path: Path) -> Iterator[tuple[Stack, Path]]:
+def named(slow_names: str, tmp_path: Path) -> Iterator[tuple[Stack, Path]]:
     """Run an ingress that knows Redis and S3 by names; give the file that makes the names go away."""
     gone = tmp_path / "gone"
     # Otherwise boto3 would put the bucket before the name, which moto does not know.
@@ -72,7 +69,7 @@ def named(slow_names: Path, tmp_path: Path) -> Iterator[tuple[Stack, Path]]:
         stack.start_s3()
         start_ingress(
             stack,
-            LD_PRELOAD=str(slow_names),
+            LD_PRELOAD=slow_names,
             NAMES_GONE=str(gone),
             AWS_CONFIG_FILE=str(aws),
             STEMVAULT_REDIS_URL=f"redis://broker-test:{stack.redis_port}/0",

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import fakeredis
 import pytest
 import requests
+from fakeredis.commands_mixins import server_mixin
 from moto.server import ThreadedMotoServer
 
 from tests.conftest import MakeSettings, Payload
@@ -60,9 +62,25 @@ def sent(redis: fakeredis.FakeRedis) -> Sent:
     return Sent(redis)
 
 
+class TimedRedis(fakeredis.FakeRedis):
+    """A fakeredis whose ``TIME`` is a clock that the test sets."""
+
+    clock: Clock
+
+
 @pytest.fixture
-def redis() -> fakeredis.FakeRedis:
-    return fakeredis.FakeRedis(decode_responses=True)
+def redis(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> TimedRedis:
+    monkeypatch.setattr(server_mixin, "time", SimpleNamespace(time=clock))
+    redis = TimedRedis(decode_responses=True)
+    redis.clock = clock
+    return redis
+
+
+def at(ledger: Ledger, moment: float) -> Ledger:
+    """Set Redis's clock, and give the ledger."""
+    assert isinstance(ledger.redis, TimedRedis)
+    ledger.redis.clock.time = moment
+    return ledger
 
 
 @pytest.fixture

@@ -246,7 +246,7 @@ def test_a_killed_workers_asset_is_taken_up_when_its_lease_ends(
     origin.serve(PATH, GOOD)
     ingest(vault, body, clock())
     sent.take()
-    vault.ledger.take(("assets",), "killed", now=clock())
+    vault.ledger.take(("assets",), "killed")
     clock.advance(LEASE - 1)
     sweep(vault)
     assert sent.take() == []
@@ -372,7 +372,7 @@ def test_who_must_stop_hands_its_asset_back_at_once(
 def test_a_dead_workers_upload_is_aborted_by_the_sweep(vault: Vault, clock: Clock) -> None:
     client = vault.store.client
     upload_id = client.create_multipart_upload(Bucket="vault", Key=KEY)["UploadId"]
-    vault.ledger.upload_began(f"{upload_id} {KEY}", now=clock())
+    vault.ledger.upload_began(f"{upload_id} {KEY}")
     clock.advance(LEASE - 1)
     sweep(vault)
     assert len(client.list_multipart_uploads(Bucket="vault")["Uploads"]) == 1

@@ -12,7 +12,7 @@ from workers.vault import Vault
 
 
 def fill(vault: Vault, count: int) -> list[tuple[str, float]]:
-    kept = [(f'{{"n": {number}}}', START + 0.125 + number) for number in range(count)]
+    kept = [(f'{{"n": {number}}}', START - 100 + 0.125 + number) for number in range(count)]
     for body, received_at in kept:
         inbox.keep(vault.store, vault.settings.layout, body.encode(), received_at)
     return kept
@@ -20,7 +20,7 @@ def fill(vault: Vault, count: int) -> list[tuple[str, float]]:
 
 def received(vault: Vault, clock: Clock) -> list[Received]:
     clock.advance(1000)
-    return list(iter(lambda: vault.received.take(now=clock()), None))
+    return list(iter(vault.received.take, None))
 
 
 def test_what_the_inbox_holds_is_received_as_of_its_arrival_and_workers_are_called(

@@ -9,7 +9,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.conftest import MakeSettings, Payload, eventually
 from tests.origin import Origin, film, picture, song
-from tests.unit.conftest import Clock, Sent
+from tests.unit.conftest import START, Clock, Sent
 from tests.unit.story import GOOD, PART, PATH, VIDEO, run, state, stored
 from workers.callbacks import MAX_ASSETS, Callback, parse_callback
 from workers.errors import TransientError
@@ -70,7 +70,7 @@ def test_a_callback_that_keeps_crashing_its_worker_is_set_aside_with_the_reason(
 ) -> None:
     vault.received.put(body, clock())
     for _ in range(MOST_TRIES):
-        assert vault.received.take(now=clock())  # and the process dies
+        assert vault.received.take()  # and the process dies
         clock.advance(INGEST_LEASE + 1)
     ingest_next(vault)
     assert vault.ledger.snapshot(VIDEO.task_id) is None
@@ -92,7 +92,7 @@ def test_a_callback_that_cannot_be_recorded_in_an_outage_is_recorded_later_howev
         patch.setattr("workers.ingest.recall", fail)
         for _ in range(2 * MOST_TRIES):
             ingest_next(vault)
-            assert vault.received.due(now=clock()) == 0
+            assert vault.received.due() == 0
             clock.advance(LONGEST_WAIT)
     sweep(vault)
     assert sent.take() == ["callbacks"]
@@ -136,22 +136,33 @@ def test_a_callback_that_one_worker_holds_is_not_taken_by_another_until_its_time
     vault: Vault, clock: Clock, body: str
 ) -> None:
     vault.received.put(body, clock())
-    assert vault.received.take(now=clock())
-    assert vault.received.take(now=clock() + INGEST_LEASE - 1) is None
-    again = vault.received.take(now=clock() + INGEST_LEASE + 1)
+    assert vault.received.take()
+    clock.advance(INGEST_LEASE - 1)
+    assert vault.received.take() is None
+    clock.advance(2)
+    again = vault.received.take()
     assert again
-    assert (again.body, again.received_at, again.tries) == (body, clock(), 2)
+    assert (again.body, again.received_at, again.tries) == (body, START, 2)
+
+
+def test_an_ingress_whose_clock_is_ahead_delays_nothing_and_gives_no_asset_more_time(
+    vault: Vault, clock: Clock, body: str
+) -> None:
+    vault.received.put(body, clock() + 90)
+    taken = vault.received.take()
+    assert taken
+    assert taken.received_at == clock()
 
 
 def test_a_callback_stays_with_the_worker_that_waits_for_the_bucket(vault: Vault, clock: Clock, body: str) -> None:
     received = ReceivedCallbacks(vault.ledger.redis, lease=0.1)
     received.put(body, clock())
-    taken = received.take(now=clock())
+    taken = received.take()
     assert taken
-    with received.held(taken, clock):
+    with received.held(taken):
         clock.advance(60)
-        eventually(lambda: received.due(now=clock()) == 0)
-        assert received.take(now=clock()) is None
+        eventually(lambda: received.due() == 0)
+        assert received.take() is None
 
 
 def test_forged_callbacks_change_nothing_that_is_archived(

@@ -7,7 +7,7 @@ import pytest
 
 from config.layout import KeyLayout
 from tests.conftest import Payload
-from tests.unit.conftest import LEASE, START, URGENT
+from tests.unit.conftest import LEASE, START, URGENT, at
 from workers.assets import AssetId
 from workers.callbacks import MAX_ASSETS, parse_callback
 from workers.duration import is_short
@@ -22,11 +22,11 @@ VIDEO = AssetId("taskId_c20ad4d76fe9", "video")
 def record(ledger: Ledger, body: dict[str, Any], *, now: float = START) -> Recorded:
     callback = parse_callback(body)
     named = [(asset, asset.key(KeyLayout()), DEADLINE) for asset in callback.assets]
-    return ledger.record(callback, json.dumps(body), named, received_at=now, now=now)
+    return at(ledger, now).record(callback, json.dumps(body), named, received_at=now)
 
 
 def take(ledger: Ledger, owner: str, *, now: float = START) -> Lease:
-    lease = ledger.take(("urgent", "assets"), owner, now=now)
+    lease = at(ledger, now).take(("urgent", "assets"), owner)
     assert lease
     return lease
 
@@ -60,30 +60,30 @@ def test_a_late_first_does_not_take_a_complete_back(ledger: Ledger, payload: Pay
 def test_an_asset_is_taken_by_one_owner_at_a_time(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
     take(ledger, "one")
-    assert ledger.take(("urgent", "assets"), "two", now=START) is None
-    assert ledger.make_ready(VIDEO, now=START + LEASE - 1) == ""
-    assert ledger.take(("urgent", "assets"), "two", now=START + LEASE - 1) is None
-    assert ledger.make_ready(VIDEO, now=START + LEASE + 1) == "assets"
+    assert at(ledger, START).take(("urgent", "assets"), "two") is None
+    assert at(ledger, START + LEASE - 1).make_ready(VIDEO) == ""
+    assert at(ledger, START + LEASE - 1).take(("urgent", "assets"), "two") is None
+    assert at(ledger, START + LEASE + 1).make_ready(VIDEO) == "assets"
     assert take(ledger, "two", now=START + LEASE + 1).attempts == 2
 
 
 def test_who_has_lost_the_lease_can_change_nothing_any_more(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
     lost = take(ledger, "one")
-    ledger.make_ready(VIDEO, now=START + LEASE + 1)
+    at(ledger, START + LEASE + 1).make_ready(VIDEO)
     kept = take(ledger, "two", now=START + LEASE + 1)
     before = ledger.asset(VIDEO)
     with pytest.raises(LeaseLostError):
-        ledger.heartbeat(lost, now=START + LEASE + 2)
+        at(ledger, START + LEASE + 2).heartbeat(lost)
     with pytest.raises(LeaseLostError):
         ledger.postpone(lost, "stalled", streak=1, until=START)
     with pytest.raises(LeaseLostError):
-        ledger.settle(VIDEO, lost.owner, "archived", now=START)
+        at(ledger, START).settle(VIDEO, lost.owner, "archived")
     with pytest.raises(LeaseLostError):
-        ledger.settle(VIDEO, "", "expired", now=START)
-    assert ledger.crashed(lost.owner, now=START) == ""
+        at(ledger, START).settle(VIDEO, "", "expired")
+    assert at(ledger, START).crashed(lost.owner) == ""
     assert ledger.asset(VIDEO) == before
-    assert ledger.settle(VIDEO, kept.owner, "archived", now=START) == 0
+    assert at(ledger, START).settle(VIDEO, kept.owner, "archived") == 0
 
 
 def test_a_heartbeat_moves_the_lease_and_the_alarm_and_the_upload(
@@ -91,12 +91,12 @@ def test_a_heartbeat_moves_the_lease_and_the_alarm_and_the_upload(
 ) -> None:
     record(ledger, payload("video"))
     lease = take(ledger, "one")
-    ledger.upload_began("id key", now=START)
-    ledger.heartbeat(lease, now=START + 30, upload="id key")
-    assert ledger.make_ready(VIDEO, now=START + LEASE + 1) == ""
+    at(ledger, START).upload_began("id key")
+    at(ledger, START + 30).heartbeat(lease, upload="id key")
+    assert at(ledger, START + LEASE + 1).make_ready(VIDEO) == ""
     assert redis.zscore(ALARMS, str(VIDEO)) == START + 30 + LEASE
-    assert ledger.orphaned_uploads(now=START + LEASE + 1) == []
-    assert ledger.orphaned_uploads(now=START + 30 + LEASE + 1) == ["id key"]
+    assert at(ledger, START + LEASE + 1).orphaned_uploads() == []
+    assert at(ledger, START + 30 + LEASE + 1).orphaned_uploads() == ["id key"]
 
 
 def test_each_asset_has_exactly_one_alarm_until_it_is_settled(
@@ -108,9 +108,9 @@ def test_each_asset_has_exactly_one_alarm_until_it_is_settled(
     assert redis.zscore(ALARMS, str(VIDEO)) == START + LEASE
     ledger.postpone(lease, "stalled", streak=1, until=START + 500)
     assert redis.zscore(ALARMS, str(VIDEO)) == START + 500
-    assert ledger.make_ready(VIDEO, now=START + 500) == "assets"
+    assert at(ledger, START + 500).make_ready(VIDEO) == "assets"
     lease = take(ledger, "two", now=START + 500)
-    ledger.settle(VIDEO, lease.owner, "archived", now=START + 501)
+    at(ledger, START + 501).settle(VIDEO, lease.owner, "archived")
     assert redis.zscore(ALARMS, str(VIDEO)) is None
     assert redis.zrange(ALARMS, 0, -1) == [VIDEO.task_id]  # the manifest's
 
@@ -119,7 +119,7 @@ def test_an_asset_in_its_backoff_is_not_ready(ledger: Ledger, payload: Payload) 
     record(ledger, payload("video"))
     ledger.postpone(take(ledger, "one"), "rate_limited", streak=1, until=START + 500)
     assert ledger.ready() == {"urgent": 0, "assets": 0}
-    ledger.make_ready(VIDEO, now=START + 500)
+    at(ledger, START + 500).make_ready(VIDEO)
     lease = take(ledger, "two", now=START + 500)
     assert (lease.last_reason, lease.streak) == ("rate_limited", 1)
 
@@ -127,16 +127,16 @@ def test_an_asset_in_its_backoff_is_not_ready(ledger: Ledger, payload: Payload) 
 @pytest.mark.parametrize("state", ["archived", "rejected", "expired", "set_aside"])
 def test_a_settled_asset_is_never_ready_again(ledger: Ledger, payload: Payload, state: str) -> None:
     record(ledger, payload("video"))
-    ledger.settle(VIDEO, take(ledger, "one").owner, state, now=START)
-    assert ledger.make_ready(VIDEO, now=START + 10 * LEASE) == "settled"
+    at(ledger, START).settle(VIDEO, take(ledger, "one").owner, state)
+    assert at(ledger, START + 10 * LEASE).make_ready(VIDEO) == "settled"
     assert ledger.ready() == {"urgent": 0, "assets": 0}
-    assert ledger.make_ready(AssetId("nobody", "knows"), now=START) == "settled"
+    assert at(ledger, START).make_ready(AssetId("nobody", "knows")) == "settled"
 
 
 def test_waiting_work_is_not_made_ready_twice_however_long_it_waits(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
     for days in range(1, 11):
-        assert ledger.make_ready(VIDEO, now=START + days * 3600) == ""
+        assert at(ledger, START + days * 3600).make_ready(VIDEO) == ""
     assert ledger.ready() == {"urgent": 0, "assets": 1}
 
 
@@ -144,11 +144,11 @@ def test_waiting_work_becomes_urgent_as_its_deadline_draws_near_and_expires_at_i
     ledger: Ledger, redis: fakeredis.FakeRedis, payload: Payload
 ) -> None:
     record(ledger, payload("video"))
-    assert ledger.make_ready(VIDEO, now=DEADLINE - URGENT) == "urgent"
+    assert at(ledger, DEADLINE - URGENT).make_ready(VIDEO) == "urgent"
     assert ledger.ready() == {"urgent": 1, "assets": 0}
     assert redis.zscore(ALARMS, str(VIDEO)) == DEADLINE
-    assert ledger.make_ready(VIDEO, now=DEADLINE) == "expired"
-    assert ledger.settle(VIDEO, "", "expired", now=DEADLINE) == 0
+    assert at(ledger, DEADLINE).make_ready(VIDEO) == "expired"
+    assert at(ledger, DEADLINE).settle(VIDEO, "", "expired") == 0
     assert ledger.ready() == {"urgent": 0, "assets": 0}
 
 
@@ -156,22 +156,22 @@ def test_what_expires_first_is_taken_first_and_what_has_expired_not_at_all(ledge
     callback = parse_callback(payload("separation_split_stem"))
     deadlines = [START + 3600 * (1 + (7 * number) % 12) for number in range(12)]
     named = [(asset, asset.stem, deadline) for asset, deadline in zip(callback.assets, deadlines, strict=True)]
-    ledger.record(callback, "{}", named, received_at=START, now=START)
+    at(ledger, START).record(callback, "{}", named, received_at=START)
     late = START + 3 * 3600
     taken = [take(ledger, f"o{number}", now=late).deadline for number in range(9)]
     assert taken == sorted(deadlines)[3:]
-    assert ledger.take(("urgent", "assets"), "nobody", now=late) is None
+    assert at(ledger, late).take(("urgent", "assets"), "nobody") is None
 
 
 def test_an_asset_over_which_processes_keep_dying_is_poison(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
     for number in range(MOST_CRASHES):
-        assert ledger.make_ready(VIDEO, now=START + number) == ("" if number == 0 else "assets")
+        assert at(ledger, START + number).make_ready(VIDEO) == ("" if number == 0 else "assets")
         lease = take(ledger, f"o{number}", now=START + number)
-        assert ledger.crashed(lease.owner, now=START + number) == str(VIDEO)
-    assert ledger.make_ready(VIDEO, now=START + 10) == "poison"
-    assert ledger.make_ready(VIDEO, now=START + 11) == "poison"  # whoever was told so has died
-    assert ledger.settle(VIDEO, "", "set_aside", reason="worker_lost", now=START + 12) == 0
+        assert at(ledger, START + number).crashed(lease.owner) == str(VIDEO)
+    assert at(ledger, START + 10).make_ready(VIDEO) == "poison"
+    assert at(ledger, START + 11).make_ready(VIDEO) == "poison"  # whoever was told so has died
+    assert at(ledger, START + 12).settle(VIDEO, "", "set_aside", reason="worker_lost") == 0
 
 
 def test_an_asset_that_was_caught_in_the_death_of_whole_workers_gets_more_patience(
@@ -182,20 +182,20 @@ def test_an_asset_that_was_caught_in_the_death_of_whole_workers_gets_more_patien
     for number in range(MOST_LAPSES - 1):
         take(ledger, f"o{number}", now=now)
         now += LEASE + 1
-        assert ledger.make_ready(VIDEO, now=now) == "assets"
+        assert at(ledger, now).make_ready(VIDEO) == "assets"
     ledger.postpone(take(ledger, "clean", now=now), "stalled", streak=1, until=now)
-    ledger.make_ready(VIDEO, now=now)
+    at(ledger, now).make_ready(VIDEO)
     take(ledger, "again", now=now)
-    assert ledger.make_ready(VIDEO, now=now + LEASE + 1) == "assets"  # counted anew after a clean end
+    assert at(ledger, now + LEASE + 1).make_ready(VIDEO) == "assets"  # counted anew after a clean end
 
 
 def test_what_was_given_up_is_tried_again_when_a_person_wants_it(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
-    ledger.settle(VIDEO, take(ledger, "one").owner, "rejected", reason="gone", now=START)
-    assert ledger.revive(VIDEO, now=START + 5, deadline=DEADLINE)
-    assert not ledger.revive(VIDEO, now=START + 5, deadline=DEADLINE)
-    assert ledger.due(now=START + 6, limit=10) == [str(VIDEO)]
-    assert ledger.make_ready(VIDEO, now=START + 6) == "assets"
+    at(ledger, START).settle(VIDEO, take(ledger, "one").owner, "rejected", reason="gone")
+    assert at(ledger, START + 5).revive(VIDEO, deadline=DEADLINE)
+    assert not at(ledger, START + 5).revive(VIDEO, deadline=DEADLINE)
+    assert at(ledger, START + 6).due(limit=10) == [str(VIDEO)]
+    assert at(ledger, START + 6).make_ready(VIDEO) == "assets"
     assert take(ledger, "two", now=START + 6).last_reason == ""
 
 
@@ -216,7 +216,7 @@ def test_a_later_callback_refreshes_the_url_of_what_is_not_archived_and_has_it_t
 
 def test_a_later_callback_revives_what_was_rejected_but_only_with_another_url(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
-    ledger.settle(VIDEO, take(ledger, "one").owner, "rejected", reason="gone", now=START)
+    at(ledger, START).settle(VIDEO, take(ledger, "one").owner, "rejected", reason="gone")
     assert record(ledger, payload("video")).ready == {"urgent": 0, "assets": 0}
     revived = record(ledger, with_url(payload("video"), "http://origin.test/fresh.mp4"))
     assert (revived.ready["assets"], revived.open) == (1, 1)
@@ -224,7 +224,7 @@ def test_a_later_callback_revives_what_was_rejected_but_only_with_another_url(le
 
 def test_a_later_callback_never_touches_what_is_archived(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
-    ledger.settle(VIDEO, take(ledger, "one").owner, "archived", now=START, facts={"sha256": "abc"})
+    at(ledger, START).settle(VIDEO, take(ledger, "one").owner, "archived", facts={"sha256": "abc"})
     before = ledger.asset(VIDEO)
     assert record(ledger, with_url(payload("video"), "http://evil.test/other.mp4")).ready == {"urgent": 0, "assets": 0}
     assert ledger.asset(VIDEO) == before
@@ -233,10 +233,10 @@ def test_a_later_callback_never_touches_what_is_archived(ledger: Ledger, payload
 def test_a_due_alarm_rings_for_one_of_two_clocks(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
     due = DEADLINE - URGENT
-    assert ledger.due(now=due - 1, limit=10) == []
-    assert ledger.due(now=due, limit=10) == [str(VIDEO)]
-    assert ledger.due(now=due, limit=10) == []
-    assert ledger.due(now=due + GRACE, limit=10) == [str(VIDEO)]  # its taker died
+    assert at(ledger, due - 1).due(limit=10) == []
+    assert at(ledger, due).due(limit=10) == [str(VIDEO)]
+    assert at(ledger, due).due(limit=10) == []
+    assert at(ledger, due + GRACE).due(limit=10) == [str(VIDEO)]  # its taker died
 
 
 def test_a_manifest_of_an_older_version_is_not_the_last_word(
@@ -262,7 +262,7 @@ def test_redis_forgets_a_settled_task_in_time_and_keeps_one_in_flight(
     ledger.manifest_written(snapshot(ledger, VIDEO.task_id), "one", remember=100)
     task_keys = [key for key in redis.scan_iter() if VIDEO.task_id in key]
     assert [redis.ttl(key) for key in task_keys] == [-1] * 4
-    ledger.settle(VIDEO, take(ledger, "one").owner, "archived", now=START)
+    at(ledger, START).settle(VIDEO, take(ledger, "one").owner, "archived")
     ledger.manifest_written(snapshot(ledger, VIDEO.task_id), "one", remember=100)
     assert [redis.ttl(key) for key in task_keys] == [100] * 4
     record(ledger, with_url(payload("video"), "http://origin.test/again.mp4"))
@@ -289,7 +289,7 @@ def test_another_file_under_the_same_path_is_another_asset_and_a_fresh_url_is_no
     assert set(snapshot(ledger, "t").assets) == {"result"}
     assert snapshot(ledger, "t").assets["result"]["url"] == again
     lease = take(ledger, "one")
-    ledger.settle(lease.id, "one", "archived", now=START)
+    at(ledger, START).settle(lease.id, "one", "archived")
     for _ in range(2):
         named_by_path(ledger, other, now=START + 2)
     found = snapshot(ledger, "t")
@@ -316,14 +316,14 @@ def test_the_ledger_marks_as_short_what_the_worker_retries_as_short(
     record(ledger, {"code": 200, "data": {"task_id": "t", "callbackType": "complete", "data": [track]}})
     lease = take(ledger, "one")
     measured = round(announced - missing, 3)
-    ledger.settle(lease.id, "one", "archived", now=START, facts={"seconds": measured})
+    at(ledger, START).settle(lease.id, "one", "archived", facts={"seconds": measured})
     marked = "notes" in ledger.asset(lease.id)
     assert marked == is_short(measured, announced)
     assert ledger.counters().get("short_audio||", 0) == int(marked)
 
 
 def fail(ledger: Ledger, lease: Lease, *, now: float = START) -> None:
-    ledger.settle(lease.id, lease.owner, "rejected", reason="gone", now=now)
+    at(ledger, now).settle(lease.id, lease.owner, "rejected", reason="gone")
 
 
 def test_a_fresh_url_that_comes_during_an_attempt_is_tried_when_the_old_one_gives_up(
@@ -335,7 +335,7 @@ def test_a_fresh_url_that_comes_during_an_attempt_is_tried_when_the_old_one_give
     record(ledger, fresh, now=START + 1)
     with pytest.raises(FreshUrlError):
         fail(ledger, lease)
-    assert ledger.make_ready(VIDEO, now=START + 2) == "assets"
+    assert at(ledger, START + 2).make_ready(VIDEO) == "assets"
     again = take(ledger, "two", now=START + 3)
     assert again.url == fresh["data"]["video_url"]
     fail(ledger, again)
@@ -349,25 +349,25 @@ def test_a_fresh_url_that_comes_during_an_attempt_does_not_wait_for_the_old_ones
     lease = take(ledger, "one")
     record(ledger, payload("video", "http://fresh.test"), now=START + 1)
     ledger.postpone(lease, "gone", streak=1, until=START + 900)
-    assert ledger.due(now=START + 2, limit=10) == [str(VIDEO)]
-    assert ledger.make_ready(VIDEO, now=START + 2) == "assets"
+    assert at(ledger, START + 2).due(limit=10) == [str(VIDEO)]
+    assert at(ledger, START + 2).make_ready(VIDEO) == "assets"
 
 
 def test_siblings_of_what_comes_back_do_not_expire(ledger: Ledger, payload: Payload) -> None:
     body = payload("music_first")
     record(ledger, body)
-    while lease := ledger.take(("assets",), "one", now=START):
-        ledger.settle(lease.id, "one", "rejected" if lease.id.name.endswith("stream") else "archived", now=START)
+    while lease := at(ledger, START).take(("assets",), "one"):
+        at(ledger, START).settle(lease.id, "one", "rejected" if lease.id.name.endswith("stream") else "archived")
     found = snapshot(ledger, body["data"]["task_id"])
     keys = [f"stemvault:asset:{found.task_id}/{name}" for name in found.assets]
 
     def expiring() -> int:
         return sum(ledger.redis.ttl(key) > 0 for key in keys)
 
+    stream = next(name for name in found.assets if name.endswith("stream"))
     for come_back in (
         lambda: record(ledger, {"code": 200, "taskId": found.task_id, "extra": "http://h/x.png"}),
-        lambda: ledger.revive(AssetId(found.task_id, next(iter(n for n in found.assets if n.endswith("stream")))),
-                              now=START, deadline=DEADLINE),
+        lambda: ledger.revive(AssetId(found.task_id, stream), deadline=DEADLINE),
     ):  # fmt: skip
         assert ledger.lock_manifest(found.task_id, "writer")
         assert ledger.manifest_written(snapshot(ledger, found.task_id), "writer", remember=1000)
@@ -375,8 +375,8 @@ def test_siblings_of_what_comes_back_do_not_expire(ledger: Ledger, payload: Payl
         come_back()
         assert expiring() == 0
         # Settled again, so that the next manifest lets all of it expire.
-        while lease := ledger.take(("assets",), "one", now=START):
-            ledger.settle(lease.id, "one", "archived", now=START)
+        while lease := at(ledger, START).take(("assets",), "one"):
+            at(ledger, START).settle(lease.id, "one", "archived")
 
 
 def test_a_body_that_was_seen_changes_nothing_so_two_that_alternate_revive_nothing(
@@ -409,10 +409,10 @@ def test_a_url_gives_way_to_one_of_a_later_stage_or_arrival_and_to_no_other(ledg
 
 def test_what_waits_in_its_backoff_can_be_tried_at_once(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
-    assert not ledger.revive(VIDEO, now=START, deadline=DEADLINE)
+    assert not at(ledger, START).revive(VIDEO, deadline=DEADLINE)
     ledger.postpone(take(ledger, "one"), "gone", streak=3, until=START + 900)
-    assert ledger.revive(VIDEO, now=START + 1, deadline=DEADLINE)
-    assert ledger.due(now=START + 1, limit=10) == [str(VIDEO)]
+    assert at(ledger, START + 1).revive(VIDEO, deadline=DEADLINE)
+    assert at(ledger, START + 1).due(limit=10) == [str(VIDEO)]
 
 
 def track(duration: float | None, stage: str, url: str = "http://h/x.mp3") -> dict[str, Any]:
@@ -423,7 +423,7 @@ def track(duration: float | None, stage: str, url: str = "http://h/x.mp3") -> di
 def test_a_mark_follows_what_the_latest_stage_announces_and_is_counted_once(ledger: Ledger) -> None:
     record(ledger, track(183.0, "first"))
     lease = take(ledger, "one")
-    ledger.settle(lease.id, "one", "archived", now=START, facts={"seconds": 183.2})
+    at(ledger, START).settle(lease.id, "one", "archived", facts={"seconds": 183.2})
     record(ledger, track(250.0, "complete"), now=START + 1)
     assert ledger.asset(lease.id)["notes"] == "short: 183.2 s of 250.0 s announced"
     record(ledger, track(99.0, "first"), now=START + 2)
@@ -441,18 +441,18 @@ def test_a_whole_song_that_cannot_be_measured_is_not_marked_by_the_length_of_its
     record(ledger, track(6.0, "complete"))
     lease = take(ledger, "one")
     ledger.postpone(lease, "short", streak=1, until=START + 1, facts={"partial": "_partial/k", "seconds": 2.0})
-    ledger.make_ready(lease.id, now=START + 1)
+    at(ledger, START + 1).make_ready(lease.id)
     again = take(ledger, "two", now=START + 2)
     assert (again.partial, again.seconds, again.final) == ("_partial/k", 2.0, False)
-    ledger.settle(again.id, "two", "archived", now=START + 3)
+    at(ledger, START + 3).settle(again.id, "two", "archived")
     assert not {"notes", "seconds", "partial"} & ledger.asset(lease.id).keys()
 
 
 def test_a_part_outlives_giving_up_and_a_new_url(ledger: Ledger) -> None:
     record(ledger, track(6.0, "complete"))
     lease = take(ledger, "one")
-    ledger.heartbeat(lease, now=START, partial="_partial/k")
-    ledger.settle(lease.id, "one", "set_aside", reason="poison", now=START)
+    at(ledger, START).heartbeat(lease, partial="_partial/k")
+    at(ledger, START).settle(lease.id, "one", "set_aside", reason="poison")
     record(ledger, track(6.0, "complete", "http://h/y.mp3"), now=START + 1)
     assert take(ledger, "two", now=START + 2).partial == "_partial/k"
 
@@ -460,19 +460,19 @@ def test_a_part_outlives_giving_up_and_a_new_url(ledger: Ledger) -> None:
 def test_a_worker_that_has_lost_its_lease_does_not_get_to_keep_a_part(ledger: Ledger) -> None:
     record(ledger, track(6.0, "complete"))
     lease = take(ledger, "one")
-    ledger.crashed("one", now=START)
+    at(ledger, START).crashed("one")
     with pytest.raises(LeaseLostError):
-        ledger.heartbeat(lease, now=START, partial="_partial/k")
+        at(ledger, START).heartbeat(lease, partial="_partial/k")
     assert "partial" not in ledger.asset(lease.id)
 
 
 def test_a_fresh_url_is_tried_before_the_part_is_stored(ledger: Ledger) -> None:
     record(ledger, track(6.0, "complete"))
     lease = take(ledger, "one")
-    ledger.heartbeat(lease, now=START, partial="_partial/k")
+    at(ledger, START).heartbeat(lease, partial="_partial/k")
     record(ledger, track(6.0, "complete", "http://h/y.mp3"), now=START + 1)
     ledger.postpone(lease, "gone", streak=0, until=START + 2, final=True)
-    assert ledger.due(now=START + 2, limit=10) == [str(lease.id)]
-    ledger.make_ready(lease.id, now=START + 2)
+    assert at(ledger, START + 2).due(limit=10) == [str(lease.id)]
+    at(ledger, START + 2).make_ready(lease.id)
     again = take(ledger, "two", now=START + 3)
     assert (again.url, again.final, again.streak) == ("http://h/y.mp3", False, 0)

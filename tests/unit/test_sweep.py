@@ -43,7 +43,7 @@ def test_an_upload_that_cannot_be_aborted_does_not_keep_the_others_and_has_its_t
     vault: Vault, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(150):
-        vault.ledger.upload_began(f"u{number:03} key", now=clock())
+        vault.ledger.upload_began(f"u{number:03} key")
     aborted = []
 
     def abort(upload: str) -> None:
@@ -56,6 +56,6 @@ def test_an_upload_that_cannot_be_aborted_does_not_keep_the_others_and_has_its_t
     for _ in range(2):
         sweep(vault)
     assert len(aborted) == 140
-    assert len(vault.ledger.orphaned_uploads(now=clock())) == 0
+    assert len(vault.ledger.orphaned_uploads()) == 0
     clock.advance(LEASE + 1)
-    assert len(vault.ledger.orphaned_uploads(now=clock())) == 10
+    assert len(vault.ledger.orphaned_uploads()) == 10

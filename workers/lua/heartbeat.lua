@@ -1,10 +1,11 @@
 -- Move the end of a lease, and of the wait for its upload, if it is still this owner's.
--- KEYS: record, alarms, uploads    ARGV: member, owner, end of lease, upload ("" for none), key of a part that is about to be kept ("" for none)
+-- KEYS: record, alarms, uploads    ARGV: member, owner, seconds of a lease, upload ("" for none), key of a part that is about to be kept ("" for none)
 -- Reply: 1, or 0 where the lease was lost
 local known = redis.call('HMGET', KEYS[1], 'state', 'owner')
 if known[1] ~= 'transferring' or known[2] ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], 'lease', ARGV[3])
-redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
-if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], ARGV[3], ARGV[4]) end
+local lease = clock() + ARGV[3]
+redis.call('HSET', KEYS[1], 'lease', lease)
+redis.call('ZADD', KEYS[2], lease, ARGV[1])
+if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], lease, ARGV[4]) end
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'partial', ARGV[5]) end
 return 1

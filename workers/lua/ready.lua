@@ -1,10 +1,10 @@
 -- An asset's alarm rang: make it ready for a worker, or say why it is not.
 -- KEYS: record, alarms, taken, ready:urgent, ready:assets
--- ARGV: now, member, urgent window, most crashes, most lapsed leases, seconds to store a partial file
+-- ARGV: member, urgent window, most crashes, most lapsed leases, seconds to store a partial file
 -- Reply: 'urgent' or 'assets' where it became ready there, '' where it needs nothing yet,
 --        'expired' or 'poison' where it should be settled so, 'settled' where it is
 local record, alarms, taken, urgent, assets = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local now, member, window = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local now, member, window = clock(), ARGV[1], tonumber(ARGV[2])
 local known = redis.call('HMGET', record, 'state', 'deadline', 'lease', 'owner', 'crashes', 'lapses')
 local state, deadline, lapses = known[1], tonumber(known[2]), tonumber(known[6] or '0')
 if state == 'transferring' then
@@ -23,10 +23,10 @@ end
 if deadline <= now then
   -- A partial file in the bucket does not expire: its asset is given time to have it stored instead.
   if redis.call('HEXISTS', record, 'partial') == 0 then return 'expired' end
-  deadline = now + tonumber(ARGV[6])
+  deadline = now + tonumber(ARGV[5])
   redis.call('HSET', record, 'final', '1', 'deadline', deadline)
 end
-if tonumber(known[5] or '0') >= tonumber(ARGV[4]) or lapses >= tonumber(ARGV[5]) then return 'poison' end
+if tonumber(known[5] or '0') >= tonumber(ARGV[3]) or lapses >= tonumber(ARGV[4]) then return 'poison' end
 local queue, look_at, name = assets, deadline - window, 'assets'
 if look_at <= now then queue, look_at, name = urgent, deadline, 'urgent' end
 redis.call('ZADD', alarms, look_at, member)

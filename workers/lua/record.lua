@@ -1,7 +1,7 @@
 -- Record what a callback says that was not known; harmless when run twice.
 -- KEYS: task, its callbacks, its asset names, alarms, counters, ready:urgent, ready:assets,
 --       then a record for each asset
--- ARGV: now, urgent window, the task's alarm, task id, stage rank, family, stage, digest, callback, most callbacks
+-- ARGV: urgent window, seconds until the task's alarm, task id, stage rank, family, stage, digest, callback, most callbacks
 --       a task, most assets a task, the records' common prefix, notes, time of arrival, number of task fields, their
 --       names and values,
 --       then name, url, key, deadline, announced seconds ('' for audio without a length, 0 for one that is told later),
@@ -11,20 +11,20 @@
 --         whether the callback itself was kept, how many assets were too many}
 local task, callbacks, names, alarms, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local urgent, assets = KEYS[6], KEYS[7]
-local now, window, task_alarm, id, rank = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
-local family, stage, digest = ARGV[6], ARGV[7], ARGV[8]
-local most_callbacks, most_assets, prefix = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
-local OWN_KEYS, OWN_ARGV, PER_ASSET = 7, 15, 9
-local fields_end = OWN_ARGV + 2 * tonumber(ARGV[15])
+local now, window, id, rank = clock(), tonumber(ARGV[1]), ARGV[3], tonumber(ARGV[4])
+local family, stage, digest = ARGV[5], ARGV[6], ARGV[7]
+local most_callbacks, most_assets, prefix = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
+local OWN_KEYS, OWN_ARGV, PER_ASSET = 7, 14, 9
+local fields_end = OWN_ARGV + 2 * tonumber(ARGV[OWN_ARGV])
 local MOST_NOTES = 2000
 -- One number that grows with the stage first, then with the time of arrival.
-local order = rank * 1e11 + tonumber(ARGV[14])
+local order = rank * 1e11 + tonumber(ARGV[13])
 
 -- A body that was seen before changes nothing that is known.
 local seen = redis.call('HEXISTS', callbacks, digest) == 1
 local kept, changed = seen, false
 if not kept and redis.call('HLEN', callbacks) < most_callbacks then
-  redis.call('HSET', callbacks, digest, ARGV[9])
+  redis.call('HSET', callbacks, digest, ARGV[8])
   kept, changed = true, true
 end
 
@@ -65,7 +65,7 @@ for i = 1, #KEYS - OWN_KEYS do
         local part = redis.call('HMGET', record, 'partial', 'seconds')
         redis.call('DEL', record)
         -- Workers of versions before 0.2 ask for 'media'.
-        redis.call('HSET', record, 'state', 'pending', 'attempts', 0, 'recorded_at', ARGV[1], 'key', key, 'url', url,
+        redis.call('HSET', record, 'state', 'pending', 'attempts', 0, 'recorded_at', now, 'key', key, 'url', url,
           'deadline', deadline, 'order', order, 'media', 'audio')
         if part[1] then redis.call('HSET', record, 'partial', part[1], 'seconds', part[2] or 0) end
         if seconds ~= '' then redis.call('HSET', record, 'announced_seconds', seconds) end
@@ -85,7 +85,7 @@ for i = 1, #KEYS - OWN_KEYS do
   end
 end
 
-local notes = ARGV[13]
+local notes = ARGV[12]
 if surplus > 0 then
   local told = 'at least one file is not stored, as the task has as many as it may: ' .. tostring(most_assets)
   notes = notes == '' and told or notes .. '\n' .. told
@@ -101,7 +101,7 @@ end
 
 local open = tonumber(redis.call('HGET', task, 'open') or '0')
 if changed then
-  redis.call('HSETNX', task, 'first_at', ARGV[1])
+  redis.call('HSETNX', task, 'first_at', now)
   if rank >= tonumber(redis.call('HGET', task, 'rank') or '0') then
     redis.call('HDEL', task, 'message', 'fail_code', 'failed_tracks')
     redis.call('HSET', task, 'family', family, 'stage', stage, 'rank', rank)
@@ -111,7 +111,7 @@ if changed then
   for _, key in ipairs({task, callbacks, names}) do redis.call('PERSIST', key) end
   -- What is not named now must not expire either, or the next manifest would tell nothing of it.
   for _, name in ipairs(redis.call('SMEMBERS', names)) do redis.call('PERSIST', prefix .. id .. '/' .. name) end
-  if open == 0 then redis.call('ZADD', alarms, task_alarm, id) end
+  if open == 0 then redis.call('ZADD', alarms, now + ARGV[2], id) end
 end
 redis.call('HINCRBY', counters, 'callbacks|' .. family .. '|' .. stage, 1)
 return {open, changed and 1 or 0, ready[urgent], ready[assets], kept and 1 or 0, surplus}

@@ -1,10 +1,10 @@
 -- An asset needs nothing more: archived or rejected by its owner, or given up while nobody ("") held it.
 -- KEYS: record, task, alarms, counters, ready:urgent, ready:assets, taken
--- ARGV: asset member, task member, owner, state, reason, now, the task's alarm, then fields and values
+-- ARGV: asset member, task member, owner, state, reason, seconds until the task's alarm, then fields and values
 -- Reply: the task's unsettled assets, -1 where the lease was lost, or -2 where a fresh URL has come meanwhile, which is
 --        tried before the asset is given up
 local record, task, alarms, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local owner, state, reason, now = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local owner, state, reason, now = ARGV[3], ARGV[4], ARGV[5], clock()
 local known = redis.call('HMGET', record, 'state', 'owner')
 local held = owner == '' and 'pending' or 'transferring'
 if known[1] ~= held or (known[2] or '') ~= owner then return -1 end
@@ -20,7 +20,7 @@ if state == 'archived' then redis.call('HDEL', record, 'final', 'partial', 'seco
 redis.call('HDEL', KEYS[7], owner)
 redis.call('HSET', record, 'state', state, 'settled_at', now)
 if reason ~= '' then redis.call('HSET', record, 'error', reason) end
-for i = 8, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
+for i = 7, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
 mark_short(record, counters)
 redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZREM', KEYS[6], ARGV[1])
@@ -28,5 +28,5 @@ redis.call('ZREM', alarms, ARGV[1])
 redis.call('HINCRBY', counters, 'assets|' .. state .. '|' .. reason, 1)
 redis.call('HINCRBY', task, 'version', 1)
 local open = redis.call('HINCRBY', task, 'open', -1)
-if open == 0 then redis.call('ZADD', alarms, ARGV[7], ARGV[2]) end
+if open == 0 then redis.call('ZADD', alarms, now + ARGV[6], ARGV[2]) end
 return open
