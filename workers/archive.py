@@ -1,7 +1,7 @@
 """The story of an asset: take → open → check → store → record."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
 from urllib.parse import quote, urlsplit
@@ -21,11 +21,11 @@ from workers.errors import (
     ShortError,
     TransientError,
 )
+from workers.heartbeats import Hold
 from workers.manifest import write_manifest
 from workers.partial import Readable, forget_partial, keep_partial, open_partial
 from workers.parts import Digest, read_parts
 from workers.records import Lease
-from workers.repeating import repeating
 from workers.retry import LONGEST_DELAY, GiveUp, Retry, is_last_chance, next_step
 from workers.source import open_source
 from workers.store import NewObject, Stored
@@ -37,8 +37,6 @@ log = structlog.get_logger()
 _MAX_URL_IN_METADATA = 1024
 #: RFC 3986's reserved signs, and the one that begins what is encoded already.
 _PLAIN_IN_URLS = ":/?#[]@!$&'()*+,;=%"
-#: A lease is renewed when this share of it has passed.
-_HEARTBEAT_SHARE = 1 / 6
 
 
 def archive_next(vault: Vault, queue: str, owner: str) -> bool:
@@ -103,8 +101,11 @@ class _Found:
 
 
 def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, _Found]:
-    hold = _Hold(vault, lease)
-    with vault.buffers.borrowed() as buffers, _source(vault, lease) as source:
+    with (
+        vault.heartbeats.held(lease, vault.must_stop) as hold,
+        vault.buffers.borrowed() as buffers,
+        _source(vault, lease) as source,
+    ):
         digest = Digest()
         parts = read_parts(_reading(source, hold), buffers, digest)
         first = next(parts, memoryview(b""))
@@ -112,7 +113,7 @@ def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, _Found]:
         content_type = media.content_type(bytes(first[: media.HEAD_BYTES]), ext)
         found = _Found(content_type, [note for note in [media.contradiction(content_type, ext)] if note])
         new = NewObject(lease.key, content_type, _metadata(lease))
-        whole = _measured(vault, lease, hold, chain([first], parts), found)
+        whole = _measured(vault, lease, chain([first], parts), found)
         stored = vault.store.write_once(new, whole, digest, hold)
     return stored, found
 
@@ -124,9 +125,7 @@ def _source(vault: Vault, lease: Lease) -> AbstractContextManager[Readable]:
     return open_source(vault.session, lease.url, vault.settings, clock=vault.monotonic)
 
 
-def _measured(
-    vault: Vault, lease: Lease, hold: "_Hold", parts: Iterator[memoryview], found: _Found
-) -> Iterator[memoryview]:
+def _measured(vault: Vault, lease: Lease, parts: Iterator[memoryview], found: _Found) -> Iterator[memoryview]:
     """Pass the parts on, and compare the audio's length with the announced one before the write is completed.
 
     Audio that is cut off is retried, as the provider may not have finished it; what came is kept meanwhile. On the last
@@ -146,44 +145,10 @@ def _measured(
     is_last = is_last_chance("short", lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now())
     if is_last and seconds >= lease.seconds:
         return
-    with repeating(hold.alive_or_not, every=vault.settings.lease * _HEARTBEAT_SHARE):
-        raise keep_partial(vault, lease, only_part, seconds)
+    raise keep_partial(vault, lease, only_part, seconds)
 
 
-class _Hold:
-    """One worker's hold on an asset: kept by signs of life, together with the upload under way."""
-
-    def __init__(self, vault: Vault, lease: Lease) -> None:
-        self._vault = vault
-        self._lease = lease
-        self._upload = ""
-        self._renewed = vault.monotonic()
-
-    def alive(self) -> None:
-        """Keep the lease; call it as often as you like. Raises ``LeaseLostError`` or ``HandedBackError``."""
-        if self._vault.must_stop():
-            raise HandedBackError
-        if self._vault.monotonic() - self._renewed > self._vault.settings.lease * _HEARTBEAT_SHARE:
-            self._vault.ledger.heartbeat(self._lease, upload=self._upload)
-            self._renewed = self._vault.monotonic()
-
-    def alive_or_not(self) -> None:
-        """Keep the lease from another thread; whoever waits finds out later if it was lost."""
-        with suppress(LeaseLostError, HandedBackError, RedisError):
-            self.alive()
-
-    def upload_began(self, upload: str) -> None:
-        """Have the upload aborted by the sweep if this worker dies."""
-        self._upload = upload
-        self._vault.ledger.upload_began(upload)
-
-    def upload_ended(self) -> None:
-        """Forget the upload, which was completed or aborted."""
-        self._vault.ledger.upload_ended(self._upload)
-        self._upload = ""
-
-
-def _reading(source: Readable, hold: _Hold) -> Callable[[memoryview], int]:
+def _reading(source: Readable, hold: Hold) -> Callable[[memoryview], int]:
     def read_into(buffer: memoryview) -> int:
         hold.alive()
         return source.read_into(buffer)

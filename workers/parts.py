@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import cycle
 from typing import Any, Self
 
-#: How often whoever waits for a part's upload says that it is still there.
+#: How often whoever waits for a part's upload asks whether it may go on.
 _WATCH_SECONDS = 1.0
 
 
@@ -97,7 +97,7 @@ class Body(io.RawIOBase):
 
 
 class Uploader:
-    """One request to S3 under way at a time, in one of ``threads``; whoever waits for it shows signs of life."""
+    """One request to S3 under way at a time, in one of ``threads``; whoever waits for it asks whether it may go on."""
 
     def __init__(self, threads: Executor, alive: Callable[[], None]) -> None:
         self._threads = threads

@@ -109,7 +109,7 @@ class Hold(Protocol):
     """Whoever writes an object shows that it is still at it, and what it leaves behind if it dies."""
 
     def alive(self) -> None:
-        """Be told, every second or so, that the write goes on; what it raises ends the write."""
+        """Be asked, every second or so, whether the write may go on; what it raises ends the write."""
 
     def upload_began(self, upload: str) -> None:
         """Be told of a multipart upload: ``<upload id> <key>``, as ``Store.abort`` takes it."""

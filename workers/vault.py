@@ -11,6 +11,7 @@ from redis import Redis
 
 from config.settings import Settings
 from workers.egress import open_session
+from workers.heartbeats import Heartbeats
 from workers.ledger import Ledger
 from workers.parts import Buffers
 from workers.received import ReceivedCallbacks
@@ -40,6 +41,7 @@ class Vault:
     tickets: Tickets
     received: ReceivedCallbacks
     buffers: Buffers
+    heartbeats: Heartbeats
     now: Callable[[], float]
     """Unix seconds by Redis's clock, which all hosts share; raises redis-py's errors."""
     monotonic: Callable[[], float] = time.monotonic
@@ -66,6 +68,7 @@ def open_vault(
         tickets=Tickets(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
         buffers=Buffers(settings.part_bytes),
+        heartbeats=Heartbeats(ledger, longest=settings.transfer_timeout + settings.lease),
         now=ledger.now,
         must_stop=must_stop,
     )

@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 from tests.conftest import MakeSettings, Payload
 from tests.origin import Origin
 from workers.egress import open_session
+from workers.heartbeats import Heartbeats
 from workers.ledger import Ledger
 from workers.parts import Buffers
 from workers.queues import QUEUES
@@ -117,6 +118,7 @@ def vault(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Cloc
         tickets=Tickets(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
         buffers=Buffers(settings.part_bytes),
+        heartbeats=Heartbeats(ledger, longest=3600, every=0.02),
         now=clock,
         monotonic=clock,
         random=lambda: 0.0,
