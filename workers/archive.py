@@ -80,6 +80,12 @@ def _attempt(vault: Vault, lease: Lease) -> None:
         _record_failure(vault, lease, TransientError("internal_error", type(error).__name__))
         return
     facts: dict[str, object] = {"size": stored.size, "sha256": stored.sha256, "content_type": found.content_type}
+    if stored.found:
+        facts["found"] = stored.found
+        tell = log.info if stored.found == "same" else log.warning
+        tell("object_found", key=lease.key, found=stored.found, size=stored.size, sha256=stored.sha256)
+    if stored.found in _FOUND:
+        found.notes.append(_FOUND[stored.found])
     if found.notes:
         facts["notes"] = "\n".join(found.notes)
     if found.seconds is not None:
@@ -88,6 +94,13 @@ def _attempt(vault: Vault, lease: Lease) -> None:
     # Not before: as long as the asset is not settled, its part is what it could end with.
     forget_partial(vault.store, lease)
     log.info("asset_archived", key=lease.key, took=round(vault.monotonic() - started, 3), **facts)
+
+
+#: What a person should know of an object that stood there before, where it is not what the source has.
+_FOUND = {
+    "different": "found: another object stood under this key before; the source's bytes are not stored",
+    "damaged": "found: the object under this key does not have the SHA-256 in its metadata; compare it with a copy",
+}
 
 
 @dataclass

@@ -22,7 +22,7 @@ _READABLE = {1, 2}
 _TIMES = ("recorded_at", "started_at", "settled_at")
 _COUNTS = ("size", "attempts")
 _SECONDS = ("seconds", "announced_seconds")
-_TEXTS = ("key", "state", "sha256", "content_type", "error", "source_name", "partial")
+_TEXTS = ("key", "state", "sha256", "content_type", "error", "source_name", "partial", "found")
 _DEPRECATED = "not archived, from a field that the provider has deprecated: "
 
 

@@ -94,6 +94,9 @@ class Stored:
 
     size: int
     sha256: str
+    found: str = ""
+    """Empty for an object that was written now. Else it stood there before: ``same`` if it has the bytes that were to
+    be written, ``different`` if it has others, ``damaged`` if it also contradicts its own metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ class Store:
                 else:
                     self._upload(new, chain(head, parts), uploader, hold)
             except _AlreadyThereError:
-                return self.read_back(new.key, hold.alive)
+                return self._found(new.key, digest, hold.alive)
         return Stored(digest.size, digest.sha256)
 
     def _put(self, new: NewObject, body: memoryview, uploader: Uploader) -> None:
@@ -268,15 +271,17 @@ class Store:
                 raise
             return False
 
-    def read_back(self, key: str, alive: Callable[[], None] = lambda: None) -> Stored:
-        """Hash what stands under the key, so that its digest is of the object and not of a belief."""
+    def _found(self, key: str, wanted: Digest, alive: Callable[[], None]) -> Stored:
+        """Read the object under the key, so that its digest is of its bytes, and compare it with what was wanted."""
         digest = Digest()
         with reporting():
-            body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
-            for piece in body.iter_chunks(1024**2):
+            answer = self.client.get_object(Bucket=self.bucket, Key=key)
+            for piece in answer["Body"].iter_chunks(1024**2):
                 digest.update(piece)
                 alive()
-        return Stored(digest.size, digest.sha256)
+        own = answer["Metadata"].get("sha256", digest.sha256)
+        found = "same" if digest.sha256 == wanted.sha256 else "different" if digest.sha256 == own else "damaged"
+        return Stored(digest.size, digest.sha256, found)
 
     def write_json(self, key: str, document: object) -> None:
         """Write a small JSON document, in place of the one that may stand there."""

@@ -39,6 +39,22 @@ def test_a_callback_becomes_an_object_a_record_and_a_manifest(
     assert manifest["callbacks"][0]["body"] == body
 
 
+@pytest.mark.parametrize(("content", "found"), [(GOOD, "same"), (film(PART), "different")])
+def test_the_manifest_tells_that_an_object_stood_there_before_and_what_it_is(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str, content: bytes, found: str
+) -> None:
+    origin.serve(PATH, GOOD)
+    vault.store.client.put_object(Bucket="vault", Key=KEY, Body=content)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    manifest = json.loads(stored(vault, KEY.replace("video.mp4", "manifest.json")) or b"")
+    asset = manifest["assets"]["video"]
+    assert (asset["state"], asset["found"], asset["size"]) == ("archived", found, len(content))
+    assert asset["sha256"] == hashlib.sha256(content).hexdigest()
+    assert [note.partition(":")[0] for note in asset["notes"]] == ([] if found == "same" else ["found"])
+    assert stored(vault) == content
+
+
 def test_an_object_carries_its_identity_and_its_source_without_the_query(
     vault: Vault, clock: Clock, sent: Sent, origin: Origin, payload: Payload
 ) -> None:

@@ -76,9 +76,15 @@ def test_what_stands_in_the_bucket_is_never_overwritten_and_is_what_gets_reporte
     first = random.Random(1).randbytes(size)
     write(store, first)
     again = write(store, random.Random(2).randbytes(size))
-    assert again.sha256 == hashlib.sha256(first).hexdigest()
+    assert (again.sha256, again.found) == (hashlib.sha256(first).hexdigest(), "different")
+    assert write(store, first).found == "same"
     assert store.client.get_object(Bucket=store.bucket, Key="k")["Body"].read() == first
     assert uploads(store) == []
+
+
+def test_an_object_that_contradicts_its_own_metadata_is_told_from_another_one(store: Store) -> None:
+    store.client.put_object(Bucket=store.bucket, Key="k", Body=b"flipped", Metadata={"sha256": "0" * 64})
+    assert write(store, b"whole").found == "damaged"
 
 
 def test_an_object_says_what_it_is_and_where_it_came_from(store: Store) -> None:
