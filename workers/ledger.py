@@ -1,10 +1,10 @@
 """The ledger: what is known of every task and asset in flight, and when to look at it next.
 
-Redis holds one record a task and one an asset; the ready sets, in which assets wait for a worker by
-deadline; and ``alarms``, in which each unsettled asset (and each task whose manifest is due) has
-exactly one next step. Every change of state is one Lua script, so it happens whole or not at all
-and may be repeated. All times are unix seconds by Redis's clock. The scripts name records that they
-find in a set, which Redis Cluster would not allow; Celery does not run on that either.
+Redis holds one record a task and one an asset. Each unsettled asset has exactly one next step: it stands in a ready
+set, where it waits for a worker until its deadline, or in ``alarms``, as does each task whose manifest is due. Every
+change of state is one Lua script, so it happens whole or not at all and may be repeated. All times are unix seconds by
+Redis's clock. The scripts name records that they find in a set, which Redis Cluster would not allow; Celery does not
+run on that either.
 """
 
 import hashlib
@@ -19,19 +19,20 @@ from config.layout import KeyLayout
 from workers.assets import Asset, AssetId
 from workers.callbacks import Callback
 from workers.errors import FreshUrlError, LeaseLostError
-from workers.queues import ASSET_QUEUES
+from workers.ledger_keys import ALARMS, ASSETS, COUNTERS, READY, TAKEN, UPLOADS, asset_key, lock_key, task_key
 from workers.records import Lease, Recorded, TaskSnapshot
 from workers.scripts import redis_now, script
-
-PREFIX = "stemvault:"
-ALARMS = PREFIX + "alarms"
-#: owner → asset, while it is held.
-TAKEN = PREFIX + "taken"
-#: Multipart uploads under way → when one counts as orphaned.
-UPLOADS = PREFIX + "uploads"
-COUNTERS = PREFIX + "counters"
-#: Assets that wait for a worker, by deadline: what expires first goes first.
-READY = {queue: f"{PREFIX}ready:{queue}" for queue in ASSET_QUEUES}
+from workers.task_record import (
+    asset_fields,
+    asset_of,
+    field_of,
+    kept_callback,
+    names_in,
+    short_key,
+    snapshot_from,
+    task_fields,
+    whole_key,
+)
 
 #: How long a step may take that one process does at once, before another may think it died.
 GRACE = 15.0
@@ -44,7 +45,6 @@ MAX_CALLBACKS, MAX_TASK_ASSETS = 50, 2000
 MOST_LAPSES = 20
 
 DEFAULT_LAYOUT = KeyLayout()
-_ASSET_PREFIX = PREFIX + "asset:"
 #: Seconds in which a partial file is stored when nothing better can come any more. The bucket may be away for hours.
 FINAL_SECONDS = 86400.0
 #: A field of a task's record while it is taken from the manifest.
@@ -79,23 +79,20 @@ class Ledger:
     def knows(self, task_id: str) -> bool:
         """Tell whether there is a record of the task, and nothing of it left to be taken from its manifest."""
         pipe = self.redis.pipeline()
-        pipe.exists(_task_key(task_id))
-        pipe.hexists(_task_key(task_id), _RECALLING)
+        pipe.exists(task_key(task_id))
+        pipe.hexists(task_key(task_id), _RECALLING)
         exists, recalling = pipe.execute()
         return bool(exists and not recalling)
 
     def recalled(self, task_id: str) -> None:
         """Note that all of a task was taken from its manifest."""
-        self.redis.hdel(_task_key(task_id), _RECALLING)
+        self.redis.hdel(task_key(task_id), _RECALLING)
 
     def has_recorded(self, callback: Callback, body: bytes) -> bool:
         """Tell whether the task's record holds the callback with this body, and every asset that it names."""
-        _, callbacks_key, names_key = _task_keys(callback.task_id)
-        pipe = self.redis.pipeline()
-        pipe.hexists(callbacks_key, hashlib.sha256(body).hexdigest())
-        for asset in callback.assets:
-            pipe.sismember(names_key, asset.id.name)
-        return all(pipe.execute())
+        field = field_of(hashlib.sha256(body).digest())
+        known, names = self.redis.hmget(task_key(callback.task_id), field, "assets")
+        return known is not None and {asset.id.name for asset in callback.assets} <= set(str(names or "").split("\n"))
 
     def record(
         self,
@@ -115,14 +112,14 @@ class Ledger:
         """
         named = list(assets)
         others = [_other_name(asset, layout) for asset, _, _ in named]
-        keys = [*_task_keys(callback.task_id), ALARMS, COUNTERS, *READY.values()]
+        keys = [task_key(callback.task_id), ALARMS, COUNTERS, *READY.values()]
         per_asset = [
             value
             for (asset, key, deadline), other in zip(named, others, strict=True)
             for value in (
                 asset.id.name,
                 asset.url,
-                key,
+                short_key(key, asset.id.task_id),
                 deadline,
                 "" if asset.seconds is None else asset.seconds,
                 "1" if asset.optional else "",
@@ -131,18 +128,18 @@ class Ledger:
         ]
         reply = self._run(
             "record",
-            [*keys, *(_asset_key(asset.id) for asset, _, _ in named)],
+            [*keys, *(asset_key(asset.id) for asset, _, _ in named)],
             self._urgent_window,
             GRACE,
             callback.task_id,
             STAGE_RANK[callback.stage],
             callback.family,
             callback.stage,
-            hashlib.sha256(body.encode()).hexdigest(),
-            json.dumps({"received_at": received_at, "body": body}),
+            field_of(hashlib.sha256(body.encode()).digest()),
+            kept_callback(callback.task_id, received_at, body),
             MAX_CALLBACKS,
             MAX_TASK_ASSETS,
-            _ASSET_PREFIX,
+            ASSETS,
             "\n".join(callback.notes),
             received_at,
             *_counted(_task_fields(callback)),
@@ -161,15 +158,16 @@ class Ledger:
         """Take what expires first of the ready assets, looking through ``queues`` in their order."""
         looked_in = list(queues)
         keys = [ALARMS, TAKEN, *(key for queue in looked_in for key in (READY[queue], queue))]
-        reply = self._run("take", keys, owner, self.lease_seconds, _ASSET_PREFIX)
+        reply = self._run("take", keys, owner, self.lease_seconds, ASSETS)
         if not reply:
             return None
         record = dict(zip(reply[1][::2], reply[1][1::2], strict=True))
+        asset = AssetId.parse(reply[0])
         return Lease(
-            id=AssetId.parse(reply[0]),
+            id=asset,
             owner=owner,
             url=record["url"],
-            key=record["key"],
+            key=whole_key(record["key"], asset.task_id),
             deadline=float(record["deadline"]),
             attempts=int(record["attempts"]),
             last_reason=record.get("error", ""),
@@ -186,7 +184,7 @@ class Ledger:
 
         ``partial`` notes the key under which a part of the asset is about to be kept.
         """
-        keys = [_asset_key(lease.id), ALARMS, UPLOADS]
+        keys = [asset_key(lease.id), ALARMS, UPLOADS]
         if not self._run("heartbeat", keys, lease.id, lease.owner, self.lease_seconds, upload, partial):
             raise LeaseLostError(str(lease.id))
 
@@ -204,7 +202,7 @@ class Ledger:
 
         Raises ``LeaseLostError``.
         """
-        keys = [_asset_key(lease.id), ALARMS, TAKEN]
+        keys = [asset_key(lease.id), ALARMS, TAKEN]
         deadline = until + FINAL_SECONDS if final else ""
         pairs = [value for item in facts.items() for value in item]
         if not self._run("postpone", keys, lease.id, lease.owner, reason, streak, until, deadline, *pairs):
@@ -212,7 +210,7 @@ class Ledger:
 
     def crashed(self, owner: str) -> str:
         """Give back what a process held that has died, at once; tell the asset, empty if it held none."""
-        return str(self._run("crashed", [TAKEN, ALARMS], owner, _ASSET_PREFIX))
+        return str(self._run("crashed", [TAKEN, ALARMS], owner, ASSETS))
 
     def settle(
         self,
@@ -228,7 +226,7 @@ class Ledger:
         ``owner`` is the lease's, or empty for an asset that nobody holds. Raises ``LeaseLostError``, and
         ``FreshUrlError`` for an asset that is pending again instead.
         """
-        keys = [_asset_key(asset), _task_key(asset.task_id), ALARMS, COUNTERS, *READY.values(), TAKEN]
+        keys = [asset_key(asset), task_key(asset.task_id), ALARMS, COUNTERS, *READY.values(), TAKEN]
         pairs = [value for item in facts.items() for value in item]
         still_open = self._run("settle", keys, asset, asset.task_id, owner, state, reason, GRACE, *pairs)
         if still_open == _HAS_FRESH_URL:
@@ -243,13 +241,13 @@ class Ledger:
         The reply is the queue in which it became ready; empty where it needs nothing yet; ``expired``
         or ``poison`` where the caller should settle it; ``settled`` where it is.
         """
-        keys = [_asset_key(asset), ALARMS, TAKEN, *READY.values()]
+        keys = [asset_key(asset), ALARMS, TAKEN, *READY.values()]
         return str(self._run("ready", keys, asset, self._urgent_window, MOST_CRASHES, MOST_LAPSES, FINAL_SECONDS))
 
     def revive(self, asset: AssetId, *, deadline: float) -> bool:
         """Have an asset tried again that was given up, or at once if it waits in its backoff; False for any other."""
-        keys = [*_task_keys(asset.task_id), _asset_key(asset), ALARMS, *READY.values()]
-        siblings = f"{_ASSET_PREFIX}{asset.task_id}/"
+        keys = [task_key(asset.task_id), asset_key(asset), ALARMS, *READY.values()]
+        siblings = f"{ASSETS}{asset.task_id}/"
         return bool(self._run("revive", keys, asset, deadline, siblings))
 
     def ready(self) -> dict[str, int]:
@@ -269,8 +267,8 @@ class Ledger:
         return [str(upload) for upload in self.redis.zrangebyscore(UPLOADS, "-inf", self.now(), start=0, num=100)]
 
     def due(self, *, limit: int) -> list[str]:
-        """Take up to ``limit`` due alarms: ``task/asset`` names, or a task's id for its manifest."""
-        return list(self._run("due", [ALARMS], limit, GRACE))
+        """Take up to ``limit`` steps that are due: ``task/asset`` names, or a task's id for its manifest."""
+        return list(self._run("due", [ALARMS, *READY.values()], limit, GRACE, self._urgent_window))
 
     def drop_alarm(self, member: str) -> None:
         """Remove an alarm for which there is nothing to do."""
@@ -287,63 +285,59 @@ class Ledger:
 
     def in_flight(self) -> int:
         """Tell how many assets and manifests need another step."""
-        return int(self.redis.zcard(ALARMS))
+        return int(self.redis.zcard(ALARMS)) + sum(self.ready().values())
 
     def next_steps(self, limit: int) -> list[tuple[str, float]]:
-        """Give the alarms that ring first, with their times."""
-        steps: list[tuple[str, float]] = self.redis.zrange(ALARMS, 0, limit - 1, withscores=True)  # type: ignore[assignment]
-        return steps
+        """Give what comes first, with its time: the ready assets, by deadline (their time is 0), then the alarms."""
+        pipe = self.redis.pipeline()
+        for key in (*READY.values(), ALARMS):
+            pipe.zrange(key, 0, limit - 1, withscores=True)
+        *ready, alarms = pipe.execute()
+        return [*((member, 0.0) for waiting in ready for member, _ in waiting), *alarms][:limit]
 
     def asset(self, asset: AssetId) -> dict[str, str]:
         """Give an asset's record, empty where there is none."""
-        return dict(self.redis.hgetall(_asset_key(asset)))  # type: ignore[arg-type]  # redis-py types both clients as one
+        record: dict[str, str] = self.redis.hgetall(asset_key(asset))  # type: ignore[assignment]
+        return asset_of(asset.task_id, record)
 
     def snapshot(self, task_id: str) -> TaskSnapshot | None:
         """Give all that is known of a task, or None."""
-        task_key, callbacks_key, names_key = _task_keys(task_id)
-        pipe = self.redis.pipeline()
-        pipe.hgetall(task_key)
-        pipe.hgetall(callbacks_key)
-        pipe.smembers(names_key)
-        task, callbacks, names = pipe.execute()
-        if not task:
+        record: dict[str, str] = self.redis.hgetall(task_key(task_id))  # type: ignore[assignment]
+        if not record:
             return None
-        for name in sorted(names):
-            pipe.hgetall(_asset_key(AssetId(task_id, name)))
-        entries = ({"sha256": digest, **json.loads(text)} for digest, text in callbacks.items())
-        received = sorted(entries, key=lambda entry: entry["received_at"])
-        return TaskSnapshot(task_id, task, received, dict(zip(sorted(names), pipe.execute(), strict=True)))
+        names = names_in(record)
+        pipe = self.redis.pipeline()
+        for name in names:
+            pipe.hgetall(asset_key(AssetId(task_id, name)))
+        return snapshot_from(task_id, record, dict(zip(names, pipe.execute(), strict=True)))
 
     def lock_manifest(self, task_id: str, owner: str) -> bool:
         """Become the one who writes the task's manifest for the next seconds."""
-        return bool(self.redis.set(_lock_key(task_id), owner, nx=True, ex=_MANIFEST_LOCK))
+        return bool(self.redis.set(lock_key(task_id), owner, nx=True, ex=_MANIFEST_LOCK))
 
     def manifest_written(self, snapshot: TaskSnapshot, owner: str, *, remember: float) -> bool:
         """Note that a manifest was written; False where the task has changed since ``snapshot``."""
-        keys = [*_task_keys(snapshot.task_id), _lock_key(snapshot.task_id), ALARMS]
-        keys += [_asset_key(AssetId(snapshot.task_id, name)) for name in snapshot.assets]
+        keys = [task_key(snapshot.task_id), lock_key(snapshot.task_id), ALARMS]
+        keys += [asset_key(AssetId(snapshot.task_id, name)) for name in snapshot.assets]
         return bool(self._run("written", keys, snapshot.task_id, owner, snapshot.version, int(remember)))
 
     def restore(self, snapshot: TaskSnapshot, *, remember: float) -> None:
         """Take back a settled task that Redis has forgotten; nothing happens if it is known."""
-        callbacks = {
-            entry["sha256"]: json.dumps({"received_at": entry["received_at"], "body": entry["body"]})
-            for entry in snapshot.callbacks
-        }
+        task_id = snapshot.task_id
+        task = {**task_fields(snapshot), _RECALLING: "1"}
         keys = [
-            *_task_keys(snapshot.task_id),
-            *(_asset_key(AssetId(snapshot.task_id, name)) for name in snapshot.assets),
+            task_key(task_id),
+            *(asset_key(AssetId(task_id, name)) for name in snapshot.assets),
         ]
-        assets = (value for name, record in snapshot.assets.items() for value in (name, *_counted(record)))
-        task = {**snapshot.task, _RECALLING: "1"}
-        self._run("restore", keys, int(remember), *_counted(task), *_counted(callbacks), *assets)
+        assets = (asset_fields(task_id, asset) for asset in snapshot.assets.values())
+        fields = (value for record in (task, *assets) for value in _counted(record))
+        self._run("restore", keys, int(remember), *fields)
 
 
 def _task_fields(callback: Callback) -> dict[str, object]:
     """Give what a task's record takes from its latest callback; a field that says nothing is left out."""
     fields = {
-        # Versions before 0.2 need a number; 0 stands for none.
-        "code": callback.code or 0,
+        "code": "" if callback.code is None else callback.code,
         "meaning": callback.meaning,
         "message": callback.message,
         "fail_code": callback.fail_code,
@@ -360,27 +354,10 @@ def _other_name(asset: Asset, layout: KeyLayout) -> tuple[str, str, str]:
     if not asset.by_path:
         return "", "", ""
     other = asset.told_apart_by(asset.source_name)
-    return asset.source_name, other.id.name, other.key(layout)
+    return asset.source_name, other.id.name, short_key(other.key(layout), asset.id.task_id)
 
 
 def _counted(mapping: Mapping[str, object]) -> Iterator[object]:
     yield len(mapping)
     for item in mapping.items():
         yield from item
-
-
-def _task_key(task_id: str) -> str:
-    return f"{PREFIX}task:{task_id}"
-
-
-def _task_keys(task_id: str) -> tuple[str, str, str]:
-    """Name the task's record, its callbacks and its assets' names. No id contains ``:``."""
-    return _task_key(task_id), f"{PREFIX}task:{task_id}:callbacks", f"{PREFIX}task:{task_id}:assets"
-
-
-def _lock_key(task_id: str) -> str:
-    return f"{PREFIX}task:{task_id}:manifest"
-
-
-def _asset_key(asset: AssetId) -> str:
-    return f"{_ASSET_PREFIX}{asset}"

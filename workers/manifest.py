@@ -146,7 +146,7 @@ def document(snapshot: TaskSnapshot) -> dict[str, Any]:
         "family": task["family"],
         "stage": task["stage"],
         "status": status(snapshot),
-        "code": int(task["code"]) or None,
+        "code": int(task["code"]) if "code" in task else None,
         "meaning": task["meaning"],
         "message": task.get("message", ""),
         "fail_code": task.get("fail_code", ""),
@@ -174,7 +174,7 @@ def snapshot_of(manifest: dict[str, Any]) -> TaskSnapshot:
     settled = {name: asset for name, asset in manifest["assets"].items() if asset["settled_at"]}
     task = {name: str(manifest[name]) for name in ("family", "stage", "meaning", "version")}
     texts = {
-        "code": str(manifest["code"] or 0),
+        "code": str(manifest["code"] or ""),
         "message": manifest.get("message", ""),
         "fail_code": manifest.get("fail_code", ""),
         "failed_tracks": json.dumps(manifest["failed_tracks"]) if manifest.get("failed_tracks") else "",
@@ -188,7 +188,6 @@ def snapshot_of(manifest: dict[str, Any]) -> TaskSnapshot:
             "rank": str(STAGE_RANK[manifest["stage"]]),
             "open": "0",
             "written": str(manifest["version"]),
-            "first_at": str(_unix(manifest["callbacks"][0]["received_at"]) if manifest["callbacks"] else 0),
         },
         callbacks=[_callback(entry) for entry in manifest["callbacks"]],
         assets={name: _record(asset) for name, asset in settled.items()},

@@ -10,7 +10,7 @@ from redis import Redis
 from redis.commands.core import Script
 
 #: Files with functions that other scripts call by the file's name.
-_SHARED = ("clock", "mark_short")
+_SHARED = ("clock", "mark_short", "names")
 
 
 @cache

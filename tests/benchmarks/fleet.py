@@ -16,7 +16,7 @@ from app.operate.embedded import Stack, embedded_stack
 from tests.benchmarks.ends import BUCKET, Ends
 from tests.benchmarks.measuring import Growth, Spread, cpu_seconds, in_turn, peak_memory
 from tests.conftest import PAYLOADS, eventually
-from workers.ledger import ALARMS, COUNTERS
+from workers.ledger_keys import ALARMS, COUNTERS
 from workers.received import DUE
 
 SHIM = Path(__file__).parent / "shim"

@@ -20,7 +20,7 @@ from tests.benchmarks.measuring import in_turn, memory, peak_memory, table
 from workers.callbacks import parse_callback
 from workers.deadline import deadline_of
 from workers.dispatch import LOOKS_IN
-from workers.ledger import ALARMS, READY
+from workers.ledger_keys import ALARMS, READY
 from workers.received import BODIES, DUE
 from workers.sweep import sweep
 from workers.vault import Vault, open_vault

@@ -14,7 +14,8 @@ from tests.unit.story import GOOD, KEY, PATH, VIDEO, run, state, stored
 from workers.errors import HandedBackError, LeaseLostError
 from workers.heartbeats import Heartbeats
 from workers.ingest import ingest
-from workers.ledger import UPLOADS, Ledger
+from workers.ledger import Ledger
+from workers.ledger_keys import UPLOADS
 from workers.vault import Vault
 
 Pause = Callable[[], None]

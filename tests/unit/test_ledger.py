@@ -12,7 +12,8 @@ from workers.assets import AssetId
 from workers.callbacks import MAX_ASSETS, parse_callback
 from workers.duration import is_short
 from workers.errors import FreshUrlError, LeaseLostError
-from workers.ledger import ALARMS, GRACE, MOST_CRASHES, MOST_LAPSES, Ledger
+from workers.ledger import GRACE, MOST_CRASHES, MOST_LAPSES, Ledger
+from workers.ledger_keys import ALARMS
 from workers.records import Lease, Recorded, TaskSnapshot
 
 DEADLINE = START + 1_000_000

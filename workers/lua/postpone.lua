@@ -16,6 +16,6 @@ if redis.call('HDEL', record, 'fresh') == 1 then
   redis.call('ZADD', KEYS[2], 0, ARGV[1])
   return 1
 end
-if ARGV[6] ~= '' then redis.call('HSET', record, 'final', '1', 'deadline', ARGV[6]) end
+if ARGV[6] ~= '' then redis.call('HSET', record, 'final', '1', 'deadline', math.floor(ARGV[6])) end
 redis.call('ZADD', KEYS[2], ARGV[5], ARGV[1])
 return 1

@@ -23,13 +23,13 @@ end
 if deadline <= now then
   -- A partial file in the bucket does not expire: its asset is given time to have it stored instead.
   if redis.call('HEXISTS', record, 'partial') == 0 then return 'expired' end
-  deadline = now + tonumber(ARGV[5])
+  deadline = math.floor(now + ARGV[5])
   redis.call('HSET', record, 'final', '1', 'deadline', deadline)
 end
 if tonumber(known[5] or '0') >= tonumber(ARGV[3]) or lapses >= tonumber(ARGV[4]) then return 'poison' end
-local queue, look_at, name = assets, deadline - window, 'assets'
-if look_at <= now then queue, look_at, name = urgent, deadline, 'urgent' end
-redis.call('ZADD', alarms, look_at, member)
+local queue, name = assets, 'assets'
+if deadline - window <= now then queue, name = urgent, 'urgent' end
+redis.call('ZREM', alarms, member)
 local waits = redis.call('ZSCORE', queue, member)
 redis.call('ZREM', queue == urgent and assets or urgent, member)
 redis.call('ZADD', queue, deadline, member)

@@ -1,37 +1,43 @@
 -- Record what a callback says that was not known; harmless when run twice.
--- KEYS: task, its callbacks, its asset names, alarms, counters, ready:urgent, ready:assets,
---       then a record for each asset
--- ARGV: urgent window, seconds until the task's alarm, task id, stage rank, family, stage, digest, callback, most callbacks
---       a task, most assets a task, the records' common prefix, notes, time of arrival, number of task fields, their
---       names and values,
+-- KEYS: task, alarms, counters, ready:urgent, ready:assets, then a record for each asset
+-- ARGV: urgent window, seconds until the task's alarm, task id, stage rank, family, stage, the callback's field, the
+--       callback, most callbacks a task, most assets a task, the records' common prefix, notes, time of arrival, number
+--       of task fields, their names and values,
 --       then name, url, key, deadline, announced seconds ('' for audio without a length, 0 for one that is told later),
 --       '1' or '' for optional, source name, other name, other key for each asset. A URL gives way to one of a later
 --       stage, or of the same stage and a later arrival.
 -- Reply: {unsettled assets, whether anything changed, how many became ready urgently, how many otherwise,
 --         whether the callback itself was kept, how many assets were too many}
-local task, callbacks, names, alarms, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local urgent, assets = KEYS[6], KEYS[7]
+local task, alarms, counters, urgent, assets = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, window, id, rank = clock(), tonumber(ARGV[1]), ARGV[3], tonumber(ARGV[4])
-local family, stage, digest = ARGV[5], ARGV[6], ARGV[7]
+local family, stage, callback = ARGV[5], ARGV[6], ARGV[7]
 local most_callbacks, most_assets, prefix = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
-local OWN_KEYS, OWN_ARGV, PER_ASSET = 7, 14, 9
+local OWN_KEYS, OWN_ARGV, PER_ASSET = 5, 14, 9
 local fields_end = OWN_ARGV + 2 * tonumber(ARGV[OWN_ARGV])
 local MOST_NOTES = 2000
--- One number that grows with the stage first, then with the time of arrival.
-local order = rank * 1e11 + tonumber(ARGV[13])
+-- One number that grows with the stage first, then with the time of arrival, in milliseconds. Whole numbers take less memory.
+local order = math.floor((rank * 1e11 + tonumber(ARGV[13])) * 1000)
 
 -- A body that was seen before changes nothing that is known.
-local seen = redis.call('HEXISTS', callbacks, digest) == 1
+local seen = redis.call('HEXISTS', task, callback) == 1
 local kept, changed = seen, false
-if not kept and redis.call('HLEN', callbacks) < most_callbacks then
-  redis.call('HSET', callbacks, digest, ARGV[8])
-  kept, changed = true, true
+if not seen then
+  local callbacks = 0
+  for _, field in ipairs(redis.call('HKEYS', task)) do
+    if string.sub(field, 1, 1) == string.sub(callback, 1, 1) then callbacks = callbacks + 1 end
+  end
+  if callbacks < most_callbacks then
+    redis.call('HSET', task, callback, ARGV[8])
+    kept, changed = true, true
+  end
 end
 
-local ready, known_names, surplus = {[urgent] = 0, [assets] = 0}, redis.call('SCARD', names), 0
+local ready, surplus, known_names, added = {[urgent] = 0, [assets] = 0}, 0, names(task), false
+local is_named = {}
+for _, name in ipairs(known_names) do is_named[name] = true end
 for i = 1, #KEYS - OWN_KEYS do
   local record, at = KEYS[OWN_KEYS + i], fields_end + (i - 1) * PER_ASSET
-  local name, url, key, deadline = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  local name, url, key, deadline = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], math.floor(ARGV[at + 4])
   local seconds, optional, source = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
   if source ~= '' then
     -- A path can name another file in a later callback, which must not be taken for the first one.
@@ -43,16 +49,16 @@ for i = 1, #KEYS - OWN_KEYS do
   end
   local known = redis.call('HMGET', record, 'state', 'url', 'announced_seconds', 'order')
   local state = known[1]
-  local fresh = not seen and known[2] ~= url and order >= tonumber(known[4] or '0')
+  local is_later = not seen and order >= tonumber(known[4] or '0')
   local length = tonumber(seconds) or 0
-  if state and not seen and length > 0 and known[3] ~= seconds and order >= tonumber(known[4] or '0') then
+  if state and is_later and length > 0 and known[3] ~= seconds then
     changed = true
     redis.call('HSET', record, 'announced_seconds', seconds, 'order', order)
     mark_short(record, counters)
   end
-  if not state and known_names >= most_assets then
+  if not state and #known_names >= most_assets then
     surplus = surplus + 1
-  elseif not state or (state ~= 'archived' and fresh) then
+  elseif not state or (state ~= 'archived' and is_later and known[2] ~= url) then
     changed = true
     if state == 'transferring' then
       -- The attempt under way has the old URL; if that gives up, the fresh one is tried.
@@ -64,26 +70,27 @@ for i = 1, #KEYS - OWN_KEYS do
       else
         local part = redis.call('HMGET', record, 'partial', 'seconds')
         redis.call('DEL', record)
-        -- Workers of versions before 0.2 ask for 'media'.
-        redis.call('HSET', record, 'state', 'pending', 'attempts', 0, 'recorded_at', now, 'key', key, 'url', url,
-          'deadline', deadline, 'order', order, 'media', 'audio')
+        redis.call('HSET', record, 'state', 'pending', 'recorded_at', math.floor(now), 'key', key, 'url', url,
+          'deadline', deadline, 'order', order)
         if part[1] then redis.call('HSET', record, 'partial', part[1], 'seconds', part[2] or 0) end
         if seconds ~= '' then redis.call('HSET', record, 'announced_seconds', seconds) end
         if optional ~= '' then redis.call('HSET', record, 'optional', optional) end
         if source ~= '' then redis.call('HSET', record, 'source_name', source) end
-        known_names = known_names + redis.call('SADD', names, name)
+        if not is_named[name] then
+          known_names[#known_names + 1], is_named[name], added = name, true, true
+        end
         redis.call('HINCRBY', task, 'open', 1)
       end
-      local member, queue, look_at = id .. '/' .. name, assets, tonumber(deadline) - window
-      if look_at <= now then queue, look_at = urgent, deadline end
+      local member, queue = id .. '/' .. name, deadline - window <= now and urgent or assets
+      redis.call('ZREM', alarms, member)
       redis.call('ZREM', urgent, member)
       redis.call('ZREM', assets, member)
       redis.call('ZADD', queue, deadline, member)
-      redis.call('ZADD', alarms, look_at, member)
       ready[queue] = ready[queue] + 1
     end
   end
 end
+if added then redis.call('HSET', task, 'assets', table.concat(known_names, '\n')) end
 
 local notes = ARGV[12]
 if surplus > 0 then
@@ -101,16 +108,15 @@ end
 
 local open = tonumber(redis.call('HGET', task, 'open') or '0')
 if changed then
-  redis.call('HSETNX', task, 'first_at', now)
   if rank >= tonumber(redis.call('HGET', task, 'rank') or '0') then
-    redis.call('HDEL', task, 'message', 'fail_code', 'failed_tracks')
+    redis.call('HDEL', task, 'code', 'message', 'fail_code', 'failed_tracks')
     redis.call('HSET', task, 'family', family, 'stage', stage, 'rank', rank)
     for i = OWN_ARGV + 1, fields_end, 2 do redis.call('HSET', task, ARGV[i], ARGV[i + 1]) end
   end
   redis.call('HINCRBY', task, 'version', 1)
-  for _, key in ipairs({task, callbacks, names}) do redis.call('PERSIST', key) end
   -- What is not named now must not expire either, or the next manifest would tell nothing of it.
-  for _, name in ipairs(redis.call('SMEMBERS', names)) do redis.call('PERSIST', prefix .. id .. '/' .. name) end
+  redis.call('PERSIST', task)
+  for _, name in ipairs(known_names) do redis.call('PERSIST', prefix .. id .. '/' .. name) end
   if open == 0 then redis.call('ZADD', alarms, now + ARGV[2], id) end
 end
 redis.call('HINCRBY', counters, 'callbacks|' .. family .. '|' .. stage, 1)

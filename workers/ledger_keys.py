@@ -1,0 +1,42 @@
+"""The ledger's names in Redis. Whoever looks into Redis finds what each holds in ARCHITECTURE.md.
+
+All of them begin with the ledger's format, so a version never reads or writes a record that another version means
+differently. ``workers.adopt`` takes older formats over; newer ones are left to the newer workers beside this one.
+"""
+
+import re
+
+from workers.assets import AssetId
+from workers.queues import ASSET_QUEUES
+
+COMMON = "stemvault:"
+#: 1 had no number in its names; 2 keeps a task in one record, compressed, and no alarm beside a ready asset.
+FORMAT = 2
+PREFIX = f"{COMMON}{FORMAT}:"
+OF_ANY_FORMAT = re.compile(rf"{COMMON}([0-9]+):")
+
+ALARMS = PREFIX + "alarms"
+#: owner → asset, while it is held.
+TAKEN = PREFIX + "taken"
+#: Assets that wait for a worker, by deadline: what expires first goes first.
+READY = {queue: f"{PREFIX}ready:{queue}" for queue in ASSET_QUEUES}
+#: Multipart uploads under way → when one counts as orphaned. The same in all formats.
+UPLOADS = COMMON + "uploads"
+COUNTERS = COMMON + "counters"
+
+ASSETS = PREFIX + "asset:"
+
+
+def task_key(task_id: str) -> str:
+    """Name a task's record. No id contains ``:``."""
+    return f"{PREFIX}task:{task_id}"
+
+
+def lock_key(task_id: str) -> str:
+    """Name the lock under which a task's manifest is written."""
+    return f"{PREFIX}task:{task_id}:manifest"
+
+
+def asset_key(asset: AssetId) -> str:
+    """Name an asset's record."""
+    return f"{ASSETS}{asset}"
