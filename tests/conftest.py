@@ -17,6 +17,9 @@ from config.settings import Settings, load_settings
 from tests.origin import Origin, running_origin
 
 PAYLOADS = Path(__file__).parent / "payloads"
+#: What makes a process run version 0.1.0, for deploys that have two versions on one Redis. The wheel was built from
+#: commit 729df9a; its ledger has format 1.
+OLDER_VERSION = {"PYTHONPATH": str(Path(__file__).parent / "releases" / "stemvault-0.1.0-py3-none-any.whl")}
 _STRAY = ("AWS_", "STEMVAULT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT")
 _PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
 

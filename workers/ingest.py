@@ -10,8 +10,9 @@ from workers.assets import Asset
 from workers.callbacks import Callback, parse_body, parse_callback
 from workers.deadline import deadline_of
 from workers.errors import CallbackFaultError, StemvaultError, UnreadableCallbackError, UnrecognizedCallbackError
-from workers.manifest import restore_task, write_manifest
+from workers.manifest import remembered_task, write_manifest
 from workers.received import Received
+from workers.records import TaskSnapshot
 from workers.vault import Vault
 
 log = structlog.get_logger()
@@ -102,13 +103,29 @@ def recall(vault: Vault, task_id: str) -> None:
     """Have Redis know a task that only its manifest knows.
 
     An asset that was not settled when the manifest was written is in its callbacks alone, so those are recorded anew.
-    Raises what ``restore_task`` raises. Harmless when repeated, also where a worker died in the middle.
+    Raises what ``remembered_task`` and ``record_anew`` raise.
     """
     if vault.ledger.knows(task_id):
         return
-    for entry in restore_task(vault, task_id):
-        _record(vault, _read(vault, entry["body"]), entry["body"], entry["received_at"])
-    vault.ledger.recalled(task_id)
+    if remembered := remembered_task(vault, task_id):
+        snapshot, unsettled = remembered
+        record_anew(vault, snapshot, unsettled=unsettled)
+
+
+def record_anew(vault: Vault, snapshot: TaskSnapshot, *, unsettled: bool) -> None:
+    """Record a task of which only this is known: what is settled as it is and, if there is more, all its callbacks.
+
+    Harmless when repeated, also where a worker died in the middle. Raises what ``ingest`` raises.
+    """
+    vault.ledger.restore(snapshot, remember=vault.settings.ledger_retention)
+    for entry in snapshot.callbacks if unsettled else ():
+        try:
+            callback = _read(vault, entry["body"])
+        except (UnrecognizedCallbackError, UnreadableCallbackError) as error:
+            keep_for_people(vault, entry["body"], str(error))
+        else:
+            _record(vault, callback, entry["body"], entry["received_at"])
+    vault.ledger.recalled(snapshot.task_id)
 
 
 def _record(vault: Vault, callback: Callback, body: str, received_at: float) -> None:

@@ -65,19 +65,16 @@ def _with_what_the_bucket_knows(vault: Vault, snapshot: TaskSnapshot) -> TaskSna
     return replace(snapshot, assets=snapshot.assets | {name: known[name] for name in forgotten if name in known})
 
 
-def restore_task(vault: Vault, task_id: str) -> list[dict[str, Any]]:
-    """Take a task that Redis has forgotten back from its manifest, if there is one.
+def remembered_task(vault: Vault, task_id: str) -> tuple[TaskSnapshot, bool] | None:
+    """Give what a task's manifest says was settled, and whether it names other assets too; None without a manifest.
 
-    Gives the callbacks that must be recorded anew, as ``TaskSnapshot`` has them: all of them if some asset was not
-    settled when the manifest was written, else none. Raises ``TransientError`` when the bucket cannot be asked, and
-    ``ManifestError``.
+    Raises ``TransientError`` when the bucket cannot be asked, and ``ManifestError``.
     """
     manifest = read_manifest(vault.store, vault.settings, task_id)
     if manifest is None:
-        return []
+        return None
     snapshot = snapshot_of(manifest)
-    vault.ledger.restore(snapshot, remember=vault.settings.ledger_retention)
-    return snapshot.callbacks if len(snapshot.assets) < len(manifest["assets"]) else []
+    return snapshot, len(snapshot.assets) < len(manifest["assets"])
 
 
 def read_manifest(store: Store, settings: Settings, task_id: str) -> dict[str, Any] | None:

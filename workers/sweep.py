@@ -5,6 +5,7 @@ from collections.abc import Callable
 import structlog
 from redis.exceptions import RedisError
 
+from workers.adopt import adopt, older_tasks
 from workers.assets import AssetId
 from workers.dispatch import follow_up, top_up_tickets
 from workers.errors import FreshUrlError, LeaseLostError, TransientError
@@ -25,6 +26,8 @@ def sweep(vault: Vault) -> None:
     """
     for member in vault.ledger.due(limit=BATCH):
         _isolated(_follow_up_alarm, vault, member)
+    for task_id in older_tasks(vault):
+        _isolated(adopt, vault, task_id)
     top_up_tickets(vault)
     _abort_orphaned_uploads(vault)
 

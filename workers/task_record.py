@@ -1,6 +1,7 @@
-"""How the ledger writes what it keeps long: a callback compressed, a key without the task's id. Memory is what this saves.
+"""How the ledger writes what it keeps long, so that it takes little memory.
 
-A task's record has its callbacks among its fields, each under the SHA-256 of its body.
+A callback is compressed, and a key has no task id in it. A task's record has its callbacks among its fields, each under
+the SHA-256 of its body.
 """
 
 import base64

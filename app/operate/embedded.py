@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,12 +83,12 @@ class Stack:
         return next(process for process in self.group.processes if process.name == name)
 
     def restart(self, name: str) -> Process:
-        """Kill the process of that name, if it still lives, and start it again."""
+        """Kill the process of that name, if it still lives, and start it again; any further name is a worker's."""
         with self._restarting:
             process = self.process(name)
             process.kill()
             self.group.processes.remove(process)
-            start: Callable[[], Process] = getattr(self, f"start_{name}")
+            start: Callable[[], Process] = getattr(self, f"start_{name}", partial(self.start_worker, name))
             return start()
 
     def restart_ended(self) -> list[str]:
@@ -136,10 +137,12 @@ class Stack:
         wait_until(lambda: requests.get(f"{self.url}/readyz", timeout=3).ok, "be ready", process)
         return process
 
-    def start_worker(self, name: str = "worker", *arguments: str) -> Process:
+    def start_worker(
+        self, name: str = "worker", *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> Process:
         """Start a Celery worker for all queues."""
         command = [*self.celery(), "worker", "-n", f"{name}@%h", *arguments]
-        process = self.group.start(name, command)
+        process = self.group.start(name, command, environment=environment)
         wait_until(lambda: " ready" in process.log.read_text(), "be ready", process)
         return process
 

@@ -12,9 +12,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.chaos.town import PART, Row, Town, content
-from tests.conftest import eventually
+from tests.conftest import OLDER_VERSION, eventually, wrong_clock
 from tests.origin import Answer
 from workers.assets import AssetId
+from workers.ledger_keys import COMMON, PREFIX, TAKEN
 from workers.repeating import repeating
 
 Fault = Callable[[Town, float], Row]
@@ -44,7 +45,7 @@ def worker_killed(town: Town, scale: float) -> Row:
     times = _times(20, scale, least=3)
     chance = random.Random(1)
     for _ in range(times):
-        eventually(lambda: town.ledger.redis.hlen("stemvault:taken") > 0)
+        eventually(lambda: town.ledger.redis.hlen(TAKEN) > 0)
         time.sleep(chance.uniform(0.1, 1.5))
         town.stack.restart("worker")
     return town.judge("worker SIGKILLed in mid-transfer", times)
@@ -56,11 +57,11 @@ def worker_told_to_end(town: Town, scale: float) -> Row:
     times = _times(5, scale)
     town.call_many(_times(10, scale, least=3), stems=1)
     for _ in range(times):
-        eventually(lambda: town.ledger.redis.hlen("stemvault:taken") > 0)
+        eventually(lambda: town.ledger.redis.hlen(TAKEN) > 0)
         town.stack.group.processes.remove(worker := town.stack.process("worker"))
         worker.popen.send_signal(signal.SIGTERM)
         worker.popen.wait(30)
-        assert town.ledger.redis.hlen("stemvault:taken") == 0, "something was not handed back"
+        assert town.ledger.redis.hlen(TAKEN) == 0, "something was not handed back"
         town.stack.start_worker()
     town.pause = 0.01
     return town.judge("worker SIGTERMed in mid-transfer", times)
@@ -156,6 +157,62 @@ def redis_emptied(town: Town, scale: float) -> Row:
     return row
 
 
+def ingress_restarted_without_redis(town: Town, scale: float) -> Row:
+    """Restart gunicorn while Redis is down: the new one keeps callbacks in the inbox until Redis is back."""
+    times = _times(3, scale)
+    for _ in range(times):
+        town.call_many(_times(20, scale, least=3))
+        town.stack.group.processes.remove(redis := town.stack.process("redis"))
+        redis.kill()
+        town.stack.restart("ingress")
+        town.call_many(_times(20, scale, least=3))
+        assert town.kept_in_inbox() > 0, "nothing came into the inbox"
+        town.stack.start_redis()
+    return town.judge("gunicorn restarted while Redis is down", times)
+
+
+def clock_ahead(town: Town, scale: float) -> Row:
+    """Run two workers, one of them on a host whose clock is many leases ahead: neither steals from the other."""
+    environment = wrong_clock(town.stack.group.directory, 90)
+    town.stack.start_worker("ahead", environment=environment)
+    town.pause = 0.4
+    with _under_load(town, 0.3):
+        eventually(lambda: town.ledger.redis.hlen(TAKEN) > 8)
+        time.sleep(max(10.0, 60 * scale))
+    row = town.judge("one worker's clock 90 s ahead", 1)
+    for name in ("worker", "ahead"):
+        log = town.stack.process(name).log.read_text()
+        assert "asset_archived" in log, f"{name} did nothing"
+        assert "lease_lost" not in log, f"{name} lost a lease"
+    return row
+
+
+def two_versions(town: Town, scale: float) -> Row:
+    """Deploy over a fleet of the older version, with both at work for a while."""
+    newer = town.stack.group.environment
+    town.stack.group.environment = {**newer, **OLDER_VERSION}
+    for name in ("ingress", "worker", "beat"):
+        town.stack.restart(name)
+    town.pause = 0.1
+    with _under_load(town, 0.3):
+        eventually(lambda: town.ledger.redis.zcard(COMMON + "alarms") > 8)
+        assert town.ledger.redis.keys(PREFIX + "*") == [], "the newer version is at work already"
+        town.stack.group.environment = newer
+        town.stack.start_worker("newer")
+        time.sleep(max(4.0, 20 * scale))
+        for name in ("ingress", "beat"):
+            town.stack.restart(name)
+        time.sleep(max(4.0, 20 * scale))
+        town.stack.group.processes.remove(older := town.stack.process("worker"))
+        older.stop(60)
+    town.pause = 0.0
+    row = town.judge("an older and a newer version on one Redis", 1)
+    assert town.ledger.redis.zcard(COMMON + "alarms") == 0, "something is left to the older version"
+    assert "older_record_adopted" in town.stack.process("newer").log.read_text()
+    assert town.untold() == [], "a manifest does not tell all of its task"
+    return row
+
+
 def _bucket_in_mood(mood: str, fault: str, seconds: float) -> Fault:
     def run(town: Town, scale: float) -> Row:
         town.size = 2 * PART + 1000
@@ -230,6 +287,9 @@ FAULTS: dict[str, Fault] = {
     "redis_killed": redis_killed,
     "redis_frozen": redis_frozen,
     "redis_emptied": redis_emptied,
+    "ingress_restarted_without_redis": ingress_restarted_without_redis,
+    "clock_ahead": clock_ahead,
+    "two_versions": two_versions,
     "bucket_unavailable": _bucket_in_mood("unavailable", "S3 answers 503", 60),
     "bucket_slow": _bucket_in_mood("slow", "S3 is slow", 30),
     "bucket_resets": _bucket_in_mood("reset", "S3 resets connections in mid-part", 30),

@@ -4,6 +4,7 @@ It knows what it was promised, so at the end it can count what was lost, stored 
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -130,6 +131,19 @@ class Town:
                 wrong.append(key)
         return wrong
 
+    def untold(self) -> list[str]:
+        """Name promised keys that no manifest tells of as archived."""
+        s3 = self.stack.s3()
+        told = set()
+        for task in {key.partition("/")[0] for key in self.promised}:
+            text = s3.get_object(Bucket=BUCKET, Key=f"{task}/{task}_manifest.json")["Body"].read()
+            told |= {asset["key"] for asset in json.loads(text)["assets"].values() if asset["state"] == "archived"}
+        return sorted(self.promised.keys() - told)
+
+    def kept_in_inbox(self) -> int:
+        """Tell how many callbacks lie in the inbox."""
+        return int(self.stack.s3().list_objects_v2(Bucket=BUCKET, Prefix="_inbox/").get("KeyCount", 0))
+
     def truth(self, path: str) -> bytes:
         """Give the file as the origin has it."""
         return content(path, self.size)
@@ -138,8 +152,7 @@ class Town:
         """Tell whether everything is settled: nothing in flight, nothing waiting, nothing in the inbox."""
         with suppress(Exception):
             waiting = ReceivedCallbacks(self.stack.redis()).waiting()
-            inbox = self.stack.s3().list_objects_v2(Bucket=BUCKET, Prefix="_inbox/").get("KeyCount", 0)
-            return not (waiting or inbox or self.ledger.in_flight() or self._uploads())
+            return not (waiting or self.kept_in_inbox() or self.ledger.in_flight() or self._uploads())
         return False
 
     def _uploads(self) -> int:

@@ -18,6 +18,7 @@ from tests.conftest import PAYLOADS, eventually, wrong_clock
 from tests.integration.conftest import LOCAL, Service
 from tests.origin import Answer, Origin, film, picture
 from workers.ledger import MAX_TASK_ASSETS, Ledger
+from workers.ledger_keys import task_key
 
 STEMVAULT = str(Path(sys.executable).parent / "stemvault")
 
@@ -172,7 +173,7 @@ def test_all_that_an_older_version_kept_is_taken_in_again_with_one_command(servi
     odd = keep(b'{"code": 200, "data": {"task_id": "still-odd", "hologram": 2}}')
     # A task that may have no more files: what reminds of those that are not stored is not deleted.
     ledger = Ledger(service.stack.redis())
-    ledger.redis.sadd("stemvault:task:full:assets", *(f"f{number}" for number in range(MAX_TASK_ASSETS)))
+    ledger.redis.hset(task_key("full"), "assets", "\n".join(f"f{number}" for number in range(MAX_TASK_ASSETS)))
     full = keep(b'{"code": 200, "data": {"taskId": "full", "info": {"resultUrl": "http://files.example/x.png"}}}')
     unreadable = keep(b"[]")
     done = run("replay", "--unrecognized", **pointing_at(service))

@@ -13,7 +13,7 @@ from workers.callbacks import MAX_ASSETS, parse_callback
 from workers.duration import is_short
 from workers.errors import FreshUrlError, LeaseLostError
 from workers.ledger import GRACE, MOST_CRASHES, MOST_LAPSES, Ledger
-from workers.ledger_keys import ALARMS
+from workers.ledger_keys import ALARMS, READY, asset_key
 from workers.records import Lease, Recorded, TaskSnapshot
 
 DEADLINE = START + 1_000_000
@@ -100,19 +100,24 @@ def test_a_heartbeat_moves_the_lease_and_the_alarm_and_the_upload(
     assert at(ledger, START + 30 + LEASE + 1).orphaned_uploads() == ["id key"]
 
 
-def test_each_asset_has_exactly_one_alarm_until_it_is_settled(
+def test_each_asset_has_exactly_one_next_step_until_it_is_settled(
     ledger: Ledger, redis: fakeredis.FakeRedis, payload: Payload
 ) -> None:
+    def steps() -> list[tuple[str, float]]:
+        found = {key: redis.zscore(key, str(VIDEO)) for key in (ALARMS, *READY.values())}
+        return [(key, at) for key, at in found.items() if at is not None]
+
     record(ledger, payload("video"))
-    assert redis.zscore(ALARMS, str(VIDEO)) == DEADLINE - URGENT
+    assert steps() == [(READY["assets"], DEADLINE)]
     lease = take(ledger, "one")
-    assert redis.zscore(ALARMS, str(VIDEO)) == START + LEASE
+    assert steps() == [(ALARMS, START + LEASE)]
     ledger.postpone(lease, "stalled", streak=1, until=START + 500)
-    assert redis.zscore(ALARMS, str(VIDEO)) == START + 500
+    assert steps() == [(ALARMS, START + 500)]
     assert at(ledger, START + 500).make_ready(VIDEO) == "assets"
+    assert steps() == [(READY["assets"], DEADLINE)]
     lease = take(ledger, "two", now=START + 500)
     at(ledger, START + 501).settle(VIDEO, lease.owner, "archived")
-    assert redis.zscore(ALARMS, str(VIDEO)) is None
+    assert steps() == []
     assert redis.zrange(ALARMS, 0, -1) == [VIDEO.task_id]  # the manifest's
 
 
@@ -147,7 +152,9 @@ def test_waiting_work_becomes_urgent_as_its_deadline_draws_near_and_expires_at_i
     record(ledger, payload("video"))
     assert at(ledger, DEADLINE - URGENT).make_ready(VIDEO) == "urgent"
     assert ledger.ready() == {"urgent": 1, "assets": 0}
-    assert redis.zscore(ALARMS, str(VIDEO)) == DEADLINE
+    assert redis.zscore(READY["urgent"], str(VIDEO)) == DEADLINE
+    assert at(ledger, DEADLINE - 1).due(limit=10) == []
+    assert at(ledger, DEADLINE).due(limit=10) == [str(VIDEO)]
     assert at(ledger, DEADLINE).make_ready(VIDEO) == "expired"
     assert at(ledger, DEADLINE).settle(VIDEO, "", "expired") == 0
     assert ledger.ready() == {"urgent": 0, "assets": 0}
@@ -262,12 +269,12 @@ def test_redis_forgets_a_settled_task_in_time_and_keeps_one_in_flight(
     record(ledger, payload("video"))
     ledger.manifest_written(snapshot(ledger, VIDEO.task_id), "one", remember=100)
     task_keys = [key for key in redis.scan_iter() if VIDEO.task_id in key]
-    assert [redis.ttl(key) for key in task_keys] == [-1] * 4
+    assert [redis.ttl(key) for key in task_keys] == [-1] * 2
     at(ledger, START).settle(VIDEO, take(ledger, "one").owner, "archived")
     ledger.manifest_written(snapshot(ledger, VIDEO.task_id), "one", remember=100)
-    assert [redis.ttl(key) for key in task_keys] == [100] * 4
+    assert [redis.ttl(key) for key in task_keys] == [100] * 2
     record(ledger, with_url(payload("video"), "http://origin.test/again.mp4"))
-    assert [redis.ttl(key) for key in task_keys] == [-1] * 4
+    assert [redis.ttl(key) for key in task_keys] == [-1] * 2
 
 
 def named_by_path(ledger: Ledger, url: str, *, now: float = START) -> Recorded:
@@ -360,7 +367,7 @@ def test_siblings_of_what_comes_back_do_not_expire(ledger: Ledger, payload: Payl
     while lease := at(ledger, START).take(("assets",), "one"):
         at(ledger, START).settle(lease.id, "one", "rejected" if lease.id.name.endswith("stream") else "archived")
     found = snapshot(ledger, body["data"]["task_id"])
-    keys = [f"stemvault:asset:{found.task_id}/{name}" for name in found.assets]
+    keys = [asset_key(AssetId(found.task_id, name)) for name in found.assets]
 
     def expiring() -> int:
         return sum(ledger.redis.ttl(key) > 0 for key in keys)

@@ -12,7 +12,8 @@ from tests.unit.story import GOOD, PATH, VIDEO, run, stored
 from workers.callbacks.tracks import STEMS
 from workers.errors import TransientError
 from workers.ingest import ingest, ingest_next
-from workers.manifest import FORMAT, ManifestError, read_manifest, restore_task, write_manifest
+from workers.ledger_keys import asset_key
+from workers.manifest import FORMAT, ManifestError, read_manifest, remembered_task, write_manifest
 from workers.sweep import sweep
 from workers.vault import Vault
 
@@ -101,7 +102,7 @@ def test_one_that_this_version_cannot_read_stops_its_task_loudly_and_is_not_over
 ) -> None:
     put(vault, text)
     with pytest.raises(ManifestError, match=advice):
-        restore_task(vault, VIDEO.task_id)
+        remembered_task(vault, VIDEO.task_id)
     vault.received.put(body, clock())
     ingest_next(vault)
     assert vault.received.waiting() == 1
@@ -174,7 +175,7 @@ def test_what_redis_has_forgotten_of_an_asset_the_next_manifest_still_tells(
     ingest(vault, body, clock())
     run(vault, sent)
     before = manifest(vault)["assets"]["video"]
-    vault.ledger.redis.delete(f"stemvault:asset:{VIDEO}")
+    vault.ledger.redis.delete(asset_key(VIDEO))
     ingest(vault, json.dumps({"code": 200, "taskId": VIDEO.task_id, "data": {"instruments": []}}), clock())
     assert manifest(vault)["assets"]["video"] == before
 

@@ -24,7 +24,7 @@ def backlog() -> list[float]:
     """Give the deadlines: a third within the hour, a third within three, the rest within days."""
     chance = random.Random(7)
     spans = [(60, 3600), (3600, 3 * 3600), (3 * 3600, 5 * 86400)]
-    return [START + chance.uniform(*spans[number % 3]) for number in range(ASSETS)]
+    return [START + chance.randint(*spans[number % 3]) for number in range(ASSETS)]
 
 
 def expired(next_deadline: Callable[[float], float | None]) -> int:
