@@ -13,6 +13,7 @@ from redis.retry import Retry
 from app.bounded import Bounded
 from workers.queues import CALLBACKS
 from workers.received import ReceivedCallbacks
+from workers.room import Room
 from workers.tickets import ticket_template
 
 #: Each of connecting, sending and receiving may take this long, in seconds.
@@ -23,6 +24,10 @@ CONNECT_SECONDS = 0.5
 
 class PublishError(Exception):
     """The callback was not taken. The message is the kind of error, without any address."""
+
+
+class BrokerFullError(RedisError):
+    """Redis has no room for new callbacks."""
 
 
 class _Batch:
@@ -119,8 +124,17 @@ class _Connection:
     One batch is on its way at a time. A pool would ask its connection before each whether it still lives.
     """
 
-    def __init__(self, url: str) -> None:
+    #: Redis is asked how full it is after so many seconds, or when this share of the room that it had has been sent:
+    #: several processes fill it together.
+    LOOK_EVERY, LOOK_AFTER = 1.0, 1 / 16
+
+    def __init__(self, url: str, limit: int | None) -> None:
         self._url = url
+        self._limit = limit
+        self._room: Room | None = None
+        self._looked_at = -self.LOOK_EVERY
+        self._left = 0.0
+        self._sent = 0
         self._connecting = Bounded(CONNECT_SECONDS, at_once=1)
         self._received: ReceivedCallbacks | None = None
 
@@ -138,11 +152,21 @@ class _Connection:
         try:
             if self._received is None:
                 self._received = self._connecting.call(self._connect)
+            self._look(sum(len(body) for body, _ in callbacks))
             self._received.put_all(callbacks)
         except BaseException:
             # An answer that nobody has read would be taken for the next batch's.
             self._received = None
             raise
+
+    def _look(self, sending: int) -> None:
+        """Ask now and then how full Redis is. Raises ``BrokerFullError`` while it has no room for new callbacks."""
+        self._sent += sending
+        now = time.monotonic()
+        if self._room and (now - self._looked_at > self.LOOK_EVERY or self._sent > self._left * self.LOOK_AFTER):
+            self._looked_at, self._sent, self._left = now, sending, self._room.for_callbacks()
+        if self._left <= sending:
+            raise BrokerFullError("the broker has no room for new callbacks")
 
     def _connect(self) -> ReceivedCallbacks:
         redis = Redis.from_url(
@@ -153,10 +177,14 @@ class _Connection:
             retry=Retry(NoBackoff(), 0),
             single_connection_client=True,
         )
+        self._room = Room(redis, self._limit)
         return ReceivedCallbacks(redis)
 
 
-def open_queue(redis_url: str) -> CallbackQueue:
-    """Open the queue at the address; nothing is connected to yet."""
+def open_queue(redis_url: str, limit: int | None = None) -> CallbackQueue:
+    """Open the queue at the address; nothing is connected to yet.
+
+    It takes nothing while Redis is nearly full, of its ``maxmemory`` or of ``limit`` bytes.
+    """
     ticket_template(CALLBACKS)  # made now, not while the first callback waits
-    return CallbackQueue(_Connection(redis_url).put_all)
+    return CallbackQueue(_Connection(redis_url, limit).put_all)

@@ -32,7 +32,7 @@ def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
     # One for each part: a part that hangs must not keep the other from being looked at.
     looking = {part: Bounded(_LOOK_SECONDS, at_once=4) for part in ("broker", "bucket")}
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(redis))
+    registry.register(LedgerCollector(redis, settings.redis_max_bytes))
 
     @routes.get("/healthz")
     def healthz() -> Response:

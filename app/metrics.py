@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from workers.ledger import Ledger
 from workers.queues import QUEUES
 from workers.received import ReceivedCallbacks
+from workers.room import Room
 from workers.signs_of_life import SignsOfLife
 from workers.tickets import Tickets
 
@@ -21,12 +22,13 @@ log = structlog.get_logger()
 class LedgerCollector(Collector):
     """Reads counters, queues and alarms at each scrape; without Redis it tells ``stemvault_up 0`` alone."""
 
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: "Redis", limit: int | None) -> None:
         self._redis = redis
         self._ledger = Ledger(redis)
         self._received = ReceivedCallbacks(redis)
         self._tickets = Tickets(redis)
         self._signs = SignsOfLife(redis)
+        self._fullness = Room(redis, limit).fullness
 
     def collect(self) -> Iterable[Metric]:
         """Give the metrics as they stand."""
@@ -36,6 +38,9 @@ class LedgerCollector(Collector):
         workers = GaugeMetricFamily("stemvault_workers", "Workers that have given a sign of life")
         clocks = GaugeMetricFamily("stemvault_clocks", "Clocks (beat) that have given a sign of life")
         sweep = GaugeMetricFamily("stemvault_seconds_since_sweep", "Seconds since the last sweep, absent after an hour")
+        fullness = GaugeMetricFamily(
+            "stemvault_broker_fullness", "Share of its memory that Redis uses, 0 without a limit"
+        )
         waiting = GaugeMetricFamily("stemvault_queue_length", "Messages waiting", labels=["queue"])
         try:
             counters = self._ledger.counters()
@@ -46,6 +51,7 @@ class LedgerCollector(Collector):
             clocks.add_metric([], fleet.clocks)
             if fleet.since_sweep is not None:
                 sweep.add_metric([], fleet.since_sweep)
+            fullness.add_metric([], self._fullness())
             for queue in QUEUES:
                 waiting.add_metric([queue], self._tickets.waiting(queue))
         except RedisError as error:
@@ -54,7 +60,7 @@ class LedgerCollector(Collector):
             yield up
             return
         up.add_metric([], 1)
-        yield from (up, alarms, received, workers, clocks, sweep, waiting, *_counters(counters))
+        yield from (up, alarms, received, workers, clocks, sweep, fullness, waiting, *_counters(counters))
 
 
 def _counters(counters: dict[str, int]) -> Iterable[Metric]:

@@ -76,4 +76,5 @@ def open_safekeeping(settings: Settings) -> Safekeeping:
         except OSError as error:
             raise PublishError(str(error)) from None
 
-    return Safekeeping(open_queue(settings.redis_url.get_secret_value()).publish, put_into_inbox)
+    queue = open_queue(settings.redis_url.get_secret_value(), settings.redis_max_bytes)
+    return Safekeeping(queue.publish, put_into_inbox)

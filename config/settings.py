@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     )
 
     redis_url: SecretStr
+    redis_max_bytes: Annotated[ByteSize, Field(gt=0)] | None = None
     s3_bucket: Annotated[str, Field(min_length=3, max_length=63)]
     s3_prefix: str = ""
     key_template: str = DEFAULT_TEMPLATE

@@ -7,10 +7,12 @@ holds is recorded anew here, from the callbacks that its record keeps, as a task
 import json
 
 import structlog
+from redis.exceptions import RedisError
 
 from workers.assets import AssetId
 from workers.ingest import record_anew
 from workers.ledger_keys import ASSETS, COMMON
+from workers.manifest import write_manifest
 from workers.records import TaskSnapshot
 from workers.scripts import script
 from workers.vault import Vault
@@ -26,17 +28,23 @@ _FIELDS = {"family", "stage", "rank", "code", "meaning", "message", "fail_code",
 _BATCH = 200
 
 
-def older_tasks(vault: Vault) -> list[str]:
-    """Name tasks that need another step by an older version's ledger."""
-    alarms = vault.ledger.redis.zrange(_ALARMS, 0, _BATCH - 1)
-    return sorted({AssetId.parse(str(member)).task_id for member in alarms})
+def adopt_older(vault: Vault) -> None:
+    """Adopt the tasks that need another step by an older version's ledger. Raises redis-py's errors.
 
-
-def adopt(vault: Vault, task_id: str) -> None:
-    """Record a task of an older version anew and forget it there, unless a worker holds one of its assets just now.
-
-    Harmless when repeated. Raises what ``ingest`` raises.
+    Harmless when repeated. What one task raises is logged, and does not keep the others waiting.
     """
+    alarms = vault.ledger.redis.zrange(_ALARMS, 0, _BATCH - 1)
+    for task_id in sorted({AssetId.parse(str(member)).task_id for member in alarms}):
+        try:
+            _adopt(vault, task_id)
+        except RedisError:
+            raise
+        except Exception:
+            log.exception("older_record_not_adopted", task_id=task_id)
+
+
+def _adopt(vault: Vault, task_id: str) -> None:
+    """Record a task anew and forget it in the older ledger, unless a worker holds one of its assets just now."""
     redis = vault.ledger.redis
     task_keys = [f"{COMMON}task:{task_id}", f"{COMMON}task:{task_id}:callbacks", f"{COMMON}task:{task_id}:assets"]
     pipe = redis.pipeline()
@@ -54,6 +62,9 @@ def adopt(vault: Vault, task_id: str) -> None:
         return
     if task:
         record_anew(vault, _snapshot(task_id, task, callbacks, assets), unsettled=True)
+        # The older version may not have come to this.
+        if not vault.ledger.open_assets(task_id):
+            write_manifest(vault, task_id)
     keys = [*task_keys, _ALARMS, *_READY, *asset_keys]
     if script(redis, "forget_older")(keys=keys, args=[task_id, task.get("version", ""), ASSETS, *names]):
         log.info("older_record_adopted", task_id=task_id, assets=len(names))

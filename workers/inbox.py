@@ -15,6 +15,7 @@ from redis.exceptions import LockError
 
 from config.layout import KeyLayout
 from workers.dispatch import top_up_tickets
+from workers.room import INGRESS_STOPS
 from workers.store import Store
 from workers.vault import Vault
 
@@ -42,8 +43,8 @@ def drain(vault: Vault) -> int:
     """Move all that lies in the inbox to the received callbacks, oldest first; give the number.
 
     Kept there first and deleted then: who dies in between does it twice, and the second is known already.
-    Nothing happens while another drains. Raises ``TransientError`` where the bucket, and redis-py's
-    errors where the broker cannot be reached.
+    Nothing happens while another drains, or while Redis has no room. Raises ``TransientError`` where the bucket, and
+    redis-py's errors where the broker cannot be reached.
     """
     lock = vault.ledger.redis.lock(_LOCK, timeout=_LOCK_SECONDS, blocking=False)
     if not lock.acquire():
@@ -51,7 +52,7 @@ def drain(vault: Vault) -> int:
     drained = 0
     try:
         with ThreadPoolExecutor(_MOVERS) as movers:
-            while not vault.must_stop() and (keys := _oldest(vault)):
+            while not vault.must_stop() and _has_room(vault) and (keys := _oldest(vault)):
                 for moved in movers.map(partial(_move, vault), keys):
                     drained += moved
                     lock.reacquire()
@@ -64,12 +65,16 @@ def drain(vault: Vault) -> int:
     return drained
 
 
+def _has_room(vault: Vault) -> bool:
+    return vault.fullness() < INGRESS_STOPS
+
+
 def _oldest(vault: Vault) -> list[str]:
     return vault.store.list(vault.settings.layout.inbox_key(""), limit=BATCH)
 
 
 def _move(vault: Vault, key: str) -> bool:
-    body = vault.store.read_text(key)
+    body = vault.store.read_text(key) if _has_room(vault) else None
     if body is None:
         return False
     name = _NAME.fullmatch(key.rpartition("/")[2])

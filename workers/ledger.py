@@ -84,6 +84,10 @@ class Ledger:
         exists, recalling = pipe.execute()
         return bool(exists and not recalling)
 
+    def open_assets(self, task_id: str) -> int:
+        """Tell how many assets of a task are not settled."""
+        return int(self.redis.hget(task_key(task_id), "open") or 0)
+
     def recalled(self, task_id: str) -> None:
         """Note that all of a task was taken from its manifest."""
         self.redis.hdel(task_key(task_id), _RECALLING)
@@ -320,6 +324,18 @@ class Ledger:
         keys = [task_key(snapshot.task_id), lock_key(snapshot.task_id), ALARMS]
         keys += [asset_key(AssetId(snapshot.task_id, name)) for name in snapshot.assets]
         return bool(self._run("written", keys, snapshot.task_id, owner, snapshot.version, int(remember)))
+
+    def forget_settled(self, cursor: int, *, count: int) -> int:
+        """Forget settled tasks with written manifests before their time, among about ``count`` records.
+
+        Give the cursor to go on with, 0 at the end. What is named again later is taken back from its manifest.
+        """
+        cursor, keys = self.redis.scan(cursor, match=task_key("*"), count=count)
+        for key in map(str, keys):
+            task_id = key.removeprefix(task_key(""))
+            if ":" not in task_id:
+                self._run("forget", [key], f"{ASSETS}{task_id}/")
+        return cursor
 
     def restore(self, snapshot: TaskSnapshot, *, remember: float) -> None:
         """Take back a settled task that Redis has forgotten; nothing happens if it is known."""

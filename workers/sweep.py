@@ -5,17 +5,19 @@ from collections.abc import Callable
 import structlog
 from redis.exceptions import RedisError
 
-from workers.adopt import adopt, older_tasks
 from workers.assets import AssetId
 from workers.dispatch import follow_up, top_up_tickets
 from workers.errors import FreshUrlError, LeaseLostError, TransientError
 from workers.manifest import write_manifest
+from workers.room import SWEEP_FORGETS
 from workers.vault import Vault
 
 log = structlog.get_logger()
 
 #: How many alarms one sweep takes; the next one, seconds later, takes the next.
 BATCH = 1000
+#: So long one sweep forgets settled tasks, in steps of so many records.
+_FORGET_SECONDS, _FORGET_AT_ONCE = 1.0, 500
 
 
 def sweep(vault: Vault) -> None:
@@ -26,9 +28,8 @@ def sweep(vault: Vault) -> None:
     """
     for member in vault.ledger.due(limit=BATCH):
         _isolated(_follow_up_alarm, vault, member)
-    for task_id in older_tasks(vault):
-        _isolated(adopt, vault, task_id)
     top_up_tickets(vault)
+    _make_room(vault)
     _abort_orphaned_uploads(vault)
 
 
@@ -65,6 +66,19 @@ def _give_up(vault: Vault, asset: AssetId, state: str) -> None:
     log.error(f"asset_{state}", task_id=asset.task_id, asset=asset.name, reason=reason)  # noqa: G004 - two fixed words
     if not still_open:
         write_manifest(vault, asset.task_id)
+
+
+def _make_room(vault: Vault) -> None:
+    """Forget settled tasks, where Redis is nearly full, for a second at most."""
+    if vault.fullness() < SWEEP_FORGETS:
+        return
+    until, cursor = vault.monotonic() + _FORGET_SECONDS, 0
+    while True:
+        cursor = vault.ledger.forget_settled(cursor, count=_FORGET_AT_ONCE)
+        fullness = vault.fullness()
+        if not cursor or fullness < SWEEP_FORGETS or vault.monotonic() > until:
+            break
+    log.warning("broker_nearly_full", fullness=round(fullness, 3))
 
 
 def _abort_orphaned_uploads(vault: Vault) -> None:

@@ -15,12 +15,14 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from workers import shutdown
+from workers.adopt import adopt_older
 from workers.archive import archive_next
 from workers.celery import app, settings
 from workers.errors import AssetError
 from workers.inbox import drain
 from workers.ingest import ingest_next
 from workers.queues import CALLBACKS
+from workers.room import RECORDING_STOPS
 from workers.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
 from workers.store import s3_models
 from workers.sweep import sweep as ring_alarms
@@ -85,7 +87,10 @@ def _for_a_turn(queue: str, take_next: Callable[[], bool]) -> None:
 @app.task(acks_late=False)
 @_contained
 def ingest_callback() -> None:
-    """Record the callbacks that are due and call workers to their assets."""
+    """Record the callbacks that are due and call workers to their assets, as long as Redis has room for records."""
+    if vault().fullness() >= RECORDING_STOPS:
+        log.warning("broker_full", waiting=vault().received.waiting())
+        return
     _for_a_turn(CALLBACKS, lambda: ingest_next(vault()))
 
 
@@ -101,6 +106,7 @@ def archive_asset(self: "Task[Any, Any]", queue: str) -> None:
 def sweep() -> None:
     """Ring the alarms that are due."""
     ring_alarms(vault())
+    adopt_older(vault())
     SignsOfLife(vault().ledger.redis).give(SWEEP)
 
 

@@ -15,6 +15,7 @@ from workers.heartbeats import Heartbeats
 from workers.ledger import Ledger
 from workers.parts import Buffers
 from workers.received import ReceivedCallbacks
+from workers.room import Room
 from workers.store import Store, open_client, open_pool
 from workers.tickets import Tickets
 
@@ -47,6 +48,8 @@ class Vault:
     monotonic: Callable[[], float] = time.monotonic
     random: Callable[[], float] = random.random
     """Gives numbers in [0, 1)."""
+    fullness: Callable[[], float] = lambda: 0.0
+    """Tells which share of its memory Redis uses; raises redis-py's errors."""
     must_stop: Callable[[], bool] = lambda: False
     """Tells whether this worker must end now and hand back what it holds."""
     token: Callable[[], str] = field(default=lambda: uuid4().hex)
@@ -70,6 +73,7 @@ def open_vault(
         buffers=Buffers(settings.part_bytes),
         heartbeats=Heartbeats(ledger, longest=settings.transfer_timeout + settings.lease),
         now=ledger.now,
+        fullness=Room(ledger.redis, settings.redis_max_bytes).fullness,
         must_stop=must_stop,
     )
 

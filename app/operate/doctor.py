@@ -17,6 +17,7 @@ from rich.console import Console
 from app.operate.processes import StartError
 from config.settings import PREFIX, Settings, SettingsError, load_settings
 from workers.errors import TransientError
+from workers.room import SWEEP_FORGETS, Room
 from workers.scripts import redis_now
 from workers.signs_of_life import SILENCE, SignsOfLife
 from workers.store import Store, open_client, reporting
@@ -86,6 +87,7 @@ def _findings() -> Iterator[Finding]:
         yield Finding("S3 prefix does not end in a slash", good=False, warning=True, advice=advice)
     redis = open_redis(settings.redis_url.get_secret_value())
     yield from _broker(redis, settings.redis_address)
+    yield from _room(redis, settings.redis_max_bytes)
     yield from _clock(redis)
     yield from _fleet(redis)
     yield from _bucket(settings)
@@ -143,6 +145,19 @@ def _broker(redis: "Redis", address: str) -> Iterator[Finding]:
         good=compact >= _COMPACT_BYTES,
         warning=True,
         advice=f"Start Redis with {option} 1024: an asset then takes two thirds of the memory.",
+    )
+
+
+def _room(redis: "Redis", limit: int | None) -> Iterator[Finding]:
+    try:
+        fullness = Room(redis, limit).fullness()
+    except RedisError:
+        return  # told already
+    yield Finding(
+        f"broker uses {fullness:.0%} of its memory" if fullness else "broker has as much memory as the machine",
+        good=fullness < SWEEP_FORGETS,
+        warning=True,
+        advice="Give Redis more memory: from 80 % on callbacks wait in the bucket's inbox until there is room.",
     )
 
 

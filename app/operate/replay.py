@@ -90,7 +90,7 @@ class _Replay:
     """The queue, the ledger and the bucket of one run."""
 
     def __init__(self, settings: Settings) -> None:
-        self._queue = open_queue(settings.redis_url.get_secret_value())
+        self._queue = open_queue(settings.redis_url.get_secret_value(), settings.redis_max_bytes)
         self._ledger = open_ledger(settings)
         self._store = open_store(settings)
         self._folder = settings.layout.unrecognized_key("")
