@@ -28,7 +28,7 @@ def create_app(
     """
     if settings is None:
         settings = load_settings_or_exit()
-        configure_logging()
+        configure_logging(settings.log_level)
     app = Flask("stemvault", static_folder=None)
     # One byte over the limit is read: a longer chunked body is cut off there without a word, and so is told apart.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_callback_bytes + 1

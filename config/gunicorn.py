@@ -1,6 +1,7 @@
 """Gunicorn's settings for production: ``gunicorn -c python:config.gunicorn 'app:create_app()'``."""
 
 import gc
+import logging
 import os
 import resource
 from typing import Any
@@ -10,7 +11,7 @@ from gunicorn.glogging import Logger
 from gunicorn.util import write_error
 from gunicorn.workers.ggevent import GeventWorker
 
-from config.logging import configure_logging
+from config.logging import log_all_output
 from config.settings import load_settings_or_exit
 
 #: From the end of its headers a request may take so many seconds to come and be answered. Slow is not wrong,
@@ -35,11 +36,15 @@ class IngressLog(Logger):  # type: ignore[misc]  # gunicorn ships no types
     """Sends gunicorn's own lines the way of all ours: as JSON, and without the token that ends a path."""
 
     def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn's
-        """Take gunicorn's handler away, so that the root's is used."""
+        """Use the root logger's handler and level instead of gunicorn's; with a fault in the settings, end.
+
+        gunicorn calls this before it starts any worker, so a fault is told once and in plain text.
+        """
+        log_all_output(load_settings_or_exit().log_level)
         super().setup(cfg)
-        configure_logging()
         self.error_log.handlers.clear()
         self.error_log.propagate = True
+        self.error_log.setLevel(logging.NOTSET)
 
 
 bind = os.environ.get("STEMVAULT_BIND", "0.0.0.0:8000")
@@ -59,7 +64,6 @@ limit_request_field_size = 4096
 # No access log: its lines would hold the token of /callbacks/<token>. We log our own events.
 accesslog = None
 logger_class = IngressLog
-loglevel = "warning"
 
 # Heartbeats go to memory, and no socket is left in a home directory: the root file system may be read-only.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
@@ -67,8 +71,7 @@ control_socket_disable = True
 
 
 def on_starting(_server: object) -> None:
-    """Find faults in the settings once, before any worker is there to die of them, and make room for connections."""
-    load_settings_or_exit()
+    """Make room for connections."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

@@ -1,12 +1,21 @@
-"""Logs are JSON lines on standard error, one event a line, for us and for the libraries alike."""
+"""Logs are JSON lines on standard error, one event a line, for our own events and for those of the libraries."""
 
+import io
 import logging
 import os
 import re
 import sys
+import threading
 from contextvars import ContextVar
+from types import TracebackType
+from typing import Literal
 
 import structlog
+
+Level = Literal["debug", "info", "warning", "error"]
+
+#: File descriptors.
+_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
 #: A URL's query, which can be a key to the file, and what follows /callbacks/, which is the key to us.
 _SECRET = re.compile(r"(?:(?<=\?)|(?<=/callbacks/))[^\s\"'<>\\]+")
@@ -43,17 +52,73 @@ _SHARED: list[structlog.typing.Processor] = [
 #: Libraries whose lower levels print whole URLs or request headers, secrets in their queries included.
 _TALKATIVE = ("urllib3", "requests_hardened", "botocore", "boto3", "kombu", "amqp")
 
+#: Loggers that tell each message and each task once more; our own events say the same. Only debug level shows them.
+_REPETITIVE = ("celery.worker.strategy", "celery.app.trace", "celery.beat")
 
-def configure_logging(level: int = logging.INFO) -> None:
+
+class _StandardError:
+    """Writes each line to standard error with one system call.
+
+    Lines of other processes and of signal handlers then come before it or after it, not inside it
+    (``tests/unit/test_logging.py``).
+    """
+
+    def write(self, text: str) -> None:
+        rest = text.encode()
+        while rest:
+            rest = rest[os.write(_STANDARD_ERROR, rest) :]
+
+    def flush(self) -> None:
+        """Do nothing: there is no buffer."""
+
+    def line(self, text: str) -> None:
+        self.write(text + "\n")
+
+    # structlog calls the method that is named as the event's level.
+    debug = info = warning = error = critical = line
+
+
+class _Printed(io.TextIOBase):
+    """Replaces ``sys.stdout`` or ``sys.stderr``: each line that is printed becomes an event."""
+
+    def __init__(self, descriptor: int, logger: logging.Logger, level: int) -> None:
+        self._descriptor = descriptor
+        self._logger = logger
+        self._level = level
+        self._unfinished = ""
+        self._thread = threading.local()
+
+    def write(self, text: str) -> int:
+        # An event that cannot be written makes `logging` print the reason, which comes here again.
+        if not getattr(self._thread, "busy", False):
+            self._thread.busy = True
+            try:
+                *lines, self._unfinished = (self._unfinished + text).split("\n")
+                for line in filter(str.strip, lines):
+                    self._logger.log(self._level, line)
+            finally:
+                self._thread.busy = False
+        return len(text)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+
+def configure_logging(level: Level = "info") -> None:
     """Send our events and the standard library's records to standard error as JSON lines."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    output = _StandardError()
     structlog.configure(
         processors=[*_SHARED, structlog.processors.JSONRenderer()],
         # Not by way of the standard library's loggers, which would double what an event costs.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: output,
+        wrapper_class=structlog.make_filtering_bound_logger(number),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SHARED],
@@ -65,6 +130,25 @@ def configure_logging(level: int = logging.INFO) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(number)
+    # For loggers that have no handler and do not propagate, such as billiard's.
+    logging.lastResort = handler
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
+    for name in _REPETITIVE:
+        logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else logging.WARNING)
+
+
+def log_all_output(level: Level) -> None:
+    """Configure logging for a whole process: warnings, uncaught exceptions and what is printed are events too."""
+    configure_logging(level)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda args: _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.stdout = _Printed(_STANDARD_OUTPUT, logging.getLogger("stdout"), logging.INFO)
+    sys.stderr = _Printed(_STANDARD_ERROR, logging.getLogger("stderr"), logging.ERROR)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+    logging.getLogger("uncaught").critical("uncaught_exception", exc_info=(kind, error or kind(), traceback))

@@ -15,6 +15,7 @@ from redis.connection import parse_url
 
 from config.addresses import host_of
 from config.layout import DEFAULT_TEMPLATE, KeyLayout
+from config.logging import Level
 
 PREFIX = "STEMVAULT_"
 #: The exit status with which gunicorn's arbiter gives up instead of starting the worker again.
@@ -55,6 +56,10 @@ def _seconds(value: object) -> object:
     return float(number) * _UNITS[(short or long or "")[:1].lower()]
 
 
+def _lower_case(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _comma_separated(value: object) -> object:
     return [item for part in value.split(",") if (item := part.strip())] if isinstance(value, str) else value
 
@@ -67,6 +72,7 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 """A duration: ``90``, ``90s``, ``15m``, ``24h`` or ``15d``."""
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated)]
+LogLevel = Annotated[Level, BeforeValidator(_lower_case)]
 Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...] | None, NoDecode, BeforeValidator(_ports)]
 
 
@@ -113,6 +119,8 @@ class Settings(BaseSettings):
     stream_retention: Seconds = 3600
     urgent_window: Seconds = 86400
     ledger_retention: Seconds = 30 * 86400
+
+    log_level: LogLevel = "info"
 
     @field_validator("redis_url")
     @classmethod

@@ -1,13 +1,14 @@
 """The Celery application: which queues there are, and how patient everyone is with Redis."""
 
-import logging
+from functools import cached_property
+from typing import Any
 
 import structlog
 from celery import Celery
 from celery.signals import setup_logging, task_postrun, task_prerun
 from kombu import Queue
 
-from config.logging import configure_logging
+from config.logging import log_all_output
 from config.settings import load_settings_or_exit
 from workers.queues import ALARMS, CALLBACKS, QUEUES
 
@@ -16,7 +17,22 @@ INBOX_SECONDS = 10.0
 
 settings = load_settings_or_exit()
 
-app = Celery("stemvault", include=["workers.tasks"])
+
+class StemvaultCelery(Celery):  # type: ignore[misc]  # Celery ships no types
+    """Celery with our own programs behind ``celery worker`` and ``celery beat``."""
+
+    @cached_property
+    def Worker(self) -> Any:  # noqa: ANN401, N802 - Celery's
+        """The program of ``celery worker``."""
+        return self.subclass_with_self("workers.programs:Worker")
+
+    @cached_property
+    def Beat(self) -> Any:  # noqa: ANN401, N802 - Celery's
+        """The program of ``celery beat``."""
+        return self.subclass_with_self("workers.programs:Beat")
+
+
+app = StemvaultCelery("stemvault", include=["workers.tasks"])
 app.conf.update(
     broker_url=settings.redis_url.get_secret_value(),
     broker_transport="workers.transport:Transport",
@@ -68,12 +84,9 @@ app.conf.update(
 
 
 @setup_logging.connect
-def _log_as_json(loglevel: int | str | None = None, **_: object) -> None:
-    asked = logging.getLevelName(loglevel) if isinstance(loglevel, str) else loglevel or logging.INFO
-    configure_logging(min(asked, logging.INFO))  # Celery's own default would hide our events
-    # Every message received and every task done, once more than our own events tell.
-    for name in ("celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+def _log_as_json(**_: object) -> None:
+    """Configure logging in Celery's place; also in pool processes that are not forked."""
+    log_all_output(settings.log_level)
 
 
 @task_prerun.connect

@@ -1,0 +1,62 @@
+"""The programs of ``celery worker`` and ``celery beat``: all that they say is a log event, from the first moment on.
+
+Celery prints banners, and messages of its signal handlers, to standard output, and warns before it configures logging.
+"""
+
+import logging
+from typing import Any
+
+import structlog
+from celery import __version__
+from celery.apps import beat, worker
+
+from config.logging import log_all_output
+from workers.celery import settings
+
+log = structlog.get_logger()
+
+
+def _say(message: str, _stream: object = None) -> None:
+    """Log what a signal handler of the worker says.
+
+    Not through structlog's logger, so that a signal handler waits for no lock but logging's, which is re-entrant.
+    """
+    logging.getLogger("celery.apps.worker").warning(message)
+
+
+# Celery has no setting for this: "worker: Warm shutdown (MainProcess)" goes to file descriptor 1 directly.
+worker.safe_say = _say
+
+
+class Worker(worker.Worker):  # type: ignore[misc]  # Celery ships no types
+    """The worker's main process."""
+
+    def on_before_init(self, **options: Any) -> None:  # noqa: ANN401 - Celery's
+        """Configure logging before Celery has anything to say."""
+        log_all_output(settings.log_level)
+        super().on_before_init(**options)
+
+    def emit_banner(self) -> None:
+        """Log what the banner would show."""
+        log.info(
+            "worker_starting",
+            name=self.hostname,
+            celery=__version__,
+            broker=settings.redis_address,
+            concurrency=self.concurrency,
+            queues=list(self.app.amqp.queues),
+        )
+
+
+class Beat(beat.Beat):  # type: ignore[misc]  # Celery ships no types
+    """The clock's process."""
+
+    def run(self) -> None:
+        """Log the start and the end in place of the banner."""
+        log_all_output(settings.log_level)
+        self.quiet = True
+        log.info("beat_starting", celery=__version__, broker=settings.redis_address)
+        try:
+            super().run()
+        finally:
+            log.info("beat_ended")
