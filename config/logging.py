@@ -57,10 +57,11 @@ _REPETITIVE = ("celery.worker.strategy", "celery.app.trace", "celery.beat")
 
 
 class _StandardError:
-    """Writes each line to standard error with one system call.
+    """Writes each line to standard error with one system call, without a buffer.
 
-    Lines of other processes and of signal handlers then come before it or after it, not inside it
-    (``tests/unit/test_logging.py``).
+    So a line of another process, or of a signal handler, comes before it or after it and not inside it. On a pipe the
+    kernel guarantees that for 4,096 bytes (PIPE_BUF); a longer line can be mixed with others while the pipe is full.
+    ``tests/unit/test_logging.py`` shows the former, and lines of any length in a file.
     """
 
     def write(self, text: str) -> None:

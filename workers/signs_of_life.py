@@ -67,9 +67,9 @@ class SignsOfLife:
         return Fleet(len(self.there(WORKER)), len(self.there(CLOCK)), self.since_sweep())
 
 
-def own_name() -> str:
-    """Name this process: host and process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def own_name(pid: int | None = None) -> str:
+    """Name this process, or the process ``pid`` of this host: host and process id."""
+    return f"{socket.gethostname()}:{pid or os.getpid()}"
 
 
 @contextmanager

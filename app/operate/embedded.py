@@ -21,6 +21,7 @@ import requests
 from redis import Redis
 
 from app.operate.processes import Process, ProcessGroup, StartError, free_port, wait_until
+from workers.signs_of_life import WORKER, SignsOfLife, own_name
 from workers.vault import open_redis
 
 if TYPE_CHECKING:
@@ -143,8 +144,13 @@ class Stack:
         """Start a Celery worker for all queues."""
         command = [*self.celery(), "worker", "-n", f"{name}@%h", *arguments]
         process = self.group.start(name, command, environment=environment)
-        wait_until(lambda: " ready" in process.log.read_text(), "be ready", process)
+        self.wait_for_worker(process)
         return process
+
+    def wait_for_worker(self, process: Process) -> None:
+        """Wait until a worker takes messages. Its first heartbeat shows that at every log level; its log does not."""
+        redis = open_redis(self.group.environment["STEMVAULT_REDIS_URL"])
+        wait_until(lambda: own_name(process.pid) in SignsOfLife(redis).there(WORKER), "be ready", process)
 
     def start_beat(self) -> Process:
         """Start the clock."""

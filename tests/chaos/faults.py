@@ -191,8 +191,11 @@ def two_versions(town: Town, scale: float) -> Row:
     """Deploy over a fleet of the older version, with both at work for a while."""
     newer = town.stack.group.environment
     town.stack.group.environment = {**newer, **OLDER_VERSION}
-    for name in ("ingress", "worker", "beat"):
+    for name in ("ingress", "beat"):
         town.stack.restart(name)
+    town.stack.group.processes.remove(worker := town.stack.process("worker"))
+    worker.stop(30)
+    town.stack.group.start("worker", [*town.stack.celery(), "worker"])
     town.pause = 0.4
     with _under_load(town, 0.3):
         eventually(lambda: town.ledger.redis.zcard(COMMON + "alarms") > 2)

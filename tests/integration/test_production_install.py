@@ -39,7 +39,7 @@ def stack(binaries: Path) -> Iterator[Stack]:
         wait_until(lambda: requests.get(f"{stack.url}/readyz", timeout=3).ok, "be ready", ingress)
         celery = [str(binaries / "celery"), "-A", "workers"]
         worker = stack.group.start("worker", [*celery, "worker"])
-        wait_until(lambda: " ready" in worker.log.read_text(), "be ready", worker)
+        stack.wait_for_worker(worker)
         stack.group.start("beat", [*celery, "beat"])
         yield stack
 

@@ -8,14 +8,18 @@ import requests
 
 from app.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from app.operate.embedded import embedded_stack
-from app.operate.processes import wait_until
 from tests.conftest import MakeSettings, eventually
 from tests.integration.conftest import LOCAL, Service
 from tests.origin import Answer, Origin, song
 
 KEY, TOKEN, QUERY, PASSWORD = "hmac-key-5ecret", "url-token-5ecret", "url-query-5ecret", "redis-5ecret"
 SECRETS = (KEY, TOKEN, QUERY)
-SETTINGS = {**LOCAL, "STEMVAULT_WEBHOOK_HMAC_KEYS": KEY, "STEMVAULT_CALLBACK_TOKEN": TOKEN}
+SETTINGS = {
+    **LOCAL,
+    "STEMVAULT_WEBHOOK_HMAC_KEYS": KEY,
+    "STEMVAULT_CALLBACK_TOKEN": TOKEN,
+    "STEMVAULT_LOG_LEVEL": "debug",
+}
 
 
 def test_a_full_run_at_debug_level_tells_no_key_token_or_query(origin: Origin) -> None:
@@ -40,11 +44,9 @@ def test_a_full_run_at_debug_level_tells_no_key_token_or_query(origin: Origin) -
     with embedded_stack(SETTINGS) as stack:
         stack.start_redis()
         stack.start_s3()
-        bind = {"STEMVAULT_BIND": f"127.0.0.1:{stack.ingress_port}"}
-        ingress = stack.group.start("ingress", [*stack.gunicorn(), "--log-level", "debug"], environment=bind)
-        wait_until(lambda: requests.get(f"{stack.url}/readyz", timeout=3).ok, "be ready", ingress)
-        stack.start_worker("worker", "--loglevel", "debug")
-        stack.group.start("beat", [*stack.celery(), "beat", "--loglevel", "debug"])
+        stack.start_ingress()
+        stack.start_worker()
+        stack.start_beat()
         service = Service(stack)
         timestamp = str(int(time.time()))
         signature = {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: sign(KEY, "t", timestamp)}
@@ -71,6 +73,8 @@ def test_a_full_run_at_debug_level_tells_no_key_token_or_query(origin: Origin) -
         answers += [requests.get(f"{stack.url}/{page}", timeout=10) for page in ("readyz", "metrics")]
         said = {process.name: process.log.read_text() for process in stack.group.processes}
     said["answers"] = "".join(f"{answer.headers}{answer.text}" for answer in answers)
+    for name in ("ingress", "worker", "beat"):
+        assert '"level": "debug"' in said[name], name
     assert "asset_archived" in said["worker"]
     assert "asset_postponed" in said["worker"]
     assert "asset_rejected" in said["worker"]
