@@ -52,8 +52,8 @@ _SHARED: list[structlog.typing.Processor] = [
 #: Libraries whose lower levels print whole URLs or request headers, secrets in their queries included.
 _TALKATIVE = ("urllib3", "requests_hardened", "botocore", "boto3", "kombu", "amqp")
 
-#: Loggers that tell each message and each task once more; our own events say the same. Only debug level shows them.
-_REPETITIVE = ("celery.worker.strategy", "celery.app.trace", "celery.beat")
+#: Loggers that tell of each message, task and process; our own events say enough. Below warning, only debug shows them.
+_DETAILED = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "multiprocessing")
 
 
 class _StandardError:
@@ -136,7 +136,7 @@ def configure_logging(level: Level = "info") -> None:
     logging.lastResort = handler
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
-    for name in _REPETITIVE:
+    for name in _DETAILED:
         logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else logging.WARNING)
 
 

@@ -1,0 +1,137 @@
+"""On good and bad days every line of ingress, worker and beat, on both of their streams, is one JSON event."""
+
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.operate.embedded import Stack, embedded_stack
+from app.operate.processes import Process
+from tests.conftest import Payload, eventually
+from tests.integration.conftest import LOCAL, Service, running_ingress
+from tests.origin import Answer, Origin, film
+from workers.repeating import repeating
+
+Event = dict[str, Any]
+SLOW = Answer(film(4 * 1024**2), pause=0.1, piece=16 * 1024)
+
+
+def events(process: Process) -> list[Event]:
+    """Read a log, every line of which must be an event."""
+    found = []
+    for line in process.log.read_text().splitlines():
+        event = json.loads(line)
+        assert {"event", "level", "timestamp"} <= event.keys(), line
+        found.append(event)
+    return found
+
+
+def eventually_says(process: Process, words: str) -> None:
+    """Wait for a log to hold these words."""
+    eventually(lambda: words in process.log.read_text())
+
+
+def children(process: Process) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def end(process: Process, *signals: signal.Signals) -> int:
+    """Send these signals and wait for the process to end."""
+    for each in signals:
+        process.popen.send_signal(each)
+    return process.popen.wait(30)
+
+
+def archiving(stack: Stack) -> bool:
+    """Tell whether a worker holds an asset."""
+    return bool(stack.redis().hlen("stemvault:taken"))
+
+
+@pytest.mark.timeout(180)
+def test_every_line_is_an_event_whatever_happens(origin: Origin, payload: Payload) -> None:
+    with embedded_stack({**LOCAL, "STEMVAULT_SHUTDOWN_GRACE": "1", "STEMVAULT_LEASE": "5"}) as stack:
+        stack.start_all()
+        service = Service(stack)
+        ingress, worker, beat = (stack.process(name) for name in ("ingress", "worker", "beat"))
+        video = payload("video", origin.url)
+        origin.serve(video["data"]["video_url"].removeprefix(origin.url), SLOW)
+        assert service.post(video).ok
+        assert service.post(b"{").status_code == 400
+        eventually(lambda: archiving(stack))
+        for pid in children(worker):
+            os.kill(pid, signal.SIGKILL)
+        eventually_says(worker, "worker_process_died")
+        os.kill(children(ingress)[0], signal.SIGKILL)
+        eventually_says(ingress, "SIGKILL")
+
+        stack.process("redis").kill()
+        assert service.post(payload("lyrics")).ok
+        eventually_says(worker, "Cannot connect")
+        eventually_says(beat, "Connection refused")
+        stack.restart("redis")
+        # Celery 5.7 may end a worker that has lost both pool processes and broker; a supervisor starts it again.
+        with repeating(stack.restart_ended, every=1.0):
+            eventually(lambda: not service.objects("_inbox/"), patience=60)
+            eventually(lambda: archiving(stack), patience=60)
+        worker = stack.process("worker")
+        assert [end(process, signal.SIGTERM) for process in (beat, worker, ingress)] == [0, 0, 0]
+        said = {process.name: events(process) for process in (ingress, worker, beat)}
+    assert "WorkerLostError" in json.dumps(said["worker"])
+    assert {"worker_starting", "asset_handed_back", "worker: Warm shutdown (MainProcess)"} <= {
+        event["event"].strip() for event in said["worker"]
+    }
+    assert [event["event"] for event in said["beat"] if event["level"] == "info"] == ["beat_starting", "beat_ended"]
+    counts = {name: Counter(event["level"] for event in found) for name, found in said.items()}
+    assert all(count["debug"] == 0 for count in counts.values()), counts
+
+
+@pytest.mark.parametrize(
+    "signals", [(signal.SIGTERM, signal.SIGQUIT), (signal.SIGINT, signal.SIGINT, signal.SIGINT)], ids=["quit", "int"]
+)
+def test_what_a_worker_says_when_it_is_told_to_hurry_are_events(
+    origin: Origin, payload: Payload, signals: tuple[signal.Signals, ...]
+) -> None:
+    with running_ingress(STEMVAULT_SHUTDOWN_GRACE="1") as stack:
+        worker = stack.start_worker("worker", "--loglevel", "debug")
+        video = payload("video", origin.url)
+        origin.serve(video["data"]["video_url"].removeprefix(origin.url), SLOW)
+        assert Service(stack).post(video).ok
+        eventually(lambda: archiving(stack))
+        worker.popen.send_signal(signal.SIGUSR1)
+        eventually_says(worker, "LOCAL VARIABLES")
+        first, *more = signals
+        worker.popen.send_signal(first)
+        eventually_says(worker, "shutdown")
+        end(worker, *more)
+        levels = {event["level"] for event in events(worker)}
+    # The setting decides, not --loglevel.
+    assert "debug" not in levels
+
+
+def test_the_ingress_follows_the_setting_and_not_gunicorns_option() -> None:
+    with embedded_stack({**LOCAL, "STEMVAULT_LOG_LEVEL": "warning"}) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        ingress = stack.start_ingress("--log-level", "debug")
+        assert Service(stack).post(b"{").status_code == 400
+        eventually_says(ingress, "request_refused")
+        assert {event["level"] for event in events(ingress)} == {"warning"}
+
+
+@pytest.mark.parametrize("program", ["ingress", "worker", "beat"])
+def test_faults_in_the_settings_end_the_process_with_a_text_for_people(program: str) -> None:
+    with embedded_stack({**LOCAL, "STEMVAULT_LOG_LEVEL": "loud"}) as stack:
+        command = stack.gunicorn() if program == "ingress" else [*stack.celery(), program]
+        done = subprocess.run(
+            command, env=dict(stack.group.environment), capture_output=True, text=True, timeout=30, check=False
+        )
+    assert done.returncode == 4
+    assert done.stdout == ""
+    first, second = done.stderr.splitlines()
+    assert first == "Stemvault cannot start: 1 setting needs attention."
+    assert second.strip().startswith("STEMVAULT_LOG_LEVEL: ")
