@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import structlog
 
 from workers.assets import Asset
-from workers.callbacks import Callback, parse_body, parse_callback
+from workers.callbacks import Callback, parse_body, parse_callback, task_id_of
 from workers.deadline import deadline_of
 from workers.errors import CallbackFaultError, StemvaultError, UnreadableCallbackError, UnrecognizedCallbackError
 from workers.manifest import remembered_task, write_manifest
@@ -158,4 +158,12 @@ def keep_for_people(vault: Vault, body: str, why: str) -> None:
     key = vault.settings.layout.unrecognized_key(f"{hashlib.sha256(body.encode()).hexdigest()}.json")
     vault.store.write_text(key, body.encode(), "application/json", why=why)
     vault.ledger.count("callbacks", "unrecognized", "")
-    log.warning("callback_kept_for_people", why=why, key=key)
+    log.warning("callback_kept_for_people", why=why, key=key, task_id=_readable_task_id(body))
+
+
+def _readable_task_id(body: str) -> str | None:
+    """Give the body's task id, or None if it has none that can be used. The ingress has read the same body so."""
+    try:
+        return task_id_of(parse_body(body))
+    except UnreadableCallbackError:
+        return None

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
 
 from tests.conftest import MakeSettings, Payload, eventually
 from tests.origin import Origin, film, picture, song
@@ -63,6 +64,23 @@ def test_a_callback_of_unknown_shape_is_kept_whole(vault: Vault, clock: Clock) -
     name = hashlib.sha256(body.encode()).hexdigest()
     assert stored(vault, f"_unrecognized/{name}.json") == body.encode()
     assert vault.ledger.counters()["callbacks|unrecognized|"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "task_id"),
+    [
+        ('{"code": 200, "data": {"task_id": "t-1", "hologram": 1}}', "t-1"),
+        ('{"code": 200, "data": {"hologram": 1}}', None),
+        ("no JSON", None),
+    ],
+)
+def test_the_log_names_the_task_of_a_callback_that_is_kept_for_people_where_it_can(
+    vault: Vault, clock: Clock, body: str, task_id: str | None
+) -> None:
+    with capture_logs() as logs:
+        ingest(vault, body, clock())
+    (kept,) = [entry for entry in logs if entry["event"] == "callback_kept_for_people"]
+    assert kept["task_id"] == task_id
 
 
 def test_a_callback_that_keeps_crashing_its_worker_is_set_aside_with_the_reason(
