@@ -1,5 +1,6 @@
 """The story of an asset: take → open → check → store → record."""
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ def archive_next(vault: Vault, queue: str, owner: str) -> bool:
 
 def _attempt(vault: Vault, lease: Lease) -> None:
     started = vault.monotonic()
+    log.info("asset_attempt_started", attempt=lease.attempts, host=socket.gethostname())
     try:
         stored, found = _transfer(vault, lease)
     except AssetError as error:
