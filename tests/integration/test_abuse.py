@@ -106,6 +106,12 @@ def test_what_is_no_proper_request_is_refused_and_not_answered_by_an_error_of_ou
     assert requests.get(f"{ingress.url}/healthz", timeout=5).ok
 
 
+def test_a_connection_whose_headers_do_not_come_within_five_seconds_is_closed(ingress: Stack) -> None:
+    started = time.monotonic()
+    assert b" 200 " not in raw(ingress.ingress_port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+    assert 4 < time.monotonic() - started < 10
+
+
 def test_who_dallies_over_a_body_is_shown_out(ingress: Stack) -> None:
     """The time is 30 s in production; a configuration on top of it makes it 1 s."""
     hasty = ingress.group.directory / "hasty.py"

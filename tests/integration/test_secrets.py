@@ -66,6 +66,7 @@ def test_a_full_run_at_debug_level_tells_no_key_token_or_query(origin: Origin) -
 
         eventually(tried)
         eventually(lambda: service.objects("_unrecognized/"))
+        answers += [requests.get(f"{stack.url}/{page}", timeout=10) for page in ("healthz", "openapi.json")]
         logs = [stack.process(name).log for name in ("ingress", "worker", "beat")]
         eventually(lambda: all('"level": "debug"' in log.read_text() for log in logs))
         stack.process("redis").kill()

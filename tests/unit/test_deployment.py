@@ -1,0 +1,42 @@
+"""What SECURITY.md says of the installation, read from the files that make it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def test_every_pinned_package_has_a_version_and_a_hash() -> None:
+    entries = re.split(r"\n(?=[a-z0-9])", text_of("constraints.txt").partition("\n")[2].strip())
+    assert len(entries) > 50
+    for entry in entries:
+        assert re.match(r"[a-z0-9._-]+(\[.*?\])?==\S+", entry), entry
+        assert "--hash=sha256:" in entry, entry
+
+
+@pytest.mark.parametrize("name", ["Makefile", "Dockerfile"])
+def test_packages_are_installed_with_their_hashes(name: str) -> None:
+    assert re.search(r"--require-hashes .*--requirement constraints\.txt", text_of(name))
+
+
+def test_the_image_asks_no_index_for_anything_without_a_hash_and_does_not_run_as_root() -> None:
+    text = text_of("Dockerfile")
+    assert all("--require-hashes" in line or "--no-index" in line for line in text.splitlines() if "pip " in line)
+    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["ingress", "worker", "beat"])
+def test_our_containers_have_no_more_rights_than_they_need(name: str) -> None:
+    shared, _, services = text_of("docker-compose.yml").partition("\nservices:\n")
+    for line in ("read_only: true", "cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]'):
+        assert f"\n  {line}\n" in shared
+    service = services.partition(f"  {name}:\n")[2].split("\n\n")[0]
+    assert service.startswith("    <<: *stemvault\n")
+    for right in ("read_only", "cap_", "security_opt", "privileged", "user:"):
+        assert right not in service
