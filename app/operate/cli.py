@@ -61,7 +61,14 @@ def main(context: click.Context) -> None:
     if context.invoked_subcommand != "doctor":  # which tells it among its findings
         for finding in unknown_variables():
             click.echo(f"{finding.what}. {finding.advice}", err=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    _end_in_order_on(signal.SIGTERM)
+    _end_in_order_on(signal.SIGHUP)
+
+
+def _end_in_order_on(number: signal.Signals) -> None:
+    """Exit as shells tell of this signal, and clean up on the way; under nohup SIGHUP stays ignored."""
+    if signal.getsignal(number) is not signal.SIG_IGN:
+        signal.signal(number, lambda *_: sys.exit(128 + number))
 
 
 @main.command()

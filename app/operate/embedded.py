@@ -6,7 +6,6 @@ For trials and tests. Objects are in memory, and all of it is gone when the comm
 import os
 import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ import boto3
 import requests
 from redis import Redis
 
-from app.operate.processes import Process, ProcessGroup, StartError, free_port, wait_until
+from app.operate.processes import Process, ProcessGroup, StartError, free_port, process_group, wait_until
 from workers.signs_of_life import WORKER, SignsOfLife, own_name
 from workers.vault import open_redis
 
@@ -168,21 +167,17 @@ class Stack:
 @contextmanager
 def embedded_stack(settings: Mapping[str, str], *, ingress_port: int | None = None) -> Iterator[Stack]:
     """Prepare a stack whose processes get ``settings`` (``STEMVAULT_…``); end it and its folder afterwards."""
-    with tempfile.TemporaryDirectory(prefix="stemvault-") as directory:
-        redis_port, s3_port = free_port(), free_port()
-        environment = {
-            **_inherited(),
-            **_AWS,
-            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{s3_port}",
-            "STEMVAULT_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
-            "STEMVAULT_S3_BUCKET": BUCKET,
-            **settings,
-        }
-        group = ProcessGroup(Path(directory), environment)
-        try:
-            yield Stack(group, redis_port, s3_port, ingress_port or free_port())
-        finally:
-            group.stop()
+    redis_port, s3_port = free_port(), free_port()
+    environment = {
+        **_inherited(),
+        **_AWS,
+        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{s3_port}",
+        "STEMVAULT_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+        "STEMVAULT_S3_BUCKET": BUCKET,
+        **settings,
+    }
+    with process_group(environment) as group:
+        yield Stack(group, redis_port, s3_port, ingress_port or free_port())
 
 
 def _inherited() -> dict[str, str]:

@@ -1,14 +1,17 @@
-"""Child processes of ours: started together, each with a log file, ended in the reverse order."""
+"""Child processes of ours: started together, each with a log file, ended in the reverse order, whatever ends us."""
 
 import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from app.operate.guard import announced, guarded
 
 
 class StartError(Exception):
@@ -54,6 +57,8 @@ class ProcessGroup:
 
     directory: Path
     environment: Mapping[str, str]
+    guard: int
+    """The pipe on which the guard is told of each process."""
     processes: list[Process] = field(default_factory=list)
 
     def start(self, name: str, command: list[str], *, environment: Mapping[str, str] | None = None) -> Process:
@@ -61,10 +66,10 @@ class ProcessGroup:
         path = self.directory / f"{name}.log"
         with path.open("ab") as log:
             popen = subprocess.Popen(  # noqa: S603 - commands of our own
-                command,
+                announced(command),
+                stdin=self.guard,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
                 env={**self.environment, **(environment or {})},
                 cwd=self.directory,
                 start_new_session=True,
@@ -78,6 +83,23 @@ class ProcessGroup:
         for process in reversed(self.processes):
             process.stop()
         self.processes.clear()
+
+
+@contextmanager
+def process_group(environment: Mapping[str, str]) -> Iterator[ProcessGroup]:
+    """Make a group in a temporary folder of its own; end its processes and remove the folder afterwards.
+
+    The guard does what this process does not come to do: it may be killed, or interrupted again while it cleans up.
+    """
+    with ExitStack() as ends:
+        # An interrupted end leaves parts that still write to the folder; then removing it is left to the guard.
+        folder = tempfile.TemporaryDirectory(prefix="stemvault-", ignore_cleanup_errors=True)
+        directory = Path(ends.enter_context(folder))
+        group = ProcessGroup(directory, environment, ends.enter_context(guarded(directory)))
+        try:
+            yield group
+        finally:
+            group.stop()
 
 
 def free_port() -> int:

@@ -21,7 +21,7 @@ _AUTHENTICATION = {"STEMVAULT_WEBHOOK_HMAC_KEYS", "STEMVAULT_CALLBACK_TOKEN", "S
 
 
 def stay_up(console: Console, port: int, embedded: Callable[..., AbstractContextManager[Stack]]) -> None:
-    """Start all parts, say where they are, and stay until Ctrl-C or SIGTERM.
+    """Start all parts, say where they are, and stay until Ctrl-C, SIGTERM or SIGHUP.
 
     Your own ``STEMVAULT_…`` settings hold, but for Redis and the bucket, which are embedded. Without
     any authentication chosen, anyone on this machine may post.

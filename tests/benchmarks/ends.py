@@ -14,7 +14,7 @@ import requests
 import trustme
 
 from app.operate.origin import song
-from app.operate.processes import ProcessGroup, free_port, wait_until
+from app.operate.processes import free_port, process_group, wait_until
 
 BUCKET = "bench"
 MIB = 1024**2
@@ -103,9 +103,8 @@ def running_ends(directory: Path, sizes: dict[int, int]) -> Iterator[dict[str, E
     issued.private_key_pem.write_to_path(str(key))
 
     sink = build_sink(directory)
-    group = ProcessGroup(directory, {})
     ports = {name: free_port() for name in ("origin", "tls_origin", "s3", "tls_s3")}
-    try:
+    with process_group({}) as group:
         for name, arguments in {"s3": [], "tls_s3": [str(certificate), str(key)]}.items():
             process = group.start(name, [str(sink), str(ports[name]), *arguments])
             scheme = "https" if arguments else "http"
@@ -142,8 +141,6 @@ def running_ends(directory: Path, sizes: dict[int, int]) -> Iterator[dict[str, E
             )
             for scheme, (origin, s3) in names.items()
         }
-    finally:
-        group.stop()
 
 
 def _make_files(directory: Path, sizes: dict[int, int]) -> None:

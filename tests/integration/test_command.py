@@ -8,8 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 import requests
 
 from app.operate.embedded import BUCKET, embedded_stack
@@ -49,17 +52,73 @@ def test_demo_shows_every_asset_byte_for_byte_within_a_minute() -> None:
     assert "NO" not in done.stdout
 
 
-def test_up_stays_until_it_is_told_to_end_and_leaves_nothing_running() -> None:
-    port = free_port()
-    with subprocess.Popen([STEMVAULT, "up", "--port", str(port)], stdout=subprocess.PIPE, text=True) as up:
-        assert up.stdout
-        eventually(lambda: up.stdout and "Stemvault is up" in up.stdout.readline(), patience=40)
-        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).json() == {"status": "ready"}
-        children = Path(f"/proc/{up.pid}/task/{up.pid}/children").read_text().split()
-        assert len(children) == 5
+@contextmanager
+def starting_up(folder: Path, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start ``stemvault up`` with ``folder`` for temporary files, by which all that it starts can be found."""
+    with subprocess.Popen(
+        [STEMVAULT, "up", "--port", str(free_port())],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment, "TMPDIR": str(folder)},
+    ) as up:
+        yield up
+
+
+def is_up(up: "subprocess.Popen[str]") -> bool:
+    return bool(eventually(lambda: up.stdout and "Stemvault is up" in up.stdout.readline(), patience=40))
+
+
+def running_below(folder: Path) -> list[int]:
+    """Find the processes that work in the folder or have it in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is a stranger's
+            ours = str(folder).encode() in (process / "environ").read_bytes()
+            if ours or (process / "cwd").readlink().is_relative_to(folder):
+                found.append(int(process.name))
+    return found
+
+
+def test_up_stays_until_it_is_told_to_end_and_leaves_nothing_running(tmp_path: Path) -> None:
+    with starting_up(tmp_path) as up:
+        assert is_up(up)
+        # up, its guard, redis-server, the S3 server, gunicorn, its workers, the Celery worker, its eight, and beat
+        assert len(running_below(tmp_path)) >= 15
         up.send_signal(signal.SIGINT)
         assert up.wait(40) == 0
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert running_below(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("signals", "status"),
+    [
+        ([signal.SIGINT] * 3, None),
+        ([signal.SIGTERM], 128 + signal.SIGTERM),
+        ([signal.SIGHUP], 128 + signal.SIGHUP),
+        ([signal.SIGKILL], -signal.SIGKILL),
+    ],
+    ids=["three times Ctrl-C", "SIGTERM", "SIGHUP", "SIGKILL"],
+)
+def test_however_up_ends_no_process_and_no_folder_is_left(
+    tmp_path: Path, signals: list[signal.Signals], status: int | None
+) -> None:
+    with starting_up(tmp_path) as up:
+        assert is_up(up)
+        for number in signals:
+            up.send_signal(number)
+            time.sleep(0.3)  # as quick as fingers are
+        assert up.wait(40) == status or status is None
+    eventually(lambda: not running_below(tmp_path), patience=20)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_up_that_is_killed_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    with starting_up(tmp_path) as up:
+        eventually(lambda: list(tmp_path.glob("stemvault-*/ingress.log")))
+        up.kill()
+    eventually(lambda: not running_below(tmp_path), patience=20)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_up_says_so_when_its_port_is_taken(service: Service) -> None:
@@ -278,12 +337,8 @@ def test_doctor_tells_a_wrong_password_from_no_answer_and_fails_without_an_appen
         assert "wrong" not in done.stdout.replace("what is wrong", "")
 
 
-def test_the_lines_that_up_prints_work_as_they_are_pasted() -> None:
-    port = free_port()
-    environment = {**os.environ, "STEMVAULT_CALLBACK_TOKEN": "a-token-of-some-length"}
-    with subprocess.Popen(
-        [STEMVAULT, "up", "--port", str(port)], stdout=subprocess.PIPE, text=True, env=environment
-    ) as up:
+def test_the_lines_that_up_prints_work_as_they_are_pasted(tmp_path: Path) -> None:
+    with starting_up(tmp_path, STEMVAULT_CALLBACK_TOKEN="a-token-of-some-length") as up:
         assert up.stdout
         lines = dict[str, str]()
         while "logs" not in lines:
