@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# uv does not compile what it installs, which would take most of the time. Python does at the first import, and keeps it.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo up test chaos bench lint audit pins format clean
 help: ## list the targets
@@ -11,7 +14,14 @@ setup: .venv/ready ## make .venv with everything the other targets need
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Stemvault needs Python 3.11 or newer; say which: make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv .venv
-	$(PIP) --require-hashes --requirement constraints.txt
+	awk '/^[^ ]/ { wanted = /^uv==/ } wanted' constraints.txt > .venv/uv.txt
+	$(PIP) --require-hashes --requirement .venv/uv.txt
+	@# uv is several times as fast, but does not read pip's configuration, which may name the only index that can be reached.
+	@# The trial run downloads no file, so a file with a wrong hash ends the set-up: nothing is tried again.
+	if $(UV) --dry-run --require-hashes --requirement constraints.txt; \
+	then $(UV) --require-hashes --requirement constraints.txt; \
+	else echo 'uv finds not all packages, so pip installs them, which takes longer.'; \
+	  $(PIP) --require-hashes --requirement constraints.txt; fi
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -47,7 +57,6 @@ audit: setup ## look for known holes in all that is pinned; asks a public databa
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement constraints.txt
 
 pins: setup ## pin the newest versions that pyproject.toml allows, with their hashes
-	$(PIP) uv
 	(sed -n 1p constraints.txt; $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --extra embedded --group dev --no-header --no-annotate pyproject.toml) > constraints.new
 	mv constraints.new constraints.txt
