@@ -1,5 +1,6 @@
 """What a callback's acknowledgement rests on: that Redis has what it says it has, however it ends."""
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -22,7 +23,10 @@ def test_what_redis_has_acknowledged_outlives_its_crash_while_its_disk_is_slow(t
         while time.monotonic() < began + _SECONDS:
             received.put("a callback", 1.0)
             put += 1
+        # Each answer waited for a flush of a second: the disk was slow, and callbacks were acknowledged on it.
+        assert 2 <= put <= time.monotonic() - began
         redis.kill()
+        assert redis.popen.returncode == -signal.SIGKILL
         stack.group.processes.remove(redis)
         stack.start_redis()
         assert ReceivedCallbacks(stack.redis()).waiting() == put

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -163,15 +164,17 @@ def test_a_gzip_bomb_counts_by_what_it_expands_to(
     assert state(vault) == ("rejected", "too_large")
 
 
+@pytest.mark.parametrize(("allowed", "expected"), [(0.5, ("pending", "slow")), (60.0, ("archived", None))])
 def test_a_source_that_drips_is_cut_off_by_the_time_for_one_transfer(
-    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str, allowed: float, expected: tuple[str, str | None]
 ) -> None:
-    ticks = iter(range(0, 10**9, 10))
-    dripping = Vault(**{**vars(vault), "monotonic": lambda: float(next(ticks))})
-    origin.serve(PATH, Answer(GOOD, piece=1000, pause=0.001))
-    ingest(dripping, body, clock())
-    run(dripping, sent)
-    assert state(vault) == ("pending", "slow")
+    """Real time passes: the source never falls silent, and takes two seconds at least."""
+    settings = vault.settings.model_copy(update={"transfer_timeout": allowed})
+    patient = Vault(**{**vars(vault), "settings": settings, "monotonic": time.monotonic})
+    origin.serve(PATH, Answer(GOOD, piece=len(GOOD) // 200, pause=0.01))
+    ingest(patient, body, clock())
+    run(patient, sent)
+    assert state(vault) == expected
 
 
 def test_a_source_that_falls_silent_is_cut_off(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
 
 from workers.errors import TransientError
 
@@ -22,18 +23,28 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> "ModuleType":
 
 
 @pytest.mark.parametrize(
-    "error", [RedisConnectionError("refused"), TransientError("store_unavailable"), ZeroDivisionError()]
+    ("error", "told"),
+    [
+        (RedisConnectionError("refused"), ("broker_away", "ConnectionError")),
+        (TransientError("store_unavailable"), ("task_postponed", "store_unavailable")),
+        (ZeroDivisionError(), ("task_crashed", "")),
+    ],
+    ids=["broker away", "bucket away", "crash"],
 )
 @pytest.mark.parametrize("name", ["ingest_callback", "archive_asset", "sweep", "drain_inbox"])
-def test_no_error_leaves_a_pool_process(
-    tasks: "ModuleType", name: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+def test_an_error_is_logged_and_does_not_leave_its_pool_process(
+    tasks: "ModuleType", name: str, error: Exception, told: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> NoReturn:
         raise error
 
     monkeypatch.setattr(tasks, "vault", fail)
     arguments = ("assets",) if name == "archive_asset" else ()
-    assert getattr(tasks, name).run(*arguments) is None
+    with capture_logs() as logs:
+        getattr(tasks, name).run(*arguments)
+    assert [(line["event"], line.get("error") or line.get("reason", ""), line["task"]) for line in logs] == [
+        (*told, name)
+    ]
 
 
 def _vault(called: list[str], *, stops: bool = False) -> SimpleNamespace:
