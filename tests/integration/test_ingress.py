@@ -120,10 +120,15 @@ def test_metrics_tell_the_queues(ingress: Stack) -> None:
 
 
 def test_refusals_are_counted_by_reason(ingress: Stack) -> None:
+    def counted() -> float:
+        text = requests.get(f"{ingress.url}/metrics", timeout=5).text
+        found = re.search(r'^stemvault_refusals_total{reason="too_large",status="413"} (.+)$', text, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    before = counted()
     for _ in range(3):
-        assert Service(ingress).post(b"{").status_code == 400
-    line = 'stemvault_refusals_total{reason="bad_callback",status="400"}'
-    eventually(lambda: line in requests.get(f"{ingress.url}/metrics", timeout=5).text)
+        assert Service(ingress).post(b"x" * 2 * 1024**2).status_code == 413
+    eventually(lambda: counted() >= before + 3)
 
 
 def test_every_refusal_is_logged_and_counted_with_its_request(ingress: Stack) -> None:
