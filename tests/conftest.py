@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,9 +18,6 @@ from config.settings import Settings, load_settings
 from tests.origin import Origin, running_origin
 
 PAYLOADS = Path(__file__).parent / "payloads"
-#: What makes a process run version 0.1.0, for deploys that have two versions on one Redis. The wheel was built from
-#: commit 729df9a; its ledger has format 1.
-OLDER_VERSION = {"PYTHONPATH": str(Path(__file__).parent / "releases" / "stemvault-0.1.0-py3-none-any.whl")}
 _STRAY = ("AWS_", "STEMVAULT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT")
 _PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
 
@@ -108,3 +106,13 @@ def wrong_clock(directory: Path, seconds_ahead: int) -> dict[str, str]:
         "LD_PRELOAD": preloaded(Path(__file__).with_name("skewed_clock.c"), directory),
         "CLOCK_AHEAD": str(seconds_ahead),
     }
+
+
+def older_version(directory: Path) -> dict[str, str]:
+    """Give the variables that make a process run version 0.1.0, for deploys that have two versions on one Redis.
+
+    Its wheel was built from commit 729df9a; its ledger has format 1.
+    """
+    with zipfile.ZipFile(Path(__file__).parent / "releases" / "stemvault-0.1.0-py3-none-any.whl") as wheel:
+        wheel.extractall(directory / "older")
+    return {"PYTHONPATH": str(directory / "older")}

@@ -1,4 +1,4 @@
-"""``make chaos``: every fault on real processes, and a table of what it cost. Exit 1 if anything was lost.
+"""``make chaos``: every fault on real processes, and a table of what it cost. Exit 1 if anything was lost or late.
 
 ``python -m tests.chaos [SCALE] [FAULT …]`` runs some of them, or all at another scale.
 """
@@ -34,10 +34,10 @@ def main(arguments: list[str]) -> int:
 
 def _table(rows: list[Row]) -> Table:
     columns = ("fault", "injected", "acknowledged", "stored whole", "lost", "stored twice", "orphaned uploads")
-    table = Table(*columns, "seconds to recovery")
+    table = Table(*columns, "seconds to recovery", "allowed")
     for row in rows:
         counts = (row.injected, row.acknowledged, row.stored, row.lost, row.twice, row.orphans)
-        table.add_row(row.fault, *map(str, counts), f"{row.recovery:.1f}")
+        table.add_row(row.fault, *map(str, counts), f"{row.recovery:.1f}", f"{row.within:.0f}")
     return table
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.chaos.town import PART, Row, Town, content
-from tests.conftest import OLDER_VERSION, eventually, wrong_clock
+from tests.conftest import eventually, older_version, wrong_clock
 from tests.origin import Answer
 from workers.assets import AssetId
 from workers.ledger_keys import COMMON, PREFIX, TAKEN
@@ -48,7 +48,7 @@ def worker_killed(town: Town, scale: float) -> Row:
         eventually(lambda: town.ledger.redis.hlen(TAKEN) > 0)
         time.sleep(chance.uniform(0.1, 1.5))
         town.stack.restart("worker")
-    return town.judge("worker SIGKILLed in mid-transfer", times)
+    return town.judge("worker SIGKILLed in mid-transfer", times, within=60)
 
 
 def worker_told_to_end(town: Town, scale: float) -> Row:
@@ -64,7 +64,7 @@ def worker_told_to_end(town: Town, scale: float) -> Row:
         assert town.ledger.redis.hlen(TAKEN) == 0, "something was not handed back"
         town.stack.start_worker()
     town.pause = 0.01
-    return town.judge("worker SIGTERMed in mid-transfer", times)
+    return town.judge("worker SIGTERMed in mid-transfer", times, within=45)
 
 
 def pool_process_dies(town: Town, scale: float) -> Row:
@@ -93,7 +93,7 @@ def pool_process_dies(town: Town, scale: float) -> Row:
     eventually(dies_again, patience=120)
     town.origin.serve("/poison/s0.mp3", content("/poison/s0.mp3", town.size))
     assert town.ledger.revive(poison, deadline=time.time() + 3600), "stemvault retry had nothing to do"
-    return town.judge(f"one asset's process dies {deaths} times, set aside, then retried", deaths)
+    return town.judge(f"one asset's process dies {deaths} times, set aside, then retried", deaths, within=45)
 
 
 def beat_killed(town: Town, scale: float) -> Row:
@@ -105,7 +105,7 @@ def beat_killed(town: Town, scale: float) -> Row:
         town.call(1, name=f"b{number}")
         town.stack.restart("beat")
         time.sleep(0.5)
-    return town.judge("beat SIGKILLed", times)
+    return town.judge("beat SIGKILLed", times, within=45)
 
 
 def gunicorn_workers_killed(town: Town, scale: float) -> Row:
@@ -116,7 +116,7 @@ def gunicorn_workers_killed(town: Town, scale: float) -> Row:
             time.sleep(0.5)
             children = eventually(lambda: _children(town.stack.process("ingress").pid))
             os.kill(random.Random(times).choice(children), signal.SIGKILL)
-    return town.judge("gunicorn worker SIGKILLed under load", times)
+    return town.judge("gunicorn worker SIGKILLed under load", times, within=30)
 
 
 def redis_killed(town: Town, scale: float) -> Row:
@@ -129,7 +129,7 @@ def redis_killed(town: Town, scale: float) -> Row:
             redis.kill()
             time.sleep(1)
             town.stack.start_redis()
-    return town.judge("redis-server SIGKILLed and restarted under load", times)
+    return town.judge("redis-server SIGKILLed and restarted under load", times, within=90)
 
 
 def redis_frozen(town: Town, scale: float) -> Row:
@@ -139,7 +139,7 @@ def redis_frozen(town: Town, scale: float) -> Row:
         os.kill(town.stack.process("redis").pid, signal.SIGSTOP)
         time.sleep(max(4.0, 20 * scale))
         os.kill(town.stack.process("redis").pid, signal.SIGCONT)
-    return town.judge("redis-server frozen under load", 1)
+    return town.judge("redis-server frozen under load", 1, within=60)
 
 
 def redis_emptied(town: Town, scale: float) -> Row:
@@ -152,7 +152,7 @@ def redis_emptied(town: Town, scale: float) -> Row:
     town.ledger.redis.flushall()
     for task in tasks:
         town.call(2, name=task)
-    row = town.judge("redis emptied after archiving, all callbacks repeated", 1)
+    row = town.judge("redis emptied after archiving, all callbacks repeated", 1, within=30)
     assert len(town.origin.requests) == asked, "something was downloaded again"
     return row
 
@@ -168,7 +168,7 @@ def ingress_restarted_without_redis(town: Town, scale: float) -> Row:
         town.call_many(_times(20, scale, least=3))
         assert town.kept_in_inbox() > 0, "nothing came into the inbox"
         town.stack.start_redis()
-    return town.judge("gunicorn restarted while Redis is down", times)
+    return town.judge("gunicorn restarted while Redis is down", times, within=60)
 
 
 def clock_ahead(town: Town, scale: float) -> Row:
@@ -179,7 +179,7 @@ def clock_ahead(town: Town, scale: float) -> Row:
     with _under_load(town, 0.3):
         eventually(lambda: town.ledger.redis.hlen(TAKEN) > 8)
         time.sleep(max(10.0, 60 * scale))
-    row = town.judge("one worker's clock 90 s ahead", 1)
+    row = town.judge("one worker's clock 90 s ahead", 1, within=90)
     for name in ("worker", "ahead"):
         log = town.stack.process(name).log.read_text()
         assert "asset_archived" in log, f"{name} did nothing"
@@ -190,7 +190,7 @@ def clock_ahead(town: Town, scale: float) -> Row:
 def two_versions(town: Town, scale: float) -> Row:
     """Deploy over a fleet of the older version, with both at work for a while."""
     newer = town.stack.group.environment
-    town.stack.group.environment = {**newer, **OLDER_VERSION}
+    town.stack.group.environment = {**newer, **older_version(town.stack.group.directory)}
     for name in ("ingress", "beat"):
         town.stack.restart(name)
     town.stack.group.processes.remove(worker := town.stack.process("worker"))
@@ -209,7 +209,7 @@ def two_versions(town: Town, scale: float) -> Row:
         town.stack.group.processes.remove(older := town.stack.process("worker"))
         older.stop(60)
     town.pause = 0.0
-    row = town.judge("an older and a newer version on one Redis", 1)
+    row = town.judge("an older and a newer version on one Redis", 1, within=60)
     assert town.ledger.redis.zcard(COMMON + "alarms") == 0, "something is left to the older version"
     assert "older_record_adopted" in town.stack.process("newer").log.read_text()
     assert town.untold() == [], "a manifest does not tell all of its task"
@@ -231,12 +231,12 @@ def redis_full(town: Town, scale: float) -> Row:
     assert redis.info("memory")["used_memory"] < 0.9 * most, "the ingress has left the fleet no room"
     town.stack.start_worker()
     town.call_many(callbacks // 2, stems=1)
-    row = town.judge("Redis filled to its maxmemory under load", 1)
+    row = town.judge("Redis filled to its maxmemory under load", 1, within=240)
     assert "broker_nearly_full" in town.stack.process("worker").log.read_text(), "nothing had to be forgotten"
     return row
 
 
-def _bucket_in_mood(mood: str, fault: str, seconds: float) -> Fault:
+def _bucket_in_mood(mood: str, fault: str, seconds: float, *, within: float) -> Fault:
     def run(town: Town, scale: float) -> Row:
         town.size = 2 * PART + 1000
         town.call_many(_times(6, scale, least=2))
@@ -246,7 +246,7 @@ def _bucket_in_mood(mood: str, fault: str, seconds: float) -> Fault:
             town.call(1)
             time.sleep(0.5)
         town.bucket.mood = "pass"
-        return town.judge(fault, max(1, town.bucket.failed))
+        return town.judge(fault, max(1, town.bucket.failed), within=within)
 
     return run
 
@@ -278,7 +278,7 @@ def origin_misbehaves(town: Town, scale: float) -> Row:
         path = f"/{manner}/s0.mp3"
         town.origin.serve(path, *bad(path)[manner], Answer(content(path, town.size), etag='"v1"'))
         town.call(1, name=manner)
-    return town.judge("source truncates, stalls, lies, resets, 429, 403, HTML, changes", len(manners), patience=400)
+    return town.judge("source truncates, stalls, lies, resets, 429, 403, HTML, changes", len(manners), within=360)
 
 
 def urgent_behind_backlog(town: Town, scale: float) -> Row:
@@ -294,9 +294,7 @@ def urgent_behind_backlog(town: Town, scale: float) -> Row:
     eventually(lambda: town.ledger.asset(AssetId("hurry", "s0")).get("state") == "archived", patience=250)
     seconds = time.monotonic() - started
     before = [path for path, _ in town.origin.requests].index(next(p for p, _ in town.origin.requests if "hurry" in p))
-    row = town.judge(
-        f"urgent asset behind {backlog}: stored after {seconds:.1f} s, {before} before it", 1, patience=300
-    )
+    row = town.judge(f"urgent asset behind {backlog}: stored after {seconds:.1f} s, {before} before it", 1, within=60)
     assert before < backlog / 4, "what expires first did not go first"
     return row
 
@@ -314,10 +312,10 @@ FAULTS: dict[str, Fault] = {
     "clock_ahead": clock_ahead,
     "two_versions": two_versions,
     "redis_full": redis_full,
-    "bucket_unavailable": _bucket_in_mood("unavailable", "S3 answers 503", 60),
-    "bucket_slow": _bucket_in_mood("slow", "S3 is slow", 30),
-    "bucket_resets": _bucket_in_mood("reset", "S3 resets connections in mid-part", 30),
-    "bucket_forbidden": _bucket_in_mood("forbidden", "S3 credentials wrong, then right", 30),
+    "bucket_unavailable": _bucket_in_mood("unavailable", "S3 answers 503", 60, within=75),
+    "bucket_slow": _bucket_in_mood("slow", "S3 is slow", 30, within=30),
+    "bucket_resets": _bucket_in_mood("reset", "S3 resets connections in mid-part", 30, within=75),
+    "bucket_forbidden": _bucket_in_mood("forbidden", "S3 credentials wrong, then right", 30, within=75),
     "origin_misbehaves": origin_misbehaves,
     "urgent_behind_backlog": urgent_behind_backlog,
 }

@@ -1,12 +1,20 @@
 """The bad days in miniature; ``make chaos`` has them at full size."""
 
+import math
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from app.operate.embedded import embedded_stack
 from tests.chaos.faults import FAULTS
-from tests.chaos.town import Row, running_town
+from tests.chaos.town import Row, Town, running_town
+from tests.conftest import eventually
+from tests.origin import running_origin
+from tests.s3proxy import Bucket
+from workers.received import ReceivedCallbacks
 
 #: Each fault has a town of its own, where most of the time is spent waiting.
 AT_A_TIME = 3
@@ -34,8 +42,28 @@ def played(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Played]]
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", FAULTS)
-def test_nothing_is_lost_stored_twice_or_left_behind(name: str, played: dict[str, Future[Played]]) -> None:
+def test_all_recovers_in_time_and_nothing_is_lost_stored_twice_or_left_behind(
+    name: str, played: dict[str, Future[Played]]
+) -> None:
     row, promised, evidence = played[name].result()
     assert row.good, (row, evidence)
     assert row.acknowledged > 0
     assert row.stored == promised > 0
+
+
+def test_a_town_that_becomes_quiet_too_late_or_never_is_not_good() -> None:
+    with running_origin() as origin, embedded_stack({}) as stack:
+        stack.start_redis()
+        stack.start_s3()
+        town = Town(stack, origin, Bucket(stack.s3_port))
+        received = ReceivedCallbacks(stack.redis())
+        received.put("nobody takes this", time.time())
+        never = town.judge("nobody works", 1, within=1)
+        assert (never.good, never.recovery, never.lost) == (False, math.inf, 0)
+        taken = eventually(lambda: received.take(now=time.time()))
+        too_late = threading.Timer(2.0, received.done, [taken])
+        too_late.start()
+        assert not town.judge("somebody works too late", 1, within=1).good
+        too_late.join()
+        in_time = town.judge("it is done", 1, within=5)
+        assert (in_time.good, in_time.recovery < 5) == (True, True)

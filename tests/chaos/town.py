@@ -5,6 +5,7 @@ It knows what it was promised, so at the end it can count what was lost, stored 
 
 import hashlib
 import json
+import math
 import secrets
 import time
 from collections.abc import Iterator
@@ -62,11 +63,14 @@ class Row:
     twice: int
     orphans: int
     recovery: float
+    """Seconds until all was quiet; infinite where it was not within the time that the row allows."""
+    within: float
+    """The seconds that it may take."""
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost, nothing stored twice, nothing left behind."""
-        return not (self.lost or self.twice or self.orphans)
+        """Whether all was quiet in time, and nothing was lost, stored twice or left behind."""
+        return self.recovery <= self.within and not (self.lost or self.twice or self.orphans)
 
 
 @dataclass
@@ -163,12 +167,9 @@ class Town:
     def _uploads(self) -> int:
         return len(self.stack.s3().list_multipart_uploads(Bucket=BUCKET).get("Uploads", []))
 
-    def judge(self, fault: str, injected: int, *, patience: float = 120.0) -> Row:
-        """Wait until all is quiet and count."""
-        started = time.monotonic()
-        with suppress(AssertionError):
-            eventually(self.quiet, patience=patience)
-        recovery = time.monotonic() - started
+    def judge(self, fault: str, injected: int, *, within: float) -> Row:
+        """Wait until all is quiet, at most ``within`` seconds, and count."""
+        recovery = self._recovery(within)
         lost = self.missing()
         versions: dict[str, int] = {}
         for page in self.stack.s3().get_paginator("list_object_versions").paginate(Bucket=BUCKET):
@@ -183,7 +184,16 @@ class Town:
             twice=sum(1 for key in self.promised if versions.get(key, 0) > 1),
             orphans=self._uploads(),
             recovery=recovery,
+            within=within,
         )
+
+    def _recovery(self, within: float) -> float:
+        started = time.monotonic()
+        try:
+            eventually(self.quiet, patience=within)
+        except AssertionError:
+            return math.inf
+        return time.monotonic() - started
 
 
 @contextmanager
