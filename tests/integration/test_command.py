@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,16 +51,14 @@ def test_demo_shows_every_asset_byte_for_byte_within_a_minute() -> None:
     assert "NO" not in done.stdout
 
 
-@contextmanager
-def starting_up(folder: Path, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """Start ``stemvault up`` with ``folder`` for temporary files, by which all that it starts can be found."""
-    with subprocess.Popen(
-        [STEMVAULT, "up", "--port", str(free_port())],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment, "TMPDIR": str(folder)},
-    ) as up:
-        yield up
+def start(folder: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    """Start the command with ``folder`` for temporary files, by which all that it starts can be found."""
+    surroundings = {**os.environ, **environment, "TMPDIR": str(folder)}
+    return subprocess.Popen([STEMVAULT, *arguments], stdout=subprocess.PIPE, text=True, env=surroundings)
+
+
+def start_up(folder: Path, **environment: str) -> "subprocess.Popen[str]":
+    return start(folder, "up", "--port", str(free_port()), **environment)
 
 
 def is_up(up: "subprocess.Popen[str]") -> bool:
@@ -80,7 +77,7 @@ def running_below(folder: Path) -> list[int]:
 
 
 def test_up_stays_until_it_is_told_to_end_and_leaves_nothing_running(tmp_path: Path) -> None:
-    with starting_up(tmp_path) as up:
+    with start_up(tmp_path) as up:
         assert is_up(up)
         # up, its guard, redis-server, the S3 server, gunicorn, its workers, the Celery worker, its eight, and beat
         assert len(running_below(tmp_path)) >= 15
@@ -103,20 +100,22 @@ def test_up_stays_until_it_is_told_to_end_and_leaves_nothing_running(tmp_path: P
 def test_however_up_ends_no_process_and_no_folder_is_left(
     tmp_path: Path, signals: list[signal.Signals], status: int | None
 ) -> None:
-    with starting_up(tmp_path) as up:
+    with start_up(tmp_path) as up:
         assert is_up(up)
         for number in signals:
             up.send_signal(number)
             time.sleep(0.3)  # as quick as fingers are
-        assert up.wait(40) == status or status is None
+        ended = up.wait(40)
+    assert status in {None, ended}
     eventually(lambda: not running_below(tmp_path), patience=20)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_up_that_is_killed_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
-    with starting_up(tmp_path) as up:
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_command_that_is_killed_while_it_starts_its_parts_leaves_nothing(tmp_path: Path, command: str) -> None:
+    with start_up(tmp_path) if command == "up" else start(tmp_path, command) as starting:
         eventually(lambda: list(tmp_path.glob("stemvault-*/ingress.log")))
-        up.kill()
+        starting.kill()
     eventually(lambda: not running_below(tmp_path), patience=20)
     assert list(tmp_path.iterdir()) == []
 
@@ -338,7 +337,7 @@ def test_doctor_tells_a_wrong_password_from_no_answer_and_fails_without_an_appen
 
 
 def test_the_lines_that_up_prints_work_as_they_are_pasted(tmp_path: Path) -> None:
-    with starting_up(tmp_path, STEMVAULT_CALLBACK_TOKEN="a-token-of-some-length") as up:
+    with start_up(tmp_path, STEMVAULT_CALLBACK_TOKEN="a-token-of-some-length") as up:
         assert up.stdout
         lines = dict[str, str]()
         while "logs" not in lines:
