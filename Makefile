@@ -6,9 +6,9 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 # uv does not compile what it installs, which would take most of the time. Python does at the first import, and keeps it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up test chaos bench lint audit pins format clean
+.PHONY: help setup demo up test image-test chaos bench lint audit pins format clean
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/ready ## make .venv with everything the other targets need
 .venv/ready: pyproject.toml constraints.txt
@@ -33,6 +33,9 @@ up: setup ## stay up on embedded defaults until Ctrl-C
 
 test: setup ## run all tests
 	$(BIN)/python -m pytest
+
+image-test: ## build the image and run docker-compose.yml in a real Docker Engine (Debian, as root; about 5 minutes)
+	tests/image/run
 
 chaos: setup ## break everything for real, at full size, and print what it cost (about 15 minutes)
 	$(BIN)/python -m tests.chaos
