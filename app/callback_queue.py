@@ -18,6 +18,8 @@ from workers.tickets import ticket_template
 
 #: Each of connecting, sending and receiving may take this long, in seconds.
 SOCKET_TIMEOUT = 0.4
+#: What a callback takes in Redis beside its body: its entries in a hash and a sorted set.
+_BYTES_BESIDE = 400
 #: Connecting may take this long in all: resolving the name, TLS and login included.
 CONNECT_SECONDS = 0.5
 
@@ -152,8 +154,9 @@ class _Connection:
         try:
             if self._received is None:
                 self._received = self._connecting.call(self._connect)
-            self._look(sum(len(body) for body, _ in callbacks))
-            self._received.put_all(callbacks)
+            self._look(sum(_bytes(body) for body, _ in callbacks))
+            # They arrive now, by Redis's clock: of two ingresses' clocks one may be wrong.
+            self._received.put_all([(body, None) for body, _ in callbacks])
         except BaseException:
             # An answer that nobody has read would be taken for the next batch's.
             self._received = None
@@ -179,6 +182,11 @@ class _Connection:
         )
         self._room = Room(redis, self._limit)
         return ReceivedCallbacks(redis)
+
+
+def _bytes(body: str) -> int:
+    """Tell about how much of Redis's memory a callback takes until it is recorded."""
+    return _BYTES_BESIDE + (len(body) if body.isascii() else len(body.encode()))
 
 
 def open_queue(redis_url: str, limit: int | None = None) -> CallbackQueue:

@@ -11,9 +11,11 @@ from redis.exceptions import RedisError
 
 from workers.assets import AssetId
 from workers.ingest import record_anew
-from workers.ledger_keys import ASSETS, COMMON
-from workers.manifest import write_manifest
+from workers.ledger_keys import ALARMS, ASSETS, COMMON
+from workers.ledger_keys import task_key as new_task_key
+from workers.manifest import with_forgotten
 from workers.records import TaskSnapshot
+from workers.room import SWEEP_FORGETS
 from workers.scripts import script
 from workers.vault import Vault
 
@@ -23,9 +25,14 @@ log = structlog.get_logger()
 _ALARMS = COMMON + "alarms"
 _READY = (COMMON + "ready:urgent", COMMON + "ready:assets")
 _ASSETS = COMMON + "asset:"
+_FORGETTING = COMMON + "forgetting"
 _FIELDS = {"family", "stage", "rank", "code", "meaning", "message", "fail_code", "failed_tracks", "notes", "version"}
 #: How many alarms of an older format one sweep looks at.
 _BATCH = 200
+#: Seconds after which a record is looked at again that could not be adopted.
+_PATIENCE = 3600.0
+#: How many records one sweep looks at in order to make room.
+_FORGET_AT_ONCE = 2000
 
 
 def adopt_older(vault: Vault) -> None:
@@ -33,20 +40,25 @@ def adopt_older(vault: Vault) -> None:
 
     Harmless when repeated. What one task raises is logged, and does not keep the others waiting.
     """
-    alarms = vault.ledger.redis.zrange(_ALARMS, 0, _BATCH - 1)
-    for task_id in sorted({AssetId.parse(str(member)).task_id for member in alarms}):
+    redis = vault.ledger.redis
+    alarms: dict[str, list[str]] = {}
+    for member in map(str, redis.zrange(_ALARMS, 0, _BATCH - 1)):
+        alarms.setdefault(AssetId.parse(member).task_id, []).append(member)
+    for task_id, members in alarms.items():
         try:
             _adopt(vault, task_id)
         except RedisError:
             raise
         except Exception:
             log.exception("older_record_not_adopted", task_id=task_id)
+            # Behind the others, so that as many as one sweep looks at cannot block the rest.
+            redis.zadd(_ALARMS, dict.fromkeys(members, vault.now() + _PATIENCE), xx=True)
 
 
 def _adopt(vault: Vault, task_id: str) -> None:
     """Record a task anew and forget it in the older ledger, unless a worker holds one of its assets just now."""
     redis = vault.ledger.redis
-    task_keys = [f"{COMMON}task:{task_id}", f"{COMMON}task:{task_id}:callbacks", f"{COMMON}task:{task_id}:assets"]
+    task_keys = _task_keys(task_id)
     pipe = redis.pipeline()
     pipe.hgetall(task_keys[0])
     pipe.hgetall(task_keys[1])
@@ -61,13 +73,31 @@ def _adopt(vault: Vault, task_id: str) -> None:
     if any(asset.get("state") == "transferring" and float(asset["lease"]) > now for asset in assets.values()):
         return
     if task:
-        record_anew(vault, _snapshot(task_id, task, callbacks, assets), unsettled=True)
-        # The older version may not have come to this.
-        if not vault.ledger.open_assets(task_id):
-            write_manifest(vault, task_id)
-    keys = [*task_keys, _ALARMS, *_READY, *asset_keys]
+        snapshot = _snapshot(task_id, task, callbacks, assets)
+        if not all(assets.values()):
+            snapshot = with_forgotten(vault, snapshot, names)
+        # The older version may not have come to write a manifest, so nothing of it expires before one is written.
+        record_anew(vault, snapshot, unsettled=True, remember=None)
+    keys = [*task_keys, _ALARMS, *_READY, *asset_keys, new_task_key(task_id), ALARMS]
     if script(redis, "forget_older")(keys=keys, args=[task_id, task.get("version", ""), ASSETS, *names]):
         log.info("older_record_adopted", task_id=task_id, assets=len(names))
+
+
+def make_room(vault: Vault) -> None:
+    """Forget settled tasks of the older ledger, where Redis is nearly full: their manifests are written."""
+    redis = vault.ledger.redis
+    if vault.fullness() < SWEEP_FORGETS:
+        return
+    cursor, keys = redis.scan(int(redis.get(_FORGETTING) or 0), match=f"{COMMON}task:*", count=_FORGET_AT_ONCE)
+    for key in map(str, keys):
+        task_id = key.removeprefix(f"{COMMON}task:")
+        if ":" not in task_id:
+            script(redis, "forget_older_settled")(keys=_task_keys(task_id), args=[f"{_ASSETS}{task_id}/"])
+    redis.set(_FORGETTING, cursor)
+
+
+def _task_keys(task_id: str) -> list[str]:
+    return [f"{COMMON}task:{task_id}", f"{COMMON}task:{task_id}:callbacks", f"{COMMON}task:{task_id}:assets"]
 
 
 def _snapshot(

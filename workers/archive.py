@@ -81,17 +81,9 @@ def _attempt(vault: Vault, lease: Lease) -> None:
         log.exception("attempt_crashed")
         _record_failure(vault, lease, TransientError("internal_error", type(error).__name__))
         return
-    facts: dict[str, object] = {"size": stored.size, "sha256": stored.sha256, "content_type": found.content_type}
+    facts = _facts(stored, found)
     if stored.found:
-        facts["found"] = stored.found
-        tell = log.info if stored.found == "same" else log.warning
-        tell("object_found", key=lease.key, found=stored.found, size=stored.size, sha256=stored.sha256)
-    if stored.found in _FOUND:
-        found.notes.append(_FOUND[stored.found])
-    if found.notes:
-        facts["notes"] = "\n".join(found.notes)
-    if found.seconds is not None:
-        facts["seconds"] = found.seconds
+        log.warning("object_found", key=lease.key, found=stored.found)
     _settle(vault, lease, "archived", facts=facts)
     # Not before: as long as the asset is not settled, its part is what it could end with.
     forget_partial(vault.store, lease)
@@ -113,6 +105,21 @@ class _Found:
     notes: list[str]
     """What a person should know who expected the file that the key names."""
     seconds: float | None = None
+
+
+def _facts(stored: Stored, found: _Found) -> dict[str, object]:
+    """Give what is recorded of an archived asset."""
+    if stored.found in _FOUND:
+        # Nothing of the source's file is stored, so nothing that was seen of it is a fact of the object.
+        found = _Found(stored.content_type, [_FOUND[stored.found]])
+    facts: dict[str, object] = {"size": stored.size, "sha256": stored.sha256, "content_type": found.content_type}
+    if stored.found:
+        facts["found"] = stored.found
+    if found.notes:
+        facts["notes"] = "\n".join(found.notes)
+    if found.seconds is not None:
+        facts["seconds"] = found.seconds
+    return facts
 
 
 def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, _Found]:

@@ -5,11 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import structlog
 from redis.exceptions import RedisError
 
 from workers.errors import HandedBackError, LeaseLostError
 from workers.ledger import Ledger
 from workers.records import Lease
+
+log = structlog.get_logger()
 
 #: A lease is renewed when this share of it has passed.
 _SHARE = 1 / 6
@@ -73,12 +76,13 @@ class Heartbeats:
     def held(self, lease: Lease, must_stop: Callable[[], bool]) -> Iterator[Hold]:
         """Keep the lease until the block ends. ``must_stop`` tells whether this process has to end."""
         hold = Hold(self._ledger, lease, must_stop)
-        with self._lock:
-            self._holds[hold] = time.monotonic() + self._longest
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._beat, name="heartbeats", daemon=True)
-                self._thread.start()
         try:
+            with self._lock:
+                self._holds[hold] = time.monotonic() + self._longest
+                if self._thread is None:
+                    thread = threading.Thread(target=self._beat, name="heartbeats", daemon=True)
+                    thread.start()
+                    self._thread = thread
             yield hold
         finally:
             with self._lock:
@@ -93,4 +97,7 @@ class Heartbeats:
                     return
                 holds = [hold for hold, until in self._holds.items() if time.monotonic() < until]
             for hold in holds:
-                hold.renew()
+                try:
+                    hold.renew()
+                except Exception:
+                    log.exception("heartbeat_failed")

@@ -69,8 +69,8 @@ def ingest(vault: Vault, body: str, received_at: float) -> None:
         keep_for_people(vault, body, str(error))
         return
     with structlog.contextvars.bound_contextvars(task_id=callback.task_id):
-        recall(vault, callback.task_id)
-        _record(vault, callback, body, received_at)
+        known = recall(vault, callback.task_id)
+        _record(vault, callback, body, received_at, known=known)
 
 
 @contextmanager
@@ -99,38 +99,44 @@ def _named(vault: Vault, callback: Callback, received_at: float) -> list[tuple[A
         ]
 
 
-def recall(vault: Vault, task_id: str) -> None:
-    """Have Redis know a task that only its manifest knows.
+def recall(vault: Vault, task_id: str) -> bool:
+    """Have Redis know a task that only its manifest knows; tell whether anything is known of it.
 
     An asset that was not settled when the manifest was written is in its callbacks alone, so those are recorded anew.
     Raises what ``remembered_task`` and ``record_anew`` raise.
     """
     if vault.ledger.knows(task_id):
-        return
-    if remembered := remembered_task(vault, task_id):
-        snapshot, unsettled = remembered
-        record_anew(vault, snapshot, unsettled=unsettled)
+        return True
+    remembered = remembered_task(vault, task_id)
+    if remembered is None:
+        return False
+    snapshot, unsettled = remembered
+    record_anew(vault, snapshot, unsettled=unsettled, remember=vault.settings.ledger_retention)
+    return True
 
 
-def record_anew(vault: Vault, snapshot: TaskSnapshot, *, unsettled: bool) -> None:
+def record_anew(vault: Vault, snapshot: TaskSnapshot, *, unsettled: bool, remember: float | None) -> None:
     """Record a task of which only this is known: what is settled as it is and, if there is more, all its callbacks.
 
-    Harmless when repeated, also where a worker died in the middle. Raises what ``ingest`` raises.
+    ``remember`` is for a task that has a manifest: for so many seconds. Harmless when repeated, also where a worker
+    died in the middle. Raises what ``ingest`` raises.
     """
-    vault.ledger.restore(snapshot, remember=vault.settings.ledger_retention)
+    vault.ledger.restore(snapshot, remember=remember)
     for entry in snapshot.callbacks if unsettled else ():
         try:
             callback = _read(vault, entry["body"])
         except (UnrecognizedCallbackError, UnreadableCallbackError) as error:
             keep_for_people(vault, entry["body"], str(error))
         else:
-            _record(vault, callback, entry["body"], entry["received_at"])
+            _record(vault, callback, entry["body"], entry["received_at"], known=True)
     vault.ledger.recalled(snapshot.task_id)
 
 
-def _record(vault: Vault, callback: Callback, body: str, received_at: float) -> None:
+def _record(vault: Vault, callback: Callback, body: str, received_at: float, *, known: bool) -> None:
     named = _named(vault, callback, received_at)
-    recorded = vault.ledger.record(callback, body, named, received_at=received_at, layout=vault.settings.layout)
+    recorded = vault.ledger.record(
+        callback, body, named, received_at=received_at, layout=vault.settings.layout, known=known
+    )
     log.info(
         "callback_recorded",
         family=callback.family,

@@ -18,8 +18,19 @@ from redis.commands.core import Script
 from config.layout import KeyLayout
 from workers.assets import Asset, AssetId
 from workers.callbacks import Callback
-from workers.errors import FreshUrlError, LeaseLostError
-from workers.ledger_keys import ALARMS, ASSETS, COUNTERS, READY, TAKEN, UPLOADS, asset_key, lock_key, task_key
+from workers.errors import FreshUrlError, LeaseLostError, TransientError
+from workers.ledger_keys import (
+    ALARMS,
+    ASSETS,
+    COUNTERS,
+    FORGETTING,
+    READY,
+    TAKEN,
+    UPLOADS,
+    asset_key,
+    lock_key,
+    task_key,
+)
 from workers.records import Lease, Recorded, TaskSnapshot
 from workers.scripts import redis_now, script
 from workers.task_record import (
@@ -84,10 +95,6 @@ class Ledger:
         exists, recalling = pipe.execute()
         return bool(exists and not recalling)
 
-    def open_assets(self, task_id: str) -> int:
-        """Tell how many assets of a task are not settled."""
-        return int(self.redis.hget(task_key(task_id), "open") or 0)
-
     def recalled(self, task_id: str) -> None:
         """Note that all of a task was taken from its manifest."""
         self.redis.hdel(task_key(task_id), _RECALLING)
@@ -96,9 +103,9 @@ class Ledger:
         """Tell whether the task's record holds the callback with this body, and every asset that it names."""
         field = field_of(hashlib.sha256(body).digest())
         known, names = self.redis.hmget(task_key(callback.task_id), field, "assets")
-        return known is not None and {asset.id.name for asset in callback.assets} <= set(str(names or "").split("\n"))
+        return bool(known) and {asset.id.name for asset in callback.assets} <= set(str(names or "").split("\n"))
 
-    def record(
+    def record(  # noqa: PLR0913 - a callback, and all that decides what becomes of its files
         self,
         callback: Callback,
         body: str,
@@ -106,13 +113,15 @@ class Ledger:
         *,
         received_at: float,
         layout: KeyLayout = DEFAULT_LAYOUT,
+        known: bool = False,
     ) -> Recorded:
         """Record a callback and its assets, each given as (asset, its key, its deadline).
 
         What is new becomes ready for a worker. What is known is left as it is, but for a new URL where the asset is
         not archived: of two URLs that of the later stage counts, or of the later arrival. A body that was seen before
         changes nothing. A record holds at most ``MAX_CALLBACKS`` different callbacks and ``MAX_TASK_ASSETS`` assets;
-        the reply tells what was too many.
+        the reply tells what was too many. Raises ``TransientError`` (``forgotten``) where the task was ``known`` a
+        moment ago and is not any more: its manifest has to be read first.
         """
         named = list(assets)
         others = [_other_name(asset, layout) for asset, _, _ in named]
@@ -146,9 +155,12 @@ class Ledger:
             ASSETS,
             "\n".join(callback.notes),
             received_at,
+            "1" if known else "",
             *_counted(_task_fields(callback)),
             *per_asset,
         )
+        if not reply:
+            raise TransientError("forgotten", "the task was forgotten a moment ago, to make room")
         open_assets, changed, urgent, others, kept, surplus = reply
         return Recorded(
             changed=bool(changed),
@@ -325,20 +337,25 @@ class Ledger:
         keys += [asset_key(AssetId(snapshot.task_id, name)) for name in snapshot.assets]
         return bool(self._run("written", keys, snapshot.task_id, owner, snapshot.version, int(remember)))
 
-    def forget_settled(self, cursor: int, *, count: int) -> int:
+    def forget_settled(self, *, count: int) -> bool:
         """Forget settled tasks with written manifests before their time, among about ``count`` records.
 
-        Give the cursor to go on with, 0 at the end. What is named again later is taken back from its manifest.
+        Tell whether all records have been looked at; each call goes on where the last one ended. What is named again
+        later is taken back from its manifest.
         """
-        cursor, keys = self.redis.scan(cursor, match=task_key("*"), count=count)
+        cursor, keys = self.redis.scan(int(self.redis.get(FORGETTING) or 0), match=task_key("*"), count=count)
         for key in map(str, keys):
             task_id = key.removeprefix(task_key(""))
             if ":" not in task_id:
                 self._run("forget", [key], f"{ASSETS}{task_id}/")
-        return cursor
+        self.redis.set(FORGETTING, cursor)
+        return not cursor
 
-    def restore(self, snapshot: TaskSnapshot, *, remember: float) -> None:
-        """Take back a settled task that Redis has forgotten; nothing happens if it is known."""
+    def restore(self, snapshot: TaskSnapshot, *, remember: float | None) -> None:
+        """Take back a settled task that Redis has forgotten; nothing happens if it is known.
+
+        It is remembered so many seconds, or until its manifest is written if that is None.
+        """
         task_id = snapshot.task_id
         task = {**task_fields(snapshot), _RECALLING: "1"}
         keys = [
@@ -347,7 +364,7 @@ class Ledger:
         ]
         assets = (asset_fields(task_id, asset) for asset in snapshot.assets.values())
         fields = (value for record in (task, *assets) for value in _counted(record))
-        self._run("restore", keys, int(remember), *fields)
+        self._run("restore", keys, "" if remember is None else int(remember), *fields)
 
 
 def _task_fields(callback: Callback) -> dict[str, object]:

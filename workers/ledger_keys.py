@@ -24,6 +24,9 @@ READY = {queue: f"{PREFIX}ready:{queue}" for queue in ASSET_QUEUES}
 UPLOADS = COMMON + "uploads"
 COUNTERS = COMMON + "counters"
 
+#: How far the sweep has come that forgets settled tasks.
+FORGETTING = PREFIX + "forgetting"
+
 ASSETS = PREFIX + "asset:"
 
 

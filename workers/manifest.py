@@ -1,6 +1,7 @@
 """``<task_id>_manifest.json``: what the bucket alone tells of a task, and what Redis may be restored from."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -58,11 +59,15 @@ def write_manifest(vault: Vault, task_id: str) -> None:
 def _with_what_the_bucket_knows(vault: Vault, snapshot: TaskSnapshot) -> TaskSnapshot:
     """Fill in assets of which Redis has forgotten the record, so that no manifest tells less than the one before."""
     forgotten = [name for name, record in snapshot.assets.items() if "state" not in record]
-    if not forgotten:
-        return snapshot
+    return with_forgotten(vault, snapshot, forgotten) if forgotten else snapshot
+
+
+def with_forgotten(vault: Vault, snapshot: TaskSnapshot, names: Iterable[str]) -> TaskSnapshot:
+    """Add those of the named assets that only the manifest knows. Raises ``TransientError``, and ``ManifestError``."""
     manifest = read_manifest(vault.store, vault.settings, snapshot.task_id)
     known = snapshot_of(manifest).assets if manifest else {}
-    return replace(snapshot, assets=snapshot.assets | {name: known[name] for name in forgotten if name in known})
+    missing = [name for name in names if "state" not in snapshot.assets.get(name, {})]
+    return replace(snapshot, assets=snapshot.assets | {name: known[name] for name in missing if name in known})
 
 
 def remembered_task(vault: Vault, task_id: str) -> tuple[TaskSnapshot, bool] | None:

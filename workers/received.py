@@ -53,10 +53,12 @@ class ReceivedCallbacks:
         """Keep a callback and call a worker. When this returns it is as safe as Redis is; raises redis-py's errors."""
         self.put_all([(body, received_at)])
 
-    def put_all(self, callbacks: Sequence[tuple[str, float]]) -> None:
-        """Keep callbacks, each given as (body, unix seconds of its arrival): all of them, or none."""
+    def put_all(self, callbacks: Sequence[tuple[str, float | None]]) -> None:
+        """Keep callbacks, each given as (body, unix seconds of its arrival, None for now): all of them, or none."""
         entries = (
-            value for body, received_at in callbacks for value in (uuid4().hex, f"{received_at}\n{body}", received_at)
+            value
+            for body, received_at in callbacks
+            for value in (uuid4().hex, body, "" if received_at is None else received_at)
         )
         kept = self._put(
             keys=[DUE, BODIES, CALLBACKS], args=[MOST_WAITING, ticket_template(CALLBACKS), TICKET_ID, *entries]
@@ -69,10 +71,9 @@ class ReceivedCallbacks:
         reply = self._take(keys=[DUE, BODIES, TRIES], args=[self._lease])
         if not reply:
             return None
-        name, text, tries, now = reply
+        name, text, tries = reply
         received_at, _, body = text.partition("\n")
-        # An ingress whose clock is ahead must not give an asset a later deadline than its URL has.
-        return Received(name, body, min(float(received_at), float(now)), int(tries))
+        return Received(name, body, float(received_at), int(tries))
 
     @contextmanager
     def held(self, callback: Received) -> Iterator[None]:

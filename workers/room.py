@@ -2,7 +2,8 @@
 
 From ``SWEEP_FORGETS`` on the sweep forgets settled tasks before their time: their manifests tell all of them. From
 ``INGRESS_STOPS`` on new callbacks go to the bucket's inbox, which is not drained meanwhile. From ``RECORDING_STOPS`` on
-what was received is not recorded, as a callback that names many files makes many records.
+what was received is recorded slowly, as a callback that names many files makes many records. It goes on, as the record
+of a long body is smaller than the body.
 """
 
 import math
@@ -23,18 +24,22 @@ class Room:
 
     def fullness(self) -> float:
         """Give the share, 0 where nothing limits it. Raises redis-py's errors."""
-        used, limit = self._used_and_limit()
+        used, limit = self._usage()
         return used / limit
 
     def for_callbacks(self) -> float:
         """Give how many more bytes the ingress may fill. Raises redis-py's errors."""
-        used, limit = self._used_and_limit()
+        used, limit = self._usage()
         return INGRESS_STOPS * limit - used
 
-    def _used_and_limit(self) -> tuple[int, float]:
-        try:
-            memory: dict[str, int] = self._redis.info("memory")
-        except ResponseError:
-            return 0, math.inf  # this Redis does not tell
+    def usage(self) -> tuple[int, float]:
+        """Give the bytes that Redis uses, and those that it may use. Raises redis-py's errors."""
+        memory: dict[str, int] = self._redis.info("memory")
         limits = [limit for limit in (memory.get("maxmemory"), self._limit) if limit]
         return memory["used_memory"], min(limits, default=math.inf)
+
+    def _usage(self) -> tuple[int, float]:
+        try:
+            return self.usage()
+        except ResponseError:
+            return 0, math.inf  # this Redis does not tell; `stemvault doctor` says so

@@ -97,6 +97,8 @@ class Stored:
     found: str = ""
     """Empty for an object that was written now. Else it stood there before: ``same`` if it has the bytes that were to
     be written, ``different`` if it has others, ``damaged`` if it also contradicts its own metadata."""
+    content_type: str = ""
+    """Of an object that was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +283,7 @@ class Store:
                 alive()
         own = answer["Metadata"].get("sha256", digest.sha256)
         found = "same" if digest.sha256 == wanted.sha256 else "different" if digest.sha256 == own else "damaged"
-        return Stored(digest.size, digest.sha256, found)
+        return Stored(digest.size, digest.sha256, found, answer["ContentType"])
 
     def write_json(self, key: str, document: object) -> None:
         """Write a small JSON document, in place of the one that may stand there."""

@@ -72,11 +72,11 @@ def _make_room(vault: Vault) -> None:
     """Forget settled tasks, where Redis is nearly full, for a second at most."""
     if vault.fullness() < SWEEP_FORGETS:
         return
-    until, cursor = vault.monotonic() + _FORGET_SECONDS, 0
+    until = vault.monotonic() + _FORGET_SECONDS
     while True:
-        cursor = vault.ledger.forget_settled(cursor, count=_FORGET_AT_ONCE)
+        all_seen = vault.ledger.forget_settled(count=_FORGET_AT_ONCE)
         fullness = vault.fullness()
-        if not cursor or fullness < SWEEP_FORGETS or vault.monotonic() > until:
+        if all_seen or fullness < SWEEP_FORGETS or vault.monotonic() > until:
             break
     log.warning("broker_nearly_full", fullness=round(fullness, 3))
 

@@ -62,7 +62,9 @@ def names_in(record: Mapping[str, str]) -> list[str]:
 
 def snapshot_from(task_id: str, record: Mapping[str, str], assets: Mapping[str, Mapping[str, str]]) -> TaskSnapshot:
     """Put a snapshot together from the records of a task and its assets."""
-    callbacks = [_callback(task_id, name, value) for name, value in record.items() if name.startswith(_CALLBACK)]
+    callbacks = [
+        _callback(task_id, name, value) for name, value in record.items() if name.startswith(_CALLBACK) and value
+    ]
     return TaskSnapshot(
         task_id,
         {name: value for name, value in record.items() if not name.startswith(_CALLBACK) and name != "assets"},

@@ -15,7 +15,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from workers import shutdown
-from workers.adopt import adopt_older
+from workers.adopt import adopt_older, make_room
 from workers.archive import archive_next
 from workers.celery import app, settings
 from workers.errors import AssetError
@@ -87,9 +87,10 @@ def _for_a_turn(queue: str, take_next: Callable[[], bool]) -> None:
 @app.task(acks_late=False)
 @_contained
 def ingest_callback() -> None:
-    """Record the callbacks that are due and call workers to their assets, as long as Redis has room for records."""
+    """Record the callbacks that are due and call workers to their assets; where Redis is nearly full, one at a time."""
     if vault().fullness() >= RECORDING_STOPS:
         log.warning("broker_full", waiting=vault().received.waiting())
+        ingest_next(vault())
         return
     _for_a_turn(CALLBACKS, lambda: ingest_next(vault()))
 
@@ -107,6 +108,7 @@ def sweep() -> None:
     """Ring the alarms that are due."""
     ring_alarms(vault())
     adopt_older(vault())
+    make_room(vault())
     SignsOfLife(vault().ledger.redis).give(SWEEP)
 
 

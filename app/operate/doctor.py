@@ -1,6 +1,7 @@
 """``stemvault doctor``: try every part for real, and say how to mend what is wrong."""
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError
 from redis import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 from rich.console import Console
 
 from app.operate.processes import StartError
@@ -149,13 +150,22 @@ def _broker(redis: "Redis", address: str) -> Iterator[Finding]:
 
 
 def _room(redis: "Redis", limit: int | None) -> Iterator[Finding]:
+    what = "broker has a limit to its memory"
     try:
-        fullness = Room(redis, limit).fullness()
+        used, most = Room(redis, limit).usage()
+    except ResponseError as error:
+        advice = f"Redis does not tell how much it uses ({error}), so nothing keeps it from filling up: allow INFO."
+        yield Finding(what, good=False, warning=True, advice=advice)
+        return
     except RedisError:
         return  # told already
+    if math.isinf(most):
+        advice = f"Set Redis's maxmemory or {PREFIX}REDIS_MAX_BYTES, or Redis can take all memory and be killed."
+        yield Finding(what, good=False, warning=True, advice=advice)
+        return
     yield Finding(
-        f"broker uses {fullness:.0%} of its memory" if fullness else "broker has as much memory as the machine",
-        good=fullness < SWEEP_FORGETS,
+        f"broker uses {used / most:.0%} of its memory",
+        good=used / most < SWEEP_FORGETS,
         warning=True,
         advice="Give Redis more memory: from 80 % on callbacks wait in the bucket's inbox until there is room.",
     )

@@ -103,7 +103,8 @@ class Stack:
         """Start redis-server with what the promise needs of a broker: every write on disk, nothing evicted."""
         command = [redis_server(), "--port", str(self.redis_port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.group.directory), "--save", ""]
-        command += ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
+        command += ["--appendonly", "yes", "--appendfsync", "always"]
+        command += ["--maxmemory", "1gb", "--maxmemory-policy", "noeviction"]
         # An asset's record stays compact with a URL in it, which saves a third of its memory.
         command += ["--hash-max-ziplist-value", "1024"]
         process = self.group.start("redis", command, environment=environment)

@@ -119,12 +119,17 @@ def _seconds(step: Callable[[], object]) -> float:
 
 def redis_bytes(assets: int = 12_000) -> str:
     """Measure what an asset takes in Redis: in flight, and when its task is settled and its manifest written."""
-    rows = [_redis_bytes(assets, stems, compact) for stems in (STEMS, 1) for compact in (1024, 64)]
+    rows = []
+    for stems in (STEMS, 1):
+        for compact in (1024, 64):
+            in_flight, settled = redis_bytes_of(assets, stems=stems, compact=compact)
+            rows.append([f"{assets:,}, {stems} a task", f"{in_flight:,.0f}", f"{settled:,.0f}", str(compact)])
     what = "bytes an asset in flight", "after settling", "hash-max-listpack-value"
     return table(["assets, with their task and callback", *what], rows)
 
 
-def _redis_bytes(assets: int, stems: int, compact: int) -> list[str]:
+def redis_bytes_of(assets: int, *, stems: int, compact: int) -> tuple[float, float]:
+    """Give the bytes an asset takes in flight and settled, with so many a task, where hashes are ``compact``."""
     with embedded_stack({}) as stack:
         stack.start_redis()
         vault = _vault_on(stack)
@@ -149,7 +154,7 @@ def _redis_bytes(assets: int, stems: int, compact: int) -> list[str]:
             assert snapshot
             vault.ledger.manifest_written(snapshot, "", remember=vault.settings.ledger_retention)
         settled = (used() - empty) / number
-    return [f"{number:,}, {stems} a task", f"{in_flight:,.0f}", f"{settled:,.0f}", str(compact)]
+    return in_flight, settled
 
 
 def worker_memory(ends: Ends, part: int = 8 * 1024**2) -> str:

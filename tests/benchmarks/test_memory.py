@@ -4,6 +4,7 @@ import os
 from uuid import uuid4
 
 from app.operate.embedded import BUCKET, embedded_stack
+from tests.benchmarks.growth import redis_bytes_of
 from tests.benchmarks.measuring import Growth
 from tests.conftest import Payload
 from tests.integration.conftest import LOCAL, Service
@@ -41,3 +42,9 @@ def test_an_asset_of_300_mb_costs_a_worker_at_most_four_parts_of_memory(origin: 
     assert head["ContentLength"] == LARGE
     print(f"\nA worker grew by {grown / PART:.2f} parts of {PART} bytes for an asset of {LARGE} bytes.")
     assert grown <= 4 * PART
+
+
+def test_a_task_with_one_asset_in_flight_takes_at_most_a_kilobyte_of_redis() -> None:
+    # As many as almost fill Redis's own tables, which grow by doubling.
+    in_flight, _ = redis_bytes_of(12_000, stems=1, compact=1024)
+    assert in_flight <= 1024

@@ -60,7 +60,7 @@ def test_a_town_that_becomes_quiet_too_late_or_never_is_not_good() -> None:
         received.put("nobody takes this", time.time())
         never = town.judge("nobody works", 1, within=1)
         assert (never.good, never.recovery, never.lost) == (False, math.inf, 0)
-        taken = eventually(lambda: received.take(now=time.time()))
+        taken = eventually(received.take)
         too_late = threading.Timer(2.0, received.done, [taken])
         too_late.start()
         assert not town.judge("somebody works too late", 1, within=1).good

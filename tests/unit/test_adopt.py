@@ -1,8 +1,10 @@
 """What an older version recorded in Redis is taken over, as that version wrote it."""
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
+from unittest.mock import Mock
 
 import fakeredis
 import pytest
@@ -10,8 +12,12 @@ import pytest
 from tests.origin import Origin
 from tests.unit.conftest import START, Clock, Sent
 from tests.unit.story import GOOD, KEY, PATH, VIDEO, run, state, stored
-from workers.adopt import adopt_older
+from workers.adopt import adopt_older, make_room
+from workers.errors import TransientError
 from workers.ingest import ingest
+from workers.ledger_keys import asset_key, lock_key, task_key
+from workers.room import SWEEP_FORGETS
+from workers.sweep import sweep
 from workers.vault import Vault
 
 TASK = VIDEO.task_id
@@ -80,6 +86,7 @@ def test_what_is_archived_stays_so_and_its_manifest_is_written(
     redis.zadd("stemvault:alarms", {TASK: START})
     adopt_older(vault)
     assert left(redis) == []
+    sweep(vault)
     run(vault, sent)
     assert state(vault) == ("archived", None)
     assert origin.count(PATH) == 0
@@ -111,10 +118,10 @@ def test_a_task_that_changes_meanwhile_is_adopted_once_more(
         recalled(task_id)
         redis.hincrby(f"stemvault:task:{TASK}", "version", 1)
 
-    monkeypatch.setattr(vault.ledger, "recalled", then_changed)
-    adopt_older(vault)
+    with monkeypatch.context() as patch:
+        patch.setattr(vault.ledger, "recalled", then_changed)
+        adopt_older(vault)
     assert left(redis)
-    monkeypatch.undo()
     adopt_older(vault)
     assert left(redis) == []
 
@@ -146,3 +153,69 @@ def test_one_record_that_cannot_be_read_keeps_no_other_waiting(
     recorded_by_0_1(redis, body, ASSET)
     adopt_older(vault)
     assert state(vault) == ("pending", None)
+
+
+def test_the_latest_url_is_adopted_and_a_repeat_of_it_changes_nothing(
+    vault: Vault, redis: fakeredis.FakeRedis, body: str
+) -> None:
+    fresh = json.dumps(json.loads(body.replace(".mp4", ".mp4?fresh=1")))
+    recorded_by_0_1(redis, body, {**ASSET, "url": json.loads(fresh)["data"]["video_url"]})
+    received = json.dumps({"received_at": START + 60, "body": fresh})
+    redis.hset(f"stemvault:task:{TASK}:callbacks", sha256(fresh.encode()).hexdigest(), received)
+    adopt_older(vault)
+    assert vault.ledger.asset(VIDEO)["url"] == json.loads(fresh)["data"]["video_url"]
+    ingest(vault, body, START + 90)
+    assert vault.ledger.asset(VIDEO)["url"] == json.loads(fresh)["data"]["video_url"]
+
+
+def test_what_was_given_up_is_not_tried_again_by_being_adopted(
+    vault: Vault, redis: fakeredis.FakeRedis, body: str
+) -> None:
+    recorded_by_0_1(redis, body, {**ARCHIVED, "state": "rejected", "error": "gone"}, still_open=0)
+    adopt_older(vault)
+    assert state(vault) == ("rejected", "gone")
+
+
+def test_a_manifest_that_could_not_be_written_before_is_written_when_the_bucket_is_back(
+    vault: Vault, redis: fakeredis.FakeRedis, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded_by_0_1(redis, body, ARCHIVED, still_open=0)
+    away = TransientError("store_unavailable", "away")
+    with monkeypatch.context() as patch:
+        patch.setattr(vault.store, "write_json", Mock(side_effect=away))
+        adopt_older(vault)
+        sweep(vault)
+        while not vault.ledger.forget_settled(count=1000):
+            pass
+    assert vault.ledger.knows(TASK), "what has no manifest must not be forgotten"
+    redis.delete(lock_key(TASK))  # which ends by itself, by the clock of fakeredis
+    clock.advance(20)
+    sweep(vault)
+    assert stored(vault, KEY.replace("video.mp4", "manifest.json"))
+
+
+def test_what_only_the_manifest_knows_is_kept(
+    vault: Vault, redis: fakeredis.FakeRedis, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, START)
+    run(vault, sent)
+    vault.ledger.redis.delete(task_key(TASK), asset_key(VIDEO))
+    recorded_by_0_1(redis, body, ASSET)
+    redis.delete(f"stemvault:asset:{VIDEO}")
+    adopt_older(vault)
+    assert state(vault) == ("archived", None)
+
+
+def test_older_settled_tasks_make_room_as_well_and_no_other(
+    vault: Vault, redis: fakeredis.FakeRedis, body: str
+) -> None:
+    full = replace(vault, fullness=lambda: SWEEP_FORGETS)
+    recorded_by_0_1(redis, body, ASSET)
+    make_room(full)
+    assert redis.exists(f"stemvault:task:{TASK}")
+    redis.expire(f"stemvault:task:{TASK}", 100)
+    make_room(vault)
+    assert redis.exists(f"stemvault:task:{TASK}")
+    make_room(full)
+    assert not list(redis.scan_iter(f"stemvault:*:{TASK}*"))

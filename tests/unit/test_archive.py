@@ -45,12 +45,13 @@ def test_the_manifest_tells_that_an_object_stood_there_before_and_what_it_is(
     vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str, content: bytes, found: str
 ) -> None:
     origin.serve(PATH, GOOD)
-    vault.store.client.put_object(Bucket="vault", Key=KEY, Body=content)
+    vault.store.client.put_object(Bucket="vault", Key=KEY, Body=content, ContentType="text/plain")
     ingest(vault, body, clock())
     run(vault, sent)
     manifest = json.loads(stored(vault, KEY.replace("video.mp4", "manifest.json")) or b"")
     asset = manifest["assets"]["video"]
     assert (asset["state"], asset["found"], asset["size"]) == ("archived", found, len(content))
+    assert asset["content_type"] == ("video/mp4" if found == "same" else "text/plain")
     assert asset["sha256"] == hashlib.sha256(content).hexdigest()
     assert [note.partition(":")[0] for note in asset["notes"]] == ([] if found == "same" else ["found"])
     assert stored(vault) == content

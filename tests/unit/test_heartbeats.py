@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -163,6 +164,40 @@ def recorded(ledger: Ledger) -> Iterator[list[str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger, "heartbeat", noted)
         yield renewals
+
+
+def test_a_heartbeat_that_fails_for_whatever_reason_is_followed_by_the_next(
+    ledger: Ledger, vault: Vault, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(vault, body, START)
+    lease = ledger.take(("assets",), "one")
+    assert lease
+    heartbeat, failures = ledger.heartbeat, [ValueError("odd"), MemoryError()]
+
+    def fails_at_first(lease: Any, **what: str) -> None:
+        if failures:
+            raise failures.pop()
+        heartbeat(lease, **what)
+
+    monkeypatch.setattr(ledger, "heartbeat", fails_at_first)
+    with vault.heartbeats.held(lease, lambda: False):
+        clock.advance(LEASE - 1)
+        eventually(lambda: float(ledger.asset(VIDEO)["lease"]) == clock() + LEASE)
+
+
+def test_a_thread_that_cannot_be_started_is_started_for_the_next_asset(
+    ledger: Ledger, vault: Vault, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(vault, body, START)
+    lease = ledger.take(("assets",), "one")
+    assert lease
+    with monkeypatch.context() as patch, ExitStack() as held:
+        patch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+        with pytest.raises(RuntimeError):
+            held.enter_context(vault.heartbeats.held(lease, lambda: False))
+    with vault.heartbeats.held(lease, lambda: False):
+        clock.advance(LEASE - 1)
+        eventually(lambda: float(ledger.asset(VIDEO)["lease"]) == clock() + LEASE)
 
 
 def test_the_thread_ends_when_nothing_is_held(vault: Vault, ledger: Ledger, body: str) -> None:

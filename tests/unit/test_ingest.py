@@ -172,6 +172,40 @@ def test_an_ingress_whose_clock_is_ahead_delays_nothing_and_gives_no_asset_more_
     assert taken.received_at == clock()
 
 
+def test_what_comes_straight_from_an_ingress_arrives_by_the_clock_of_redis(vault: Vault, clock: Clock) -> None:
+    vault.received.put_all([("first", None)])
+    clock.advance(60)
+    vault.received.put_all([("second", None)])
+    taken = [vault.received.take(), vault.received.take()]
+    assert [(each.body, each.received_at) for each in taken if each] == [("first", START), ("second", START + 60)]
+
+
+def test_a_task_that_is_forgotten_while_it_is_ingested_is_read_from_its_manifest_first(
+    vault: Vault, sent: Sent, clock: Clock, body: str, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    knows = vault.ledger.knows
+
+    def then_forgotten(task_id: str) -> bool:
+        known = knows(task_id)
+        while not vault.ledger.forget_settled(count=1000):
+            pass
+        return known
+
+    again = json.dumps({**json.loads(body), "msg": "again"})
+    with monkeypatch.context() as patch:
+        patch.setattr(vault.ledger, "knows", then_forgotten)
+        with pytest.raises(TransientError, match="forgotten"):
+            ingest(vault, again, clock())
+    ingest(vault, again, clock())
+    snapshot = vault.ledger.snapshot(VIDEO.task_id)
+    assert snapshot
+    assert snapshot.assets["video"]["state"] == "archived"
+    assert len(snapshot.callbacks) == 2
+
+
 def test_a_callback_stays_with_the_worker_that_waits_for_the_bucket(vault: Vault, clock: Clock, body: str) -> None:
     received = ReceivedCallbacks(vault.ledger.redis, lease=0.1)
     received.put(body, clock())

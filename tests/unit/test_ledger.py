@@ -12,7 +12,7 @@ from workers.assets import AssetId
 from workers.callbacks import MAX_ASSETS, parse_callback
 from workers.duration import is_short
 from workers.errors import FreshUrlError, LeaseLostError
-from workers.ledger import GRACE, MOST_CRASHES, MOST_LAPSES, Ledger
+from workers.ledger import GRACE, MAX_CALLBACKS, MOST_CRASHES, MOST_LAPSES, Ledger
 from workers.ledger_keys import ALARMS, READY, asset_key
 from workers.records import Lease, Recorded, TaskSnapshot
 
@@ -413,6 +413,23 @@ def test_a_url_gives_way_to_one_of_a_later_stage_or_arrival_and_to_no_other(ledg
     assert url_after("music_first", "late-first", START + 20) == "complete.test"
     assert url_after("music_complete", "drained-late", START + 5) == "complete.test"
     assert url_after("music_complete", "again", START + 30) == "again.test"
+
+
+def test_beyond_the_bodies_that_are_kept_two_that_alternate_still_revive_nothing(
+    ledger: Ledger, payload: Payload
+) -> None:
+    for number in range(MAX_CALLBACKS):
+        record(ledger, with_url(payload("video"), f"http://origin.test/{number}.mp4"), now=START + number)
+    now = START + MAX_CALLBACKS
+    for name in ("a", "b"):
+        record(ledger, with_url(payload("video"), f"http://origin.test/{name}.mp4"), now=now)
+    fail(ledger, take(ledger, "one", now=now), now=now)
+    for name in ("a", "b", "a", "b"):
+        reply = record(ledger, with_url(payload("video"), f"http://origin.test/{name}.mp4"), now=now + 1)
+        assert (reply.changed, reply.kept) == (False, False)
+    assert ledger.asset(VIDEO)["state"] == "rejected"
+    assert len(snapshot(ledger, VIDEO.task_id).callbacks) == MAX_CALLBACKS
+    assert ledger.has_recorded(parse_callback(payload("video")), b"never seen") is False
 
 
 def test_what_waits_in_its_backoff_can_be_tried_at_once(ledger: Ledger, payload: Payload) -> None:

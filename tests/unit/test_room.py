@@ -12,6 +12,7 @@ from tests.unit.conftest import Clock, Sent
 from tests.unit.story import GOOD, PATH, VIDEO, run, state
 from workers import inbox, room
 from workers.ingest import ingest
+from workers.ledger_keys import task_key
 from workers.room import Room
 from workers.sweep import sweep
 from workers.vault import Vault
@@ -57,12 +58,25 @@ def test_settled_tasks_make_room_and_are_known_again_from_their_manifests(
     assert origin.count(PATH) == 1
 
 
+def test_forgetting_goes_on_where_the_last_sweep_ended(vault: Vault, clock: Clock) -> None:
+    for number in range(60):
+        record = {"open": "0", "version": "1"} if number % 2 else {"open": "1", "version": "1"}
+        vault.ledger.redis.hset(task_key(f"t{number:02}"), mapping=dict(record.items()))
+        if number % 2:
+            vault.ledger.redis.expire(task_key(f"t{number:02}"), 1000)
+    for _ in range(100):
+        vault.ledger.forget_settled(count=5)
+    left = sorted(str(key) for key in vault.ledger.redis.scan_iter(task_key("*")))
+    assert left == [task_key(f"t{number:02}") for number in range(0, 60, 2)]
+    assert clock()
+
+
 def test_a_task_whose_manifest_is_not_written_is_not_forgotten(vault: Vault, clock: Clock, body: str) -> None:
     ingest(vault, body, clock())
     lease = vault.ledger.take(("assets",), "one")
     assert lease
     vault.ledger.settle(lease.id, "one", "archived")
-    vault.ledger.forget_settled(0, count=1000)
+    vault.ledger.forget_settled(count=1000)
     assert vault.ledger.knows(VIDEO.task_id)
 
 

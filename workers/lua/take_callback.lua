@@ -1,5 +1,5 @@
 -- Take the callback that is due for the longest time, until its lease ends.
--- KEYS: due, bodies, tries    ARGV: seconds of a lease    Reply: {id, callback, tries, the time}, or {} where none is due
+-- KEYS: due, bodies, tries    ARGV: seconds of a lease    Reply: {id, callback, tries}, or {} where none is due
 local now = clock()
 while true do
   local id = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 1)[1]
@@ -7,7 +7,7 @@ while true do
   local callback = redis.call('HGET', KEYS[2], id)
   if callback then
     redis.call('ZADD', KEYS[1], now + ARGV[1], id)
-    return {id, callback, redis.call('HINCRBY', KEYS[3], id, 1), tostring(now)}
+    return {id, callback, redis.call('HINCRBY', KEYS[3], id, 1)}
   end
   redis.call('ZREM', KEYS[1], id)
 end
