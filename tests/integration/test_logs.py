@@ -15,6 +15,7 @@ from app.operate.processes import Process
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import LOCAL, Service, running_ingress
 from tests.origin import Answer, Origin, film
+from workers.ledger_keys import TAKEN
 from workers.repeating import repeating
 
 Event = dict[str, Any]
@@ -49,7 +50,7 @@ def end(process: Process, *signals: signal.Signals) -> int:
 
 def archiving(stack: Stack) -> bool:
     """Tell whether a worker holds an asset."""
-    return bool(stack.redis().hlen("stemvault:taken"))
+    return bool(stack.redis().hlen(TAKEN))
 
 
 @pytest.mark.timeout(180)
