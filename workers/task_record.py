@@ -52,7 +52,9 @@ def asset_fields(task_id: str, asset: Mapping[str, str]) -> dict[str, str]:
 
 def asset_of(task_id: str, record: Mapping[str, str]) -> dict[str, str]:
     """Undo ``asset_fields``."""
-    return {**record, "key": whole_key(record["key"], task_id)} if "key" in record else dict(record)
+    if "key" not in record:
+        return dict(record)
+    return {"attempts": "0", **record, "key": whole_key(record["key"], task_id)}
 
 
 def names_in(record: Mapping[str, str]) -> list[str]:

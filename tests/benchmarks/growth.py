@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from itertools import count
+from unittest.mock import patch
 from uuid import uuid4
 
 from redis import Redis
@@ -56,8 +57,8 @@ def _vault_on(stack: Stack) -> Vault:
         "STEMVAULT_S3_BUCKET": "nobody-asks",
         "STEMVAULT_ALLOW_UNSIGNED": "true",
     }
-    os.environ |= settings
-    return open_vault(load_settings())
+    with patch.dict(os.environ, settings):
+        return open_vault(load_settings())
 
 
 def costs() -> str:
