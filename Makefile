@@ -20,7 +20,7 @@ setup: .venv/ready ## make .venv with everything the other targets need
 	@# The trial run downloads no file, so a file with a wrong hash ends the set-up: nothing is tried again.
 	if $(UV) --dry-run --require-hashes --requirement constraints.txt; \
 	then $(UV) --require-hashes --requirement constraints.txt; \
-	else echo 'uv finds not all packages, so pip installs them, which takes longer.'; \
+	else echo 'uv cannot find every package; using pip, which is slower.'; \
 	  $(PIP) --require-hashes --requirement constraints.txt; fi
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@

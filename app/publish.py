@@ -40,16 +40,18 @@ class Safekeeping:
 
     def publish(self, body: str, received_at: float) -> None:
         """Keep a callback. Raises ``PublishError`` where neither broker nor bucket takes it."""
-        ways = [self._try_queue, self._put_into_inbox]
+        ways = [("queue", self._try_queue), ("inbox", self._put_into_inbox)]
         if self._monotonic() - self._broker_failed_at < _BROKER_REST:
             ways.reverse()
-        for way in ways:
+        for name, way in ways:
             try:
                 way(body, received_at)
             except PublishError as error:
-                log.warning("callback_not_kept_here", way=getattr(way, "__name__", ""), error=str(error))
-            else:
-                return
+                log.warning("callback_not_kept_here", where=name, error=str(error))
+                continue
+            if name == "inbox":
+                log.info("callback_kept_in_inbox")
+            return
         raise PublishError("neither broker nor bucket answered")
 
     def _try_queue(self, body: str, received_at: float) -> None:

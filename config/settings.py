@@ -228,6 +228,8 @@ def _fault(detail: dict[str, Any]) -> str:
     if not detail["loc"]:
         return str(message)
     variable = PREFIX + str(detail["loc"][0]).upper()
+    if detail["type"] == "bool_parsing":
+        return f"{variable}: write true or false"
     if detail["type"] == "missing":
         return f"{variable} is not set."
     return f"{variable}: {message}"

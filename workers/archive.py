@@ -66,7 +66,7 @@ def archive_next(vault: Vault, queue: str, owner: str) -> bool:
 
 def _attempt(vault: Vault, lease: Lease) -> None:
     started = vault.monotonic()
-    log.info("asset_attempt_started", attempt=lease.attempts, host=socket.gethostname())
+    log.info("asset_attempt_started", attempt=lease.attempts, worker=socket.gethostname())
     try:
         stored, found = _transfer(vault, lease)
     except AssetError as error:

@@ -1,6 +1,7 @@
 """The Celery tasks: thin, each calls one function. How each is acknowledged stands on its decorator."""
 
 import gc
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,11 +10,13 @@ from typing import Any, ParamSpec
 
 import structlog
 from billiard.exceptions import WorkerLostError
+from botocore.exceptions import BotoCoreError
 from celery import Task
 from celery.signals import beat_init, task_failure, worker_init, worker_ready, worker_shutdown, worker_shutting_down
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from config.settings import EXIT_MISCONFIGURED
 from workers import shutdown
 from workers.adopt import adopt_older, make_room
 from workers.archive import archive_next
@@ -24,7 +27,7 @@ from workers.ingest import ingest_next
 from workers.queues import CALLBACKS
 from workers.room import RECORDING_STOPS
 from workers.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
-from workers.store import s3_models
+from workers.store import open_client, s3_models
 from workers.sweep import sweep as ring_alarms
 from workers.vault import Vault, open_ledger, open_redis, open_vault
 
@@ -136,6 +139,11 @@ def _share_memory(**_: object) -> None:
 
     It would touch every object that it looks at, and so give each process pages of its own.
     """
+    try:
+        open_client()
+    except (ValueError, BotoCoreError) as error:
+        print(f"Stemvault cannot start: AWS settings: {error}", file=sys.stderr)  # noqa: T201 - for people
+        sys.exit(EXIT_MISCONFIGURED)
     s3_models()
     gc.collect()
     gc.freeze()

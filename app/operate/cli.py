@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 
 from app.operate.demo import run_demo
-from app.operate.doctor import examine, examine_as_json, unknown_variables
+from app.operate.doctor import examine, examine_as_json, told, unknown_variables
 from app.operate.embedded import embedded_stack
 from app.operate.policy import least_policy
 from app.operate.processes import StartError
@@ -22,7 +22,7 @@ from app.operate.retry import retry_task
 from app.operate.status import show_task, show_vault
 from app.operate.up import stay_up
 from config.settings import SettingsError, load_settings
-from workers.errors import StemvaultError
+from workers.errors import StemvaultError, TransientError
 from workers.signs_of_life import CLOCK, WORKER, SignsOfLife
 from workers.vault import open_ledger
 
@@ -39,13 +39,14 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
     def wrapped(*args: object, **kwargs: object) -> None:
         try:
             command(*args, **kwargs)
+        except TransientError as error:
+            bucket = load_settings().s3_bucket
+            raise click.ClickException(f"Bucket {bucket}: {error}. 'stemvault doctor' tells more.") from None
         except (SettingsError, StartError, StemvaultError) as error:
             raise click.ClickException(str(error)) from None
         except RedisError as error:
-            address = load_settings().redis_address
             raise click.ClickException(
-                f"Redis did not answer at {address} ({type(error).__name__}). Is STEMVAULT_REDIS_URL right? "
-                "'stemvault doctor' tells more."
+                f"{told(error, load_settings().redis_address)} 'stemvault doctor' tells more."
             ) from None
         except BotoCoreError as error:
             raise click.ClickException(f"AWS settings: {error}") from None
@@ -79,7 +80,13 @@ def demo() -> None:
 
 
 @main.command()
-@click.option("--port", default=8000, show_default=True, help="Where the ingress listens, on 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+    help="Where the ingress listens, on 127.0.0.1.",
+)
 @_plain_errors
 def up(port: int) -> None:
     """Stay up on embedded defaults until Ctrl-C."""

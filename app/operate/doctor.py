@@ -30,6 +30,8 @@ _FIRST_WITH_LISTPACKS = 7
 _SHORTEST_TOKEN = 16
 #: Seconds by which clocks may differ, as they do where NTP runs.
 _MOST_SKEW = 2.0
+#: Seconds to wait for Redis.
+_PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,13 @@ def _findings() -> Iterator[Finding]:
     if settings.s3_prefix and not settings.s3_prefix.endswith("/"):
         advice = f"Keys begin like {settings.s3_prefix}<task id>. Write {settings.s3_prefix}/ if a folder is meant."
         yield Finding("S3 prefix does not end in a slash", good=False, warning=True, advice=advice)
-    redis = open_redis(settings.redis_url.get_secret_value())
-    yield from _broker(redis, settings.redis_address)
-    yield from _room(redis, settings.redis_max_bytes)
-    yield from _clock(redis)
-    yield from _fleet(redis)
+    redis = open_redis(settings.redis_url.get_secret_value(), timeout=_PATIENCE, connect_timeout=_PATIENCE)
+    broker = list(_broker(redis, settings.redis_address))
+    yield from broker
+    if broker[0].good:
+        yield from _room(redis, settings.redis_max_bytes)
+        yield from _clock(redis)
+        yield from _fleet(redis)
     yield from _bucket(settings)
 
 
@@ -98,9 +102,19 @@ def unknown_variables() -> Iterator[Finding]:
     """Find what looks like a setting of ours and is none."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {f"{PREFIX}BIND", f"{PREFIX}PUBLISH"}
     for name in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
-        similar = get_close_matches(name, known, n=1)
+        own = {each.removeprefix(PREFIX): each for each in known}
+        similar = [own[each] for each in get_close_matches(name.removeprefix(PREFIX), own, n=1)]
         hint = f"Did you mean {similar[0]}?" if similar else "Remove it, or see README.md for the settings there are."
         yield Finding(f"{name} is no setting", good=False, warning=True, advice=hint)
+
+
+def told(error: RedisError, address: str) -> str:
+    """Say what is wrong with Redis, and what to look at."""
+    if isinstance(error, (AuthenticationError, NoPermissionError)):
+        return f"Redis at {address} refused user or password ({type(error).__name__}): look at {PREFIX}REDIS_URL."
+    if isinstance(error, ResponseError):
+        return f"Redis at {address} refused a command ({error}): look at {PREFIX}REDIS_URL."
+    return f"Redis did not answer at {address} ({type(error).__name__}). Is {PREFIX}REDIS_URL right, and Redis up?"
 
 
 def _broker(redis: "Redis", address: str) -> Iterator[Finding]:
@@ -111,15 +125,8 @@ def _broker(redis: "Redis", address: str) -> Iterator[Finding]:
         fsync = redis.config_get("appendfsync").get("appendfsync", "")
         # Redis 7 calls it listpack; both names mean the same there.
         compact = int(redis.config_get("hash-max-ziplist-value").get("hash-max-ziplist-value") or 0)
-    except (AuthenticationError, NoPermissionError) as error:
-        advice = f"Redis at {address} refused user or password ({type(error).__name__}): look at {PREFIX}REDIS_URL."
-        yield Finding("broker", good=False, advice=advice)
-        return
     except RedisError as error:
-        advice = (
-            f"Redis did not answer at {address} ({type(error).__name__}). Is {PREFIX}REDIS_URL right, and Redis up?"
-        )
-        yield Finding("broker", good=False, advice=advice)
+        yield Finding("broker", good=False, advice=told(error, address))
         return
     yield Finding(f"broker answers (Redis {info['redis_version']})", good=True)
     old = int(str(info["redis_version"]).partition(".")[0]) < _FIRST_WITH_LISTPACKS
@@ -130,7 +137,7 @@ def _broker(redis: "Redis", address: str) -> Iterator[Finding]:
         advice="Start Redis with --appendonly yes, or a restart loses callbacks that were acknowledged.",
     )
     yield Finding(
-        "broker answers when what it answers to is on disk",
+        "broker writes each command to disk before it answers",
         good=fsync == "always",
         warning=True,
         advice=f"appendfsync is {fsync}: set always, or a crash can lose callbacks that were acknowledged.",
@@ -179,7 +186,7 @@ def _clock(redis: "Redis") -> Iterator[Finding]:
         return  # told already
     ahead = (before + after) / 2 - theirs
     yield Finding(
-        f"clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} Redis's",
+        f"this host's time is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} Redis's",
         good=abs(ahead) <= _MOST_SKEW,
         warning=True,
         advice="The ingress checks signatures by its own clock, and so does S3: synchronize the hosts, by NTP say.",
@@ -199,7 +206,7 @@ def _fleet(redis: "Redis") -> Iterator[Finding]:
         advice="Callbacks are kept and nothing is archived. Start one: celery -A workers worker",
     )
     yield Finding(
-        f"{fleet.clocks} clocks are there" if fleet.clocks else "no clock is there",
+        f"{fleet.clocks} beats are there" if fleet.clocks else "no beat is there",
         good=bool(fleet.clocks),
         warning=True,
         advice="Nothing that failed is tried again. Start one: celery -A workers beat",
@@ -212,7 +219,7 @@ def _fleet(redis: "Redis") -> Iterator[Finding]:
             "the sweep is made" if made else f"no sweep was made {ago}",
             good=made,
             warning=True,
-            advice="The clock calls and no worker comes: do all use the same Redis? The workers' logs tell more.",
+            advice="No worker takes the sweep to its end. The workers' logs tell why, if all use the same Redis.",
         )
 
 
@@ -229,32 +236,36 @@ def _bucket(settings: Settings) -> Iterator[Finding]:
         ("bucket gives it back", "s3:GetObject", lambda: _expect(store.read_text(key), b"doctor")),
         ("bucket takes multipart uploads", "s3:AbortMultipartUpload", lambda: _multipart(store, key)),
     ]
+    reachable = _right(settings, store, *rights[0])
+    yield reachable
+    if not reachable.good:
+        return  # nothing else can be found out
     try:
-        for what, right, check in rights:
-            yield _right(settings, what, right, check)
+        for what, right, check in rights[1:]:
+            yield _right(settings, store, what, right, check)
         yield _conditional(store, key)
         yield _lifecycle(store)
     finally:
-        delete = _right(settings, "bucket lets it be deleted", "s3:DeleteObject", lambda: store.delete(key))
+        delete = _right(settings, store, "bucket lets it be deleted", "s3:DeleteObject", lambda: store.delete(key))
     yield delete
 
 
-def _right(settings: Settings, what: str, right: str, check: Callable[[], object]) -> Finding:
+def _right(settings: Settings, store: Store, what: str, right: str, check: Callable[[], object]) -> Finding:
     try:
         check()
     except (TransientError, StartError) as error:
         return Finding(
             what,
             good=False,
-            advice=f"{error}. Bucket {settings.s3_bucket}: does it exist, is AWS_ENDPOINT_URL_S3 right, "
-            f"and do the credentials (AWS_ACCESS_KEY_ID …) grant {right}?",
+            advice=f"{error}. Bucket {settings.s3_bucket} at {store.client.meta.endpoint_url}: does it exist, is "
+            f"AWS_ENDPOINT_URL_S3 right, and do the credentials (AWS_ACCESS_KEY_ID …) grant {right}?",
         )
     return Finding(what, good=True)
 
 
 def _expect(found: bytes | None, wanted: bytes) -> None:
     if found != wanted:
-        raise StartError("it gave back something else")
+        raise StartError("nothing came back" if found is None else "something else came back")
 
 
 def _multipart(store: Store, key: str) -> None:

@@ -5,6 +5,7 @@ from rich.console import Console
 from config.settings import Settings
 from workers.assets import AssetId
 from workers.ingest import recall
+from workers.records import TaskSnapshot
 from workers.vault import open_vault
 
 
@@ -23,7 +24,17 @@ def retry_task(console: Console, settings: Settings, task_id: str, name: str | N
     for each in revived:
         console.print(f"{task_id}/{each}: will be tried again within seconds")
     if not revived:
-        console.print(
-            f"Nothing of task {task_id} was given up; 'stemvault status {task_id}' tells what is known of it."
-        )
+        console.print(_why_none(snapshot, task_id, name))
     return bool(revived)
+
+
+def _why_none(snapshot: TaskSnapshot | None, task_id: str, name: str | None) -> str:
+    """Say why there is nothing to try again."""
+    if snapshot is None:
+        return f"Nothing is known of task {task_id}."
+    if name is None:
+        return f"Nothing of task {task_id} was given up or waits; 'stemvault status {task_id}' tells its state."
+    if name not in snapshot.assets:
+        return f"Task {task_id} has no asset {name}. It has: {', '.join(snapshot.assets) or 'none'}."
+    state = snapshot.assets[name].get("state", "")
+    return f"{task_id}/{name} is {state}" + (", and its turn comes within seconds." if state == "pending" else ".")

@@ -1,8 +1,10 @@
 """``stemvault status``: what is in flight, and all that is known of one task."""
 
 import json
+from contextlib import suppress
 from itertools import islice
 
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
@@ -17,7 +19,7 @@ from workers.signs_of_life import SignsOfLife
 from workers.tickets import Tickets
 from workers.vault import open_ledger, open_store
 
-_MOST_SHOWN = 20
+_MOST_SHOWN, _MOST_LISTED = 20, 1000
 #: How many waiting callbacks are looked through for one task, in Redis and in the inbox.
 _MOST_SEARCHED, _MOST_SEARCHED_OBJECTS = 100_000, 200
 
@@ -29,6 +31,9 @@ def show_vault(console: Console, settings: Settings) -> bool:
     waiting = "  ".join(f"{queue} {tickets.waiting(queue)}" for queue in QUEUES)
     received = ReceivedCallbacks(ledger.redis).waiting()
     console.print(f"Tickets in queues: {waiting}   Callbacks not recorded yet: {received}")
+    if inbox := len(open_store(settings).list(settings.layout.inbox_key(""), limit=_MOST_LISTED)):
+        many = "at least " if inbox == _MOST_LISTED else ""
+        console.print(f"Callbacks in the bucket's inbox: {many}{inbox}")
     _show_fleet(console, SignsOfLife(ledger.redis))
     totals = Table("what", "", "", "count", title="Since the ledger began")
     for name, count in sorted(ledger.counters().items()):
@@ -41,7 +46,7 @@ def show_vault(console: Console, settings: Settings) -> bool:
         record = ledger.asset(asset) if asset.name else {"state": "manifest due"}
         left = _span(float(record["deadline"]) - now) if "deadline" in record else ""
         columns = (record.get("state", "?"), record.get("attempts", ""), record.get("error", ""))
-        steps.add_row(member, *columns, _span(at - now), left)
+        steps.add_row(member, *columns, _span(at - now) if at > now else "now", left)
     console.print(steps)
     _show_kept(console, settings)
     in_flight = ledger.in_flight()
@@ -74,7 +79,13 @@ def _show_kept(console: Console, settings: Settings) -> None:
 
 def show_task(console: Console, settings: Settings, task_id: str) -> bool:
     """Show one task as JSON, from the ledger, or from its manifest where the ledger has forgotten it."""
-    snapshot = open_ledger(settings).snapshot(task_id)
+    try:
+        snapshot = open_ledger(settings).snapshot(task_id)
+    except RedisError as error:
+        console.print(
+            f"Redis did not answer at {settings.redis_address} ({type(error).__name__}); this is the bucket's:"
+        )
+        snapshot = None
     if snapshot:
         console.print_json(json.dumps(document(snapshot)))
         return True
@@ -85,15 +96,28 @@ def show_task(console: Console, settings: Settings, task_id: str) -> bool:
     if where := _waits(settings, task_id):
         console.print(f"A callback of task {task_id} was acknowledged and waits {where}. A worker will record it.")
         return True
+    if kept := _kept_for_people(settings, task_id):
+        console.print(f"A callback that names task {task_id} is kept as {kept}. 'stemvault status' tells why.")
+        return True
     console.print(f"Nothing is known of task {task_id}, neither in Redis nor in the bucket.")
     return False
 
 
+def _kept_for_people(settings: Settings, task_id: str) -> str:
+    """Give the key of a callback that names the task and could not be taken in; empty if none is among the first."""
+    store = open_store(settings)
+    for key in store.list(settings.layout.unrecognized_key(""), limit=_MOST_SEARCHED_OBJECTS):
+        if task_id.encode() in (store.read_text(key) or b""):
+            return key
+    return ""
+
+
 def _waits(settings: Settings, task_id: str) -> str:
     """Tell where a callback of the task waits to be recorded; empty if none is found among the first."""
-    for body in islice(ReceivedCallbacks(open_ledger(settings).redis).bodies(), _MOST_SEARCHED):
-        if _is_of(body, task_id):
-            return "in Redis"
+    with suppress(RedisError):
+        for body in islice(ReceivedCallbacks(open_ledger(settings).redis).bodies(), _MOST_SEARCHED):
+            if _is_of(body, task_id):
+                return "in Redis"
     store = open_store(settings)
     for key in store.list(settings.layout.inbox_key(""), limit=_MOST_SEARCHED_OBJECTS):
         if _is_of((store.read_text(key) or b"").decode(errors="replace"), task_id):

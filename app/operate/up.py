@@ -55,13 +55,17 @@ def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> Non
     open_to_all = settings.get("STEMVAULT_ALLOW_UNSIGNED") == "true"
     note = " (unsigned: this machine only)" if open_to_all else ""
     keys = "AWS_ACCESS_KEY_ID=embedded AWS_SECRET_ACCESS_KEY=embedded AWS_DEFAULT_REGION=us-east-1"
-    ledger = f"STEMVAULT_REDIS_URL={stack.redis_url} STEMVAULT_S3_BUCKET={BUCKET} STEMVAULT_ALLOW_UNSIGNED=true"
+    same = {"STEMVAULT_REDIS_URL": stack.redis_url, "STEMVAULT_S3_BUCKET": BUCKET, **settings}
+    ledger = " ".join(f"{name}={shlex.quote(value)}" for name, value in same.items())
     token = settings.get("STEMVAULT_CALLBACK_TOKEN", "")
     url = f"{stack.url}/callbacks" + (f"/{token}" if token else "")
+    trial = f"curl -H 'Content-Type: application/json' {url} --data '{_TRIAL}'"
+    if settings.get("STEMVAULT_WEBHOOK_HMAC_KEYS"):
+        trial = "(callbacks must be signed with your key, so only your provider can send one)"
     console.print(
         f"""Stemvault is up. Callbacks go to [bold]{url}[/bold]{note}
 
-  try     curl -H 'Content-Type: application/json' {url} --data '{_TRIAL}'
+  try     {trial}
   health  {stack.url}/readyz   {stack.url}/metrics
   bucket  {keys} aws --endpoint-url {stack.s3_url} s3 ls --recursive s3://{BUCKET}
   status  {ledger} {keys} AWS_ENDPOINT_URL_S3={stack.s3_url} {shlex.quote(sys.argv[0])} status

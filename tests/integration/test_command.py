@@ -16,7 +16,8 @@ import requests
 
 from app.operate.embedded import BUCKET, embedded_stack
 from app.operate.processes import free_port
-from tests.conftest import PAYLOADS, eventually, wrong_clock
+from config.settings import EXIT_MISCONFIGURED
+from tests.conftest import PAYLOADS, Payload, eventually, wrong_clock
 from tests.integration.conftest import LOCAL, Service
 from tests.origin import Answer, Origin, film, picture
 from workers.ledger import MAX_TASK_ASSETS, Ledger
@@ -152,7 +153,7 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(service: Service) -> None:
     }
     done = run("doctor", **broken)
     assert done.returncode == 1
-    for advice in ("STEMVAULT_REDIS_URL", "does it exist", "s3:PutObject", "Did you mean STEMVAULT_S3_BUCKET"):
+    for advice in ("STEMVAULT_REDIS_URL", "does it exist", "s3:ListBucket", "Did you mean STEMVAULT_S3_BUCKET"):
         assert advice in done.stdout
     assert "hunter2" not in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -293,10 +294,40 @@ def test_a_fleet_that_is_not_there_shows_everywhere_and_one_that_is_shows_too(se
         assert run("alive", "worker", **alone).returncode == 1
 
 
+def test_retry_says_why_there_is_nothing_to_try_again(service: Service, payload: Payload, origin: Origin) -> None:
+    there = pointing_at(service)
+    body = payload("video", origin.url)
+    body["data"]["task_id"] = "retried"
+    origin.serve(body["data"]["video_url"].removeprefix(origin.url), film(1000))
+    service.post(body)
+    service.settled("retried")
+    for arguments, said in (
+        (("nobody",), "Nothing is known of task nobody."),
+        (("retried",), "Nothing of task retried was given up or waits"),
+        (("retried", "vidoe"), "Task retried has no asset vidoe. It has: video."),
+        (("retried", "video"), "retried/video is archived."),
+    ):
+        done = run("retry", *arguments, **there)
+        assert (done.returncode, said in done.stdout) == (1, True), done.stdout
+
+
+def test_status_knows_a_callback_that_is_kept_for_people(service: Service) -> None:
+    service.post({"code": 200, "data": {"task_id": "kept-odd", "x": 1}})
+    eventually(lambda: "is kept as _unrecognized/" in run("status", "kept-odd", **pointing_at(service)).stdout)
+
+
+def test_a_worker_without_usable_aws_settings_ends_and_says_why(service: Service) -> None:
+    environment = {**os.environ, **service.stack.group.environment, "AWS_PROFILE": "nope"}
+    command = [*service.stack.celery(), "worker", "-n", "nope@%h"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == EXIT_MISCONFIGURED
+    assert "AWS settings: The config profile (nope) could not be found" in done.stderr
+
+
 def test_doctor_shows_a_clock_that_differs_from_that_of_redis(service: Service, tmp_path: Path) -> None:
-    assert re.search(r"ok +clock is 0\.\d s ", run("doctor", **pointing_at(service)).stdout)
+    assert re.search(r"ok +this host's time is 0\.\d s ", run("doctor", **pointing_at(service)).stdout)
     told = run("doctor", **pointing_at(service), **wrong_clock(tmp_path, 90)).stdout
-    assert re.search(r"clock is (90|89\.9|90\.1)\S* s ahead of Redis's", told), told
+    assert re.search(r"time is (90|89\.9|90\.1)\S* s ahead of Redis's", told), told
     assert "synchronize the hosts" in told
 
 
@@ -310,11 +341,17 @@ def test_doctor_tells_what_is_deadly_or_odd_in_one_line_each(service: Service) -
         ({"STEMVAULT_ALLOWED_ASSET_HOSTS": "https://x.com"}, "without scheme, port or path"),
         ({"AWS_PROFILE": "nope"}, "AWS settings: The config profile (nope) could not be found"),
         ({"STEMVAULT_REDIS_URL": "redis://127.0.0.1:1/0"}, "Redis did not answer at 127.0.0.1:1"),
+        ({"STEMVAULT_REDIS_URL": f"redis://127.0.0.1:{service.stack.redis_port}/99"}, "refused a command"),
+        ({"STEMVAULT_ALLOW_UNSIGNED": "ja"}, "STEMVAULT_ALLOW_UNSIGNED: write true or false"),
+        ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}, "at http://127.0.0.1:1: does it exist"),
     ):
         done = run("doctor", **{**there, **settings})
         assert (done.returncode, said in done.stdout, "Traceback" in done.stderr) == (1, True, False), done.stdout
     done = run("status", **{**there, "STEMVAULT_REDIS_URL": "redis://127.0.0.1:1/0"})
     assert "Redis did not answer at 127.0.0.1:1" in done.stderr
+    done = run("status", **{**there, "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"})
+    assert "Bucket stemvault: store_unavailable" in done.stderr
+    assert "STEMVAULT_TOKN is no setting. Remove it" in run("status", **there, STEMVAULT_TOKN="x").stderr
     done = run("status", **there, STEMVAULT_RETENTIN="1d")
     assert "STEMVAULT_RETENTIN is no setting. Did you mean STEMVAULT_RETENTION?" in done.stderr
     found = json.loads(run("doctor", "--json", **there).stdout)
