@@ -5,15 +5,17 @@ holds is recorded anew here, from the callbacks that its record keeps, as a task
 """
 
 import json
+from contextlib import suppress
 
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from workers.assets import AssetId
-from workers.ingest import record_anew
-from workers.ledger_keys import ALARMS, ASSETS, COMMON
+from workers.errors import TransientError
+from workers.ledger_keys import ALARMS, ASSETS, COMMON, READY
 from workers.ledger_keys import task_key as new_task_key
 from workers.manifest import with_forgotten
+from workers.recording import record_anew
 from workers.records import TaskSnapshot
 from workers.room import SWEEP_FORGETS
 from workers.scripts import script
@@ -35,6 +37,13 @@ _PATIENCE = 3600.0
 _FORGET_AT_ONCE = 2000
 
 
+class HeldElsewhereError(TransientError):
+    """A worker of an older version is at work on the task just now."""
+
+    def __init__(self) -> None:
+        super().__init__("held_elsewhere", "a worker of an older version is at work on this task")
+
+
 def adopt_older(vault: Vault) -> None:
     """Adopt the tasks that need another step by an older version's ledger. Raises redis-py's errors.
 
@@ -46,17 +55,22 @@ def adopt_older(vault: Vault) -> None:
         alarms.setdefault(AssetId.parse(member).task_id, []).append(member)
     for task_id, members in alarms.items():
         try:
-            _adopt(vault, task_id)
-        except RedisError:
-            raise
+            adopt(vault, task_id)
+        except (RedisError, HeldElsewhereError) as error:
+            if isinstance(error, RedisError):
+                raise
         except Exception:
             log.exception("older_record_not_adopted", task_id=task_id)
             # Behind the others, so that as many as one sweep looks at cannot block the rest.
             redis.zadd(_ALARMS, dict.fromkeys(members, vault.now() + _PATIENCE), xx=True)
 
 
-def _adopt(vault: Vault, task_id: str) -> None:
-    """Record a task anew and forget it in the older ledger, unless a worker holds one of its assets just now."""
+def adopt(vault: Vault, task_id: str) -> bool:
+    """Record a task of an older version anew and forget it there; tell whether there was one.
+
+    Harmless when repeated. Raises ``HeldElsewhereError`` while an older worker holds one of its assets, and what
+    ``record_anew`` raises.
+    """
     redis = vault.ledger.redis
     task_keys = _task_keys(task_id)
     pipe = redis.pipeline()
@@ -69,18 +83,21 @@ def _adopt(vault: Vault, task_id: str) -> None:
     for key in asset_keys:
         pipe.hgetall(key)
     assets = dict(zip(names, pipe.execute(), strict=True))
-    now = vault.now()
-    if any(asset.get("state") == "transferring" and float(asset["lease"]) > now for asset in assets.values()):
-        return
+    held = [asset for asset in assets.values() if asset.get("state") == "transferring"]
+    if held and max(float(asset["lease"]) for asset in held) > vault.now():
+        raise HeldElsewhereError
     if task:
         snapshot = _snapshot(task_id, task, callbacks, assets)
         if not all(assets.values()):
             snapshot = with_forgotten(vault, snapshot, names)
         # The older version may not have come to write a manifest, so nothing of it expires before one is written.
         record_anew(vault, snapshot, unsettled=True, remember=None)
-    keys = [*task_keys, _ALARMS, *_READY, *asset_keys, new_task_key(task_id), ALARMS]
-    if script(redis, "forget_older")(keys=keys, args=[task_id, task.get("version", ""), ASSETS, *names]):
+    keys = [*task_keys, _ALARMS, *_READY, new_task_key(task_id), ALARMS, *READY.values(), *asset_keys]
+    if not script(redis, "forget_older")(keys=keys, args=[task_id, task.get("version", ""), ASSETS, *names]):
+        raise HeldElsewhereError
+    if task:
         log.info("older_record_adopted", task_id=task_id, assets=len(names))
+    return bool(task)
 
 
 def make_room(vault: Vault) -> None:
@@ -93,7 +110,8 @@ def make_room(vault: Vault) -> None:
         task_id = key.removeprefix(f"{COMMON}task:")
         if ":" not in task_id:
             script(redis, "forget_older_settled")(keys=_task_keys(task_id), args=[f"{_ASSETS}{task_id}/"])
-    redis.set(_FORGETTING, cursor)
+    with suppress(ResponseError):  # a Redis that is full takes nothing
+        redis.set(_FORGETTING, cursor)
 
 
 def _task_keys(task_id: str) -> list[str]:

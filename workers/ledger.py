@@ -10,10 +10,12 @@ run on that either.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from redis import Redis
 from redis.commands.core import Script
+from redis.exceptions import ResponseError
 
 from config.layout import KeyLayout
 from workers.assets import Asset, AssetId
@@ -114,6 +116,7 @@ class Ledger:
         received_at: float,
         layout: KeyLayout = DEFAULT_LAYOUT,
         known: bool = False,
+        replay: bool = False,
     ) -> Recorded:
         """Record a callback and its assets, each given as (asset, its key, its deadline).
 
@@ -121,7 +124,8 @@ class Ledger:
         not archived: of two URLs that of the later stage counts, or of the later arrival. A body that was seen before
         changes nothing. A record holds at most ``MAX_CALLBACKS`` different callbacks and ``MAX_TASK_ASSETS`` assets;
         the reply tells what was too many. Raises ``TransientError`` (``forgotten``) where the task was ``known`` a
-        moment ago and is not any more: its manifest has to be read first.
+        moment ago and is not any more: its manifest has to be read first. With ``replay`` the body is one that the
+        record got from elsewhere: its URLs count, but nothing that was given up is tried again for it.
         """
         named = list(assets)
         others = [_other_name(asset, layout) for asset, _, _ in named]
@@ -156,6 +160,7 @@ class Ledger:
             "\n".join(callback.notes),
             received_at,
             "1" if known else "",
+            "1" if replay else "",
             *_counted(_task_fields(callback)),
             *per_asset,
         )
@@ -348,7 +353,8 @@ class Ledger:
             task_id = key.removeprefix(task_key(""))
             if ":" not in task_id:
                 self._run("forget", [key], f"{ASSETS}{task_id}/")
-        self.redis.set(FORGETTING, cursor)
+        with suppress(ResponseError):  # a Redis that is full takes nothing; then the next call begins here again
+            self.redis.set(FORGETTING, cursor)
         return not cursor
 
     def restore(self, snapshot: TaskSnapshot, *, remember: float | None) -> None:

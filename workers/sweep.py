@@ -26,10 +26,11 @@ def sweep(vault: Vault) -> None:
     Several sweeps at a time are harmless: each alarm rings for one of them. The cost depends on
     what is due, not on what is known.
     """
+    # First, as nothing else can be done in a Redis that is full.
+    _make_room(vault)
     for member in vault.ledger.due(limit=BATCH):
         _isolated(_follow_up_alarm, vault, member)
     top_up_tickets(vault)
-    _make_room(vault)
     _abort_orphaned_uploads(vault)
 
 

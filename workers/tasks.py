@@ -109,9 +109,9 @@ def archive_asset(self: "Task[Any, Any]", queue: str) -> None:
 @_contained
 def sweep() -> None:
     """Ring the alarms that are due."""
+    make_room(vault())
     ring_alarms(vault())
     adopt_older(vault())
-    make_room(vault())
     SignsOfLife(vault().ledger.redis).give(SWEEP)
 
 

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from config.settings import Settings
 from workers.assets import AssetId
-from workers.ingest import recall
+from workers.recall import recall
 from workers.records import TaskSnapshot
 from workers.vault import open_vault
 

@@ -14,8 +14,9 @@ from tests.unit.conftest import START, Clock, Sent
 from tests.unit.story import GOOD, KEY, PATH, VIDEO, run, state, stored
 from workers.adopt import adopt_older, make_room
 from workers.errors import TransientError
-from workers.ingest import ingest
+from workers.ingest import ingest, ingest_next
 from workers.ledger_keys import asset_key, lock_key, task_key
+from workers.recording import read_callback, record_callback
 from workers.room import SWEEP_FORGETS
 from workers.sweep import sweep
 from workers.vault import Vault
@@ -219,3 +220,57 @@ def test_older_settled_tasks_make_room_as_well_and_no_other(
     assert redis.exists(f"stemvault:task:{TASK}")
     make_room(full)
     assert not list(redis.scan_iter(f"stemvault:*:{TASK}*"))
+
+
+def test_a_callback_of_a_task_that_only_the_older_version_knows_has_it_adopted_first(
+    vault: Vault, redis: fakeredis.FakeRedis, sent: Sent, origin: Origin, body: str
+) -> None:
+    recorded_by_0_1(redis, body, {**ARCHIVED, "url": json.loads(body)["data"]["video_url"]}, still_open=0)
+    ingest(vault, body, START + 10)
+    run(vault, sent)
+    assert (state(vault), left(redis), origin.count(PATH)) == (("archived", None), [], 0)
+
+
+def test_a_callback_waits_while_an_older_worker_holds_its_task(
+    vault: Vault, redis: fakeredis.FakeRedis, clock: Clock, body: str
+) -> None:
+    recorded_by_0_1(redis, body, {**ASSET, "state": "transferring", "owner": "old", "lease": str(START + 60)})
+    vault.received.put(body, START)
+    assert ingest_next(vault)
+    assert (vault.received.waiting(), vault.ledger.knows(TASK)) == (1, False)
+    clock.advance(61)
+    assert ingest_next(vault)
+    assert (vault.received.waiting(), state(vault)) == (0, ("pending", None))
+
+
+def test_what_an_older_worker_archived_meanwhile_is_archived_in_the_new_record_too(
+    vault: Vault, redis: fakeredis.FakeRedis, sent: Sent, origin: Origin, body: str
+) -> None:
+    ingest(vault, body, START)
+    recorded_by_0_1(redis, body, ARCHIVED, still_open=0)
+    adopt_older(vault)
+    assert state(vault) == ("archived", None)
+    assert vault.ledger.ready() == {"urgent": 0, "assets": 0}
+    sweep(vault)
+    run(vault, sent)
+    assert origin.count(PATH) == 0
+    assert stored(vault, KEY.replace("video.mp4", "manifest.json"))
+
+
+def test_a_fresh_url_that_comes_during_an_adoption_revives_what_was_given_up(
+    vault: Vault, redis: fakeredis.FakeRedis, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded_by_0_1(redis, body, {**ARCHIVED, "state": "rejected", "error": "gone"}, still_open=0)
+    fresh = json.dumps(json.loads(body.replace(".mp4", ".mp4?fresh=1")))
+    recalled = vault.ledger.recalled
+
+    def meanwhile(task_id: str) -> None:
+        callback = read_callback(vault, fresh)
+        record_callback(vault, callback, fresh, START + 90)
+        recalled(task_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vault.ledger, "recalled", meanwhile)
+        adopt_older(vault)
+    assert state(vault)[0] == "pending"
+    assert vault.ledger.asset(VIDEO)["url"] == json.loads(fresh)["data"]["video_url"]

@@ -129,7 +129,7 @@ def test_a_callback_that_fails_by_itself_is_no_immortal_and_others_are_recorded_
             raise OverflowError
         return parse(payload, **options)
 
-    monkeypatch.setattr("workers.ingest.parse_callback", fail_for_one)
+    monkeypatch.setattr("workers.recording.parse_callback", fail_for_one)
     bad = '{"bad": 1, "taskId": "t"}'
     vault.received.put(bad, clock())
     vault.received.put(body, clock())
@@ -178,6 +178,12 @@ def test_what_comes_straight_from_an_ingress_arrives_by_the_clock_of_redis(vault
     vault.received.put_all([("second", None)])
     taken = [vault.received.take(), vault.received.take()]
     assert [(each.body, each.received_at) for each in taken if each] == [("first", START), ("second", START + 60)]
+
+
+def test_callbacks_that_come_together_keep_their_order(vault: Vault) -> None:
+    vault.received.put_all([(f"{number}", None) for number in range(50)])
+    taken = [vault.received.take() for _ in range(50)]
+    assert [each.body for each in taken if each] == [f"{number}" for number in range(50)]
 
 
 def test_a_task_that_is_forgotten_while_it_is_ingested_is_read_from_its_manifest_first(

@@ -4,8 +4,10 @@ import math
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from tests.origin import Origin
 from tests.unit.conftest import Clock, Sent
@@ -69,6 +71,20 @@ def test_forgetting_goes_on_where_the_last_sweep_ended(vault: Vault, clock: Cloc
     left = sorted(str(key) for key in vault.ledger.redis.scan_iter(task_key("*")))
     assert left == [task_key(f"t{number:02}") for number in range(0, 60, 2)]
     assert clock()
+
+
+def test_a_redis_that_takes_nothing_any_more_is_made_room_in_all_the_same(
+    vault: Vault, sent: Sent, origin: Origin, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    full = OutOfMemoryError("OOM command not allowed")
+    monkeypatch.setattr(vault.ledger.redis, "set", Mock(side_effect=full))
+    monkeypatch.setattr(vault.ledger, "due", Mock(side_effect=full))
+    with pytest.raises(OutOfMemoryError):
+        sweep(replace(vault, fullness=lambda: 1.01))
+    assert not vault.ledger.knows(VIDEO.task_id)
 
 
 def test_a_task_whose_manifest_is_not_written_is_not_forgotten(vault: Vault, clock: Clock, body: str) -> None:

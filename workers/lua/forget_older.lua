@@ -1,28 +1,45 @@
--- A task of the older format was recorded anew: forget it there.
--- KEYS: the older task, its callbacks, its asset names, its alarms, its ready:urgent, its ready:assets, then its assets,
---       then the task's new record and the new alarms
+-- A task of the older format was recorded anew: forget it there. What only the older version knows to be archived is
+-- archived in the new record too.
+-- KEYS: the older task, its callbacks, its asset names, its alarms, its ready:urgent, its ready:assets, the new task, the
+--       new alarms, ready:urgent, ready:assets, then the older assets
 -- ARGV: task id, version that was recorded anew, the prefix of the new assets' records, then the assets' names
--- Reply: 1, or 0 where it has changed meanwhile or a worker holds one of its assets
+-- Reply: 1, or 0 where it has changed meanwhile, or where a worker of either version holds one of its assets
+local OWN_KEYS, OWN_ARGV = 10, 3
+local task, alarms = KEYS[7], KEYS[8]
 if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[2] then return 0 end
-local now, last = clock(), #KEYS - 2
-local task, alarms = KEYS[last + 1], KEYS[last + 2]
-for i = 7, last do
-  local known = redis.call('HMGET', KEYS[i], 'state', 'lease')
-  if known[1] == 'transferring' and tonumber(known[2]) > now then return 0 end
+local now = clock()
+for i = OWN_KEYS + 1, #KEYS do
+  local member = ARGV[1] .. '/' .. ARGV[i - OWN_KEYS + OWN_ARGV]
+  local older = redis.call('HMGET', KEYS[i], 'state', 'lease')
+  if older[1] == 'transferring' and tonumber(older[2]) > now then return 0 end
+  if older[1] == 'archived' and redis.call('HGET', ARGV[3] .. member, 'state') == 'transferring' then return 0 end
 end
 redis.call('ZREM', KEYS[4], ARGV[1])
-for i = 7, last do
-  local member = ARGV[1] .. '/' .. ARGV[i - 3]
+for i = OWN_KEYS + 1, #KEYS do
+  local member = ARGV[1] .. '/' .. ARGV[i - OWN_KEYS + OWN_ARGV]
+  local record = ARGV[3] .. member
   for set = 4, 6 do redis.call('ZREM', KEYS[set], member) end
-  -- What came of an unfinished song lies in the bucket; the new record has to know of it.
-  local part, record = redis.call('HMGET', KEYS[i], 'partial', 'seconds'), ARGV[3] .. member
-  if part[1] and redis.call('HGET', record, 'state') == 'pending' then
-    redis.call('HSET', record, 'partial', part[1], 'seconds', part[2] or 0)
+  local older = redis.call('HMGET', KEYS[i], 'state', 'partial', 'seconds')
+  local state = redis.call('HGET', record, 'state')
+  if older[1] == 'archived' and state and state ~= 'archived' then
+    for _, field in ipairs({'state', 'size', 'sha256', 'content_type', 'settled_at', 'notes', 'seconds'}) do
+      local value = redis.call('HGET', KEYS[i], field)
+      if value then redis.call('HSET', record, field, value) end
+    end
+    redis.call('HDEL', record, 'error', 'streak', 'lapses', 'crashes', 'final', 'fresh')
+    for set = 8, 10 do redis.call('ZREM', KEYS[set], member) end
+    if state == 'pending' then redis.call('HINCRBY', task, 'open', -1) end
+    redis.call('HINCRBY', task, 'version', 1)
+  elseif older[2] and state == 'pending' then
+    -- What came of an unfinished song lies in the bucket; the new record has to know of it.
+    redis.call('HSET', record, 'partial', older[2], 'seconds', older[3] or 0)
   end
 end
-for i = 1, last do
-  if i < 4 or i > 6 then redis.call('DEL', KEYS[i]) end
-end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+for i = OWN_KEYS + 1, #KEYS do redis.call('DEL', KEYS[i]) end
 -- The older version may not have come to write the manifest.
-if (redis.call('HGET', task, 'open') or '') == '0' then redis.call('ZADD', alarms, now, ARGV[1]) end
+if (redis.call('HGET', task, 'open') or '') == '0' then
+  redis.call('PERSIST', task)
+  redis.call('ZADD', alarms, now, ARGV[1])
+end
 return 1

@@ -6,8 +6,9 @@ local missing = tonumber(ARGV[1]) - redis.call('LLEN', KEYS[3])
 for i = 4, #ARGV, 3 do
   local id = ARGV[i]
   -- Nothing arrives later than now, whatever the clock says of the host that told the time.
-  local at = ARGV[i + 2] == '' and now or math.min(ARGV[i + 2], now)
-  redis.call('HSET', KEYS[2], id, string.format('%.3f', at) .. '\n' .. ARGV[i + 1])
+  -- Those that come together keep their order.
+  local at = ARGV[i + 2] == '' and now - (#ARGV - i - 2) * 1e-6 or math.min(ARGV[i + 2], now)
+  redis.call('HSET', KEYS[2], id, string.format('%.6f', at) .. '\n' .. ARGV[i + 1])
   redis.call('ZADD', KEYS[1], at, id)
   if missing > 0 then
     -- A callback lends its ticket its id, which nothing else has.

@@ -2,7 +2,7 @@
 -- KEYS: task, alarms, counters, ready:urgent, ready:assets, then a record for each asset
 -- ARGV: urgent window, seconds until the task's alarm, task id, stage rank, family, stage, the callback's field, the
 --       callback, most callbacks a task, most assets a task, the records' common prefix, notes, time of arrival, '1' for a
---       task that must be known or '', number of task fields, their names and values,
+--       task that must be known or '', '1' for a body that the record got from elsewhere or '', number of task fields, their names and values,
 --       then name, url, key, deadline, announced seconds ('' for audio without a length, 0 for one that is told later),
 --       '1' or '' for optional, source name, other name, other key for each asset. A URL gives way to one of a later
 --       stage, or of the same stage and a later arrival.
@@ -12,20 +12,19 @@ local task, alarms, counters, urgent, assets = KEYS[1], KEYS[2], KEYS[3], KEYS[4
 local now, window, id, rank = clock(), tonumber(ARGV[1]), ARGV[3], tonumber(ARGV[4])
 local family, stage, callback = ARGV[5], ARGV[6], ARGV[7]
 local most_callbacks, most_assets, prefix = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
-local OWN_KEYS, OWN_ARGV, PER_ASSET = 5, 15, 9
+local OWN_KEYS, OWN_ARGV, PER_ASSET = 5, 16, 9
 local fields_end = OWN_ARGV + 2 * tonumber(ARGV[OWN_ARGV])
 local MOST_NOTES, MOST_MARKS = 2000, 20
 -- One number that grows with the stage first, then with the time of arrival, in milliseconds. Whole numbers take less memory.
 local order = math.floor((rank * 1e11 + tonumber(ARGV[13])) * 1000)
 
 if ARGV[14] ~= '' and redis.call('EXISTS', task) == 0 then return {} end
--- While a task is taken from its manifest, its callbacks are told again in their order; then none of them was seen.
-local recalling = redis.call('HEXISTS', task, 'recalling') == 1
+local replay = ARGV[15] ~= ''
 
 -- A body that was seen before changes nothing that is known. Beyond those that are kept, bodies are only marked as
 -- seen, and beyond the marks every body counts as seen.
 local known_callback, changed = redis.call('HGET', task, callback), false
-local seen, kept = known_callback and not recalling, known_callback and known_callback ~= ''
+local seen, kept = known_callback and not replay, known_callback and known_callback ~= ''
 if not known_callback then
   local callbacks = 0
   for _, field in ipairs(redis.call('HKEYS', task)) do
@@ -68,7 +67,7 @@ for i = 1, #KEYS - OWN_KEYS do
   if not state and #known_names >= most_assets then
     surplus = surplus + 1
   elseif not state or (is_later and known[2] ~= url and state ~= 'archived'
-      and not (recalling and state ~= 'pending' and state ~= 'transferring')) then
+      and not (replay and state ~= 'pending' and state ~= 'transferring')) then
     changed = true
     if state == 'transferring' then
       -- The attempt under way has the old URL; if that gives up, the fresh one is tried.
