@@ -29,6 +29,8 @@ from workers.received import ReceivedCallbacks
 from workers.repeating import repeating
 
 PART = 5 * 1024**2
+#: What version 0.1.0 has in flight.
+OLDER_ALARMS = "stemvault:alarms"
 #: Short, so that what takes a minute and a half in production takes seconds here.
 LEASE = 6.0
 SETTINGS = {
@@ -161,7 +163,8 @@ class Town:
         """Tell whether everything is settled: nothing in flight, nothing waiting, nothing in the inbox."""
         with suppress(Exception):
             waiting = ReceivedCallbacks(self.stack.redis()).waiting()
-            return not (waiting or self.kept_in_inbox() or self.ledger.in_flight() or self._uploads())
+            in_flight = self.ledger.in_flight() + int(self.stack.redis().zcard(OLDER_ALARMS))
+            return not (waiting or self.kept_in_inbox() or in_flight or self._uploads())
         return False
 
     def _uploads(self) -> int:
