@@ -12,7 +12,7 @@ from workers.sweep import sweep
 from workers.vault import Vault
 
 
-def test_each_attempt_is_logged_when_it_starts_with_its_number_and_host(
+def test_each_attempt_is_logged_when_it_starts_with_its_number_and_worker(
     vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, Answer(status=503), GOOD)
@@ -26,7 +26,7 @@ def test_each_attempt_is_logged_when_it_starts_with_its_number_and_host(
     told = [entry["event"] for entry in logs if entry["event"].startswith("asset_")]
     assert told == ["asset_attempt_started", "asset_postponed", "asset_attempt_started", "asset_archived"]
     starts = [entry for entry in logs if entry["event"] == "asset_attempt_started"]
-    assert [(entry["attempt"], entry["host"]) for entry in starts] == [
+    assert [(entry["attempt"], entry["worker"]) for entry in starts] == [
         (1, socket.gethostname()),
         (2, socket.gethostname()),
     ]
