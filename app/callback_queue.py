@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as ConnectionFailedError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from app.bounded import Bounded
+from workers.bounded import Bounded
 from workers.queues import CALLBACKS
 from workers.received import ReceivedCallbacks
 from workers.room import Room

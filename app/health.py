@@ -13,9 +13,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import CollectorRegistry
 from redis import Redis
 
-from app.bounded import Bounded
 from app.metrics import LedgerCollector
 from config.settings import Settings
+from workers.bounded import Bounded
 from workers.store import Store, open_client
 
 #: Seconds that each of connecting and answering may take, for what can do without an answer.

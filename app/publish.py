@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import structlog
 
-from app.bounded import Bounded
 from app.callback_queue import SOCKET_TIMEOUT, PublishError, open_queue
 from config.settings import Settings
 from workers import inbox
+from workers.bounded import Bounded
 from workers.errors import TransientError
 from workers.store import Store, open_client
 

@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     part_bytes: Annotated[ByteSize, Field(ge=MIN_PART_BYTES)] = ByteSize(8 * 1024**2)
     max_asset_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(2 * 1024**3)
     transfer_timeout: Seconds = 3600
+    low_speed_limit: Annotated[ByteSize, Field(gt=0)] = ByteSize(1024)
+    low_speed_time: Seconds = 60
     lease: Annotated[Seconds, Field(ge=2)] = 60
     shutdown_grace: Seconds = 20
 

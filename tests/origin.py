@@ -52,6 +52,7 @@ class Origin:
         self.url = ""
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.over = threading.Event()
+        self.connections = 0
         self.otherwise: Callable[[str], Answer] = lambda _: Answer(b"no such file", status=404)
         self._answers: dict[str, list[Answer]] = {}
         self._lock = threading.Lock()
@@ -78,6 +79,10 @@ class Origin:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     origin: Origin
+
+    def setup(self) -> None:
+        super().setup()
+        self.origin.connections += 1
 
     def do_GET(self) -> None:
         answer = self.origin.next_answer(self.path, dict(self.headers))

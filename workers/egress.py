@@ -6,6 +6,8 @@ the check and the use cannot differ. This module adds what a URL itself may say,
 
 import ipaddress
 from fnmatch import fnmatchcase
+from functools import partial
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin
 
@@ -16,6 +18,7 @@ from urllib3.util import Url, parse_url
 
 from config.settings import Settings
 from workers.errors import PermanentError
+from workers.hard_end import POOLS, looked_up
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _POOL_SIZE = 4
@@ -28,7 +31,11 @@ class _PublicAddressAdapter(IPFilterAdapter):  # type: ignore[misc]  # the libra
     """The library's filter, and beyond it: only addresses that IANA calls globally reachable."""
 
     def build_connection_pool_key_attributes(self, *args: object, **kwargs: object) -> tuple[Any, Any]:
-        host_params, pool_kwargs = super().build_connection_pool_key_attributes(*args, **kwargs)
+        resolve = partial(super().build_connection_pool_key_attributes, *args, **kwargs)
+        try:
+            host_params, pool_kwargs = looked_up(resolve)
+        except TimeoutError as error:
+            raise requests.exceptions.ConnectTimeout(str(error)) from None
         address = ipaddress.ip_address(host_params["host"].strip("[]").partition("%")[0])
         if not _is_public(address):
             raise requests.exceptions.InvalidURL("not a public address")
@@ -49,12 +56,17 @@ def open_session(settings: Settings) -> requests.Session:
     """
     session = requests.Session()
     session.trust_env = False
+    # A source's cookies would travel with every other task's requests.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update({"User-Agent": "stemvault", "Accept": "*/*", "Accept-Encoding": "identity"})
     for scheme in _DEFAULT_PORTS:
-        if settings.allow_private_addresses:
-            session.mount(f"{scheme}://", requests.adapters.HTTPAdapter(pool_maxsize=_POOL_SIZE))
-        else:
-            session.mount(f"{scheme}://", _PublicAddressAdapter(is_https_proto=scheme == "https"))
+        adapter = (
+            requests.adapters.HTTPAdapter(pool_maxsize=_POOL_SIZE)
+            if settings.allow_private_addresses
+            else _PublicAddressAdapter(is_https_proto=scheme == "https")
+        )
+        adapter.poolmanager.pool_classes_by_scheme = POOLS
+        session.mount(f"{scheme}://", adapter)
     return session
 
 

@@ -10,9 +10,10 @@ JITTER = 0.25
 LAST_CALL = 60.0
 
 #: How often in a row a reason may recur before it counts as final. From 30 s, doubled each time, 7
-#: waits make 63 minutes: content networks lag, but not for longer. Other reasons wait for the deadline.
+#: waits make 63 minutes: content networks lag, but not for longer. A source may be busy for hours, so what is only too
+#: slow is tried for four hours and more. Other reasons wait for the deadline.
 _LIMITED = ("gone", "refused", "not_media", "empty", "overlong", "undecodable", "internal_error", "short")
-ATTEMPTS = dict.fromkeys(_LIMITED, 8)
+ATTEMPTS = {**dict.fromkeys(_LIMITED, 8), "slow": 24, "stalled": 24}
 _FIRST_DELAY_OF_LIMITED = 30.0
 
 
@@ -53,8 +54,8 @@ def next_step(  # noqa: PLR0913 - a pure function of six facts
         return GiveUp("rejected")
     if now >= deadline:
         return GiveUp("expired")
-    first = _FIRST_DELAY_OF_LIMITED if reason in ATTEMPTS else FIRST_DELAY
-    longest = max(LONGEST_DELAY, first * 2 ** (ATTEMPTS.get(reason, 1) - 1))
+    first = _FIRST_DELAY_OF_LIMITED if reason in _LIMITED else FIRST_DELAY
+    longest = max(LONGEST_DELAY, first * 2 ** (ATTEMPTS[reason] - 1)) if reason in _LIMITED else LONGEST_DELAY
     delay = min(longest, first * 2 ** min(streak - 1, 32))
     delay = max(delay, retry_after or 0.0) * (1 + JITTER * random)
     last_call = max(now + FIRST_DELAY, deadline - LAST_CALL)

@@ -5,6 +5,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from io import DEFAULT_BUFFER_SIZE
 from typing import Any
@@ -16,13 +17,16 @@ from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from config.settings import Settings
 from workers import representation
 from workers.egress import check_redirect, check_url
-from workers.errors import PermanentError, TransientError
+from workers.errors import AssetError, PermanentError, TransientError
+from workers.hard_end import Attempt, cut_off_after
 
 #: How long a source may take to accept a connection, and how long it may then send nothing at all.
 CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 25.0
 #: Of a lease, neither may take more, so that a silent source never costs a worker its lease.
 _SHARE_OF_LEASE = 0.4
 MAX_REDIRECTS = 5
+#: So often one attempt goes on where a connection broke.
+MAX_RESUMPTIONS = 100
 #: What one read may give: many times what one packet holds, little beside a part.
 READ_BYTES = 256 * 1024
 
@@ -36,6 +40,14 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 Reopen = Callable[[Mapping[str, str]], requests.Response]
 
 
+@dataclass(frozen=True, slots=True)
+class LowSpeed:
+    """A source is too slow if it gives less than this for so long: curl's ``--speed-limit`` and ``--speed-time``."""
+
+    bytes_a_second: int
+    seconds: float
+
+
 class Source:
     """One file, read once from start to end; a connection that breaks is taken up where it broke.
 
@@ -43,22 +55,25 @@ class Source:
     ``undecodable``) or ``PermanentError`` (``too_large``); after it has given 0, the file was whole.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a response, and every limit to it
         self,
         response: requests.Response,
         reopen: Reopen,
         *,
         max_bytes: int,
-        deadline: float,
+        attempt: Attempt,
+        low_speed: LowSpeed,
         clock: Callable[[], float],
     ) -> None:
         self._response = response
         self._reopen = reopen
         self._max_bytes = max_bytes
-        self._deadline = deadline
+        self._attempt = attempt
+        self._low_speed = low_speed
         self._clock = clock
+        self._waited, self._came = 0.0, 0
         self.received = 0
-        self._resumed_at = 0
+        self._resumed_at, self._resumptions = 0, 0
         self._past_head = False
         representation.check_decodable(response)
         self.announced = representation.announced_length(response)
@@ -68,18 +83,28 @@ class Source:
 
     def read_into(self, buffer: memoryview) -> int:
         """Read some bytes to the front of ``buffer`` and give their number, 0 at the end of the file."""
+        began = self._clock()
         while True:
-            if self._clock() > self._deadline:
-                raise TransientError("slow", f"not done within the time for one transfer; {self.received} bytes came")
             try:
-                count = self._read(buffer[:READ_BYTES])
+                with _slow_if_over(self._attempt):
+                    count = self._read(buffer[:READ_BYTES])
                 break
             except TransientError as broken:
                 self._resume(broken)
         self.received += count
+        self._check_speed(count, self._clock() - began)
         if self.received > self._max_bytes:
             raise PermanentError("too_large", f"more than the {self._max_bytes} bytes allowed")
         return count
+
+    def _check_speed(self, came: int, waited: float) -> None:
+        """Count what comes while this side waits for the source; what it waits for S3 does not count."""
+        self._waited, self._came = self._waited + waited, self._came + came
+        if self._waited < self._low_speed.seconds:
+            return
+        if self._came < self._low_speed.bytes_a_second * self._waited:
+            raise TransientError("slow", f"{self._came} bytes within {self._waited:.0f} s; {self.received} in all")
+        self._waited, self._came = 0.0, 0
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -97,6 +122,9 @@ class Source:
             raise TransientError("undecodable", "the body does not match its Content-Encoding") from None
         except (HTTPError, OSError, ValueError):
             raise TransientError("truncated", f"the connection broke after {self.received} bytes") from None
+        if not count and self._attempt.is_over:
+            # A connection that was shut down ends like a file without a length.
+            raise TransientError("slow", f"cut off after {self.received} bytes")
         if not count and self.announced not in {None, self.received}:
             raise TransientError("truncated", f"{self.received} bytes of {self.announced} came")
         return count
@@ -139,10 +167,19 @@ class Source:
         The proof is RFC 9110's: ``If-Range`` with a strong validator, answered by 206 from that very
         byte, with the same validator again. Each resumption must have come further than the last.
         """
-        if broken.reason not in {"truncated", "stalled"} or not self._validator or self.received <= self._resumed_at:
+        if (
+            self._attempt.is_over
+            or broken.reason not in {"truncated", "stalled"}
+            or not self._validator
+            or self.received <= self._resumed_at
+        ):
             raise broken
+        if self._resumptions == MAX_RESUMPTIONS:
+            raise broken
+        self._resumptions += 1
         self._resumed_at = self.received
         self._response.close()
+        self._attempt.forget()
         try:
             response = self._reopen({"Range": f"bytes={self.received}-", "If-Range": self._validator})
         except (TransientError, PermanentError):
@@ -174,23 +211,46 @@ def open_source(
     ``origin_error``, ``refused``) or ``PermanentError`` (``forbidden_address`` and what
     ``workers.egress`` and ``Source`` refuse). ``clock`` gives seconds that never run backwards.
     """
-    deadline = clock() + settings.transfer_timeout
+    low_speed = LowSpeed(settings.low_speed_limit, settings.low_speed_time)
+    with cut_off_after(settings.transfer_timeout) as attempt:
 
-    def reopen(headers: Mapping[str, str]) -> requests.Response:
-        return _open(session, url, settings, headers)
+        def reopen(headers: Mapping[str, str]) -> requests.Response:
+            return _open(session, url, settings, headers, attempt)
 
-    response = reopen({})
-    with contextlib.closing(response):
-        _check_status(response)
-        source = Source(response, reopen, max_bytes=settings.max_asset_bytes, deadline=deadline, clock=clock)
-        with contextlib.closing(source):
-            yield source
+        with _slow_if_over(attempt):
+            response = reopen({})
+        with contextlib.closing(response):
+            with _slow_if_over(attempt):
+                _check_status(response)
+            source = Source(
+                response,
+                reopen,
+                max_bytes=settings.max_asset_bytes,
+                attempt=attempt,
+                low_speed=low_speed,
+                clock=clock,
+            )
+            with contextlib.closing(source):
+                yield source
 
 
-def _open(session: requests.Session, url: str, settings: Settings, headers: Mapping[str, str]) -> requests.Response:
+@contextlib.contextmanager
+def _slow_if_over(attempt: Attempt) -> Iterator[None]:
+    """Whatever goes wrong when the attempt's time is over, the reason is that the source took so long."""
+    try:
+        yield
+    except AssetError as error:
+        if not attempt.is_over:
+            raise
+        raise TransientError("slow", f"not done within the time for one transfer ({error.detail})") from None
+
+
+def _open(
+    session: requests.Session, url: str, settings: Settings, headers: Mapping[str, str], attempt: Attempt
+) -> requests.Response:
     address = check_url(url, settings)
     for _ in range(MAX_REDIRECTS + 1):
-        response = _get(session, address, settings, headers)
+        response = _get(session, address, settings, headers, attempt)
         location = response.headers.get("Location")
         if response.status_code not in _REDIRECTS or not location:
             return response
@@ -199,9 +259,11 @@ def _open(session: requests.Session, url: str, settings: Settings, headers: Mapp
     raise PermanentError("too_many_redirects", f"more than {MAX_REDIRECTS}")
 
 
-def _get(session: requests.Session, url: str, settings: Settings, headers: Mapping[str, str]) -> requests.Response:
+def _get(
+    session: requests.Session, url: str, settings: Settings, headers: Mapping[str, str], attempt: Attempt
+) -> requests.Response:
     share = settings.lease * _SHARE_OF_LEASE
-    timeout = (min(CONNECT_TIMEOUT, share), min(READ_TIMEOUT, share))
+    timeout = (max(_MOMENT, min(CONNECT_TIMEOUT, share, attempt.left)), min(READ_TIMEOUT, share))
     try:
         return session.get(url, stream=True, allow_redirects=False, timeout=timeout, headers=headers)
     except (InvalidIPAddress, requests.exceptions.InvalidURL):

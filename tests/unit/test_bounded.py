@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from app.bounded import Bounded
 from tests.conftest import eventually
+from workers.bounded import Bounded
 
 
 def test_it_gives_what_the_call_gives_and_raises_what_it_raises() -> None:

@@ -7,7 +7,8 @@ import requests
 from urllib3 import HTTPResponse
 
 from workers.errors import TransientError
-from workers.source import Source
+from workers.hard_end import Attempt
+from workers.source import LowSpeed, Source
 
 
 def response(body: bytes, **headers: str) -> requests.Response:
@@ -20,7 +21,14 @@ def response(body: bytes, **headers: str) -> requests.Response:
 
 
 def source(first: requests.Response) -> Source:
-    return Source(first, lambda _: requests.Response(), max_bytes=1000, deadline=1, clock=lambda: 0)
+    return Source(
+        first,
+        lambda _: requests.Response(),
+        max_bytes=1000,
+        attempt=Attempt(3600),
+        low_speed=LowSpeed(1, 1),
+        clock=lambda: 0,
+    )
 
 
 def read_all(reading: Source) -> bytes:

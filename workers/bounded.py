@@ -22,13 +22,14 @@ class Bounded:
         self._seconds = seconds
         self._free = threading.BoundedSemaphore(at_once)
 
-    def call(self, work: Callable[[], Result]) -> Result:
-        """Give what ``work`` gives or raise what it raises.
+    def call(self, work: Callable[[], Result], *, within: float | None = None) -> Result:
+        """Give what ``work`` gives or raise what it raises; ``within`` is for less time than as a rule.
 
         Raises ``TimeoutError`` when the time is over, and ``OSError`` where no thread can be had.
         """
-        give_up_at = time.monotonic() + self._seconds
-        if not self._free.acquire(timeout=self._seconds):
+        seconds = self._seconds if within is None else within
+        give_up_at = time.monotonic() + seconds
+        if not self._free.acquire(timeout=seconds):
             raise TimeoutError("too many calls wait already")
         results: list[Result] = []
         errors: list[BaseException] = []
@@ -49,7 +50,7 @@ class Bounded:
             self._free.release()
             raise OSError(str(error)) from None
         if not done.wait(max(0.0, give_up_at - time.monotonic())):
-            raise TimeoutError(f"no result within {self._seconds} s")
+            raise TimeoutError(f"no result within {seconds:.1f} s")
         if errors:
             raise errors[0]
         return results[0]

@@ -1,0 +1,224 @@
+"""An end to an attempt that no source can move: when the time is over, the attempt's connections are shut down.
+
+A socket's time limit begins anew with each byte, so a source that drips headers, redirects, `100 Continue` or empty
+chunks could hold its reader for ever. A shutdown wakes whoever waits for the socket, in whichever library that is.
+"""
+
+import heapq
+import itertools
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
+
+from workers.bounded import Bounded
+
+Result = TypeVar("Result")
+
+#: Resolving a name may take so long, in seconds; a resolver's own limits are longer.
+LOOKUP_SECONDS = 10.0
+#: Names that are resolved at a time. One whose time is over still has its thread until the resolver gives up.
+_LOOKUPS = 64
+#: A thread with nothing to do stays so long, in seconds: the next attempt begins soon as a rule.
+_IDLE_SECONDS = 10.0
+
+
+class Attempt:
+    """The connections of one attempt, and whether its time is over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+        self.is_over = False
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def left(self) -> float:
+        """How many seconds it may still take."""
+        return max(0.0, self._ends_at - time.monotonic())
+
+    def add(self, used: socket.socket) -> socket.socket:
+        """Have a socket's connection end with the attempt; it ends at once if the time is over. Give what holds it.
+
+        That is a second handle to it: TLS takes the socket over, and a body without a length outlives the socket.
+        """
+        connection = socket.socket(used.family, used.type, used.proto, fileno=os.dup(used.fileno()))
+        with self._lock:
+            self._connections.add(connection)
+            if self.is_over:
+                _shut_down(connection)
+        return connection
+
+    def drop(self, connection: socket.socket) -> None:
+        """Let go of a connection, which another attempt may use from now on."""
+        with self._lock:
+            self._connections.discard(connection)
+            connection.close()
+
+    def cut(self) -> None:
+        """End the attempt."""
+        with self._lock:
+            self.is_over = True
+            for connection in self._connections:
+                _shut_down(connection)
+
+    def forget(self) -> None:
+        """Let go of all connections."""
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Timers:
+    """Calls functions at their times, from one thread, which lives while there is something to call."""
+
+    def __init__(self) -> None:
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def after(self, seconds: float, call: Callable[[], object]) -> Callable[[], None]:
+        """Call a function, which must not wait, after so many seconds; give what cancels that."""
+        entry = (time.monotonic() + seconds, next(self._numbers), call)
+        with self._changed:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="hard-ends", daemon=True)
+                thread.start()
+                self._thread = thread
+            heapq.heappush(self._due, entry)
+            if self._due[0] is entry:
+                self._changed.notify()
+
+        def cancel() -> None:
+            with self._changed, suppress(ValueError):
+                self._due.remove(entry)
+                heapq.heapify(self._due)
+
+        return cancel
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                wait = self._due[0][0] - time.monotonic() if self._due else None
+                if wait is None or wait > 0:
+                    if not self._changed.wait(_IDLE_SECONDS if wait is None else wait) and not self._due:
+                        self._thread = None
+                        return
+                    continue
+                _, _, call = heapq.heappop(self._due)
+            call()
+
+
+class _OfThisProcess:
+    """What a fork must not take over: threads stay behind."""
+
+    def __init__(self) -> None:
+        self.timers = _Timers()
+        self.lookups = Bounded(LOOKUP_SECONDS, at_once=_LOOKUPS)
+        self.of_thread = threading.local()
+
+
+_own = _OfThisProcess()
+os.register_at_fork(after_in_child=_own.__init__)  # type: ignore[misc]  # made anew, in its place
+
+
+@contextmanager
+def cut_off_after(seconds: float) -> Iterator[Attempt]:
+    """Shut down all connections that this thread uses within the block when its time is over."""
+    attempt = _own.of_thread.attempt = Attempt(seconds)
+    cancel = _own.timers.after(seconds, attempt.cut)
+    try:
+        yield attempt
+    finally:
+        cancel()
+        attempt.forget()
+        del _own.of_thread.attempt
+
+
+def _attempt() -> Attempt | None:
+    return getattr(_own.of_thread, "attempt", None)
+
+
+def looked_up(look_up: Callable[[], Result]) -> Result:
+    """Resolve a name within ``LOOKUP_SECONDS``, or what is left of the attempt. Raises ``TimeoutError``."""
+    attempt = _attempt()
+    return _own.lookups.call(look_up, within=min(LOOKUP_SECONDS, attempt.left if attempt else LOOKUP_SECONDS))
+
+
+class _Tracked(HTTPConnection):
+    """A connection that ends with the attempt that uses it."""
+
+    _held: tuple[Attempt, socket.socket] | None = None
+
+    def _new_conn(self) -> socket.socket:
+        # With addresses inside our own network allowed, nobody has resolved the name before.
+        try:
+            looked_up(lambda: socket.getaddrinfo(self.host.strip("[]"), self.port))
+        except TimeoutError as error:
+            raise NewConnectionError(self, str(error)) from None
+        except OSError:
+            pass  # urllib3 says it better
+        connection = super()._new_conn()
+        self._belongs_to_attempt(connection)
+        return connection
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as urllib3 has it
+        if self.sock:  # kept from an earlier attempt
+            self._belongs_to_attempt(self.sock)
+        super().request(*args, **kwargs)
+
+    def _belongs_to_attempt(self, connection: socket.socket) -> None:
+        self.is_free()
+        if attempt := _attempt():
+            self._held = attempt, attempt.add(connection)
+
+    def is_free(self) -> None:
+        """Let go of the attempt: the connection goes back to its pool."""
+        if self._held:
+            attempt, connection = self._held
+            attempt.drop(connection)
+            self._held = None
+
+
+class _TrackedTLS(_Tracked, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Tracked
+
+    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - as urllib3 has it
+        _let_go(conn)
+        super()._put_conn(conn)
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TrackedTLS
+
+    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - as urllib3 has it
+        _let_go(conn)
+        super()._put_conn(conn)
+
+
+def _let_go(connection: object) -> None:
+    """Before another attempt can use a connection, this one lets go of it, or its end would be the other's."""
+    if isinstance(connection, _Tracked) and connection.sock:
+        connection.is_free()
+
+
+#: For ``PoolManager.pool_classes_by_scheme``.
+POOLS = {"http": _Pool, "https": _TLSPool}
