@@ -34,8 +34,8 @@ from workers.vault import Vault
 
 log = structlog.get_logger()
 
-#: S3 allows 2 KB for all metadata of an object together.
-_MAX_URL_IN_METADATA = 1024
+#: S3 allows 2 KB for all metadata of an object together, and Swift 256 characters for each.
+_MAX_URL_IN_METADATA = 255
 #: RFC 3986's reserved signs, and the one that begins what is encoded already.
 _PLAIN_IN_URLS = ":/?#[]@!$&'()*+,;=%"
 

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 #: How often whoever waits for a part's upload asks whether it may go on.
 _WATCH_SECONDS = 1.0
+#: As much of a part is sent at a time. It must be sent within the store's time limit for connecting.
+_PIECE_BYTES = 256 * 1024
 
 
 class Buffers:
@@ -71,7 +73,10 @@ def read_parts(
 
 
 class Body(io.RawIOBase):
-    """A part as botocore sends it without a copy: a file that gives all of itself with the first read."""
+    """A part as HTTP libraries send it without a copy: a file that gives large pieces of itself.
+
+    Python's time limit for ``sendall`` is for all that it is given, so a slow upload of a whole part would fail.
+    """
 
     def __init__(self, part: memoryview) -> None:
         super().__init__()
@@ -82,9 +87,10 @@ class Body(io.RawIOBase):
         return len(self._part)
 
     def read(self, _size: int = -1) -> memoryview:  # botocore and http.client send what sockets do
-        """Give all that has not been read, however little was asked for."""
-        rest, self._at = self._part[self._at :], len(self._part)
-        return rest
+        """Give the next piece, whatever size was asked for."""
+        piece = self._part[self._at : self._at + _PIECE_BYTES]
+        self._at += len(piece)
+        return piece
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go somewhere, as before another attempt."""

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 _CRC_BYTES = 4
 #: Uploads at a time, where threads of one process share the store; and the connections that are kept for them.
 _MOST_AT_ONCE, _POOL_SIZE = 64, 4
+#: The upload has ended, or the store has no such operation and never will.
+_NOTHING_TO_ABORT = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+#: Of S3's own words, so many characters are told.
+_MOST_SAID = 300
 #: Seconds.
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 40.0
 
@@ -141,7 +145,7 @@ class Store:
         write and leaves nothing behind.
         """
         head = [*islice(parts, 2)]
-        with reporting(), Uploader(self._threads, hold.alive) as uploader:
+        with reporting(_FINAL), Uploader(self._threads, hold.alive) as uploader:
             try:
                 if len(head) == 1:
                     self._put(replace(new, metadata={**new.metadata, "sha256": digest.sha256}), head[0], uploader)
@@ -211,16 +215,14 @@ class Store:
 
     def _write(self, operation: str, body: memoryview, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's
         """Send a body by boto3's ``put_object`` or ``upload_part``, directly if that works."""
-        direct = self._direct
-        answer = direct.write(operation, body, arguments) if direct else None
-        if answer is None:
-            answer = getattr(self.client, operation)(Body=Body(body), **arguments)
-            if direct and direct.refused:
-                self._direct = None
-        return answer
+
+        def by_boto3() -> Any:  # noqa: ANN401 - boto3's
+            return getattr(self.client, operation)(Body=Body(body), **arguments)
+
+        return self._direct.write(operation, body, arguments, by_boto3) if self._direct else by_boto3()
 
     def _conditionally(self, write: Callable[..., object], key: str, arguments: dict[str, Any]) -> None:
-        """Write unless there is an object. A store that cannot (501) is asked by HEAD before the write."""
+        """Write unless there is an object. A store that takes no condition is asked by HEAD before the write."""
         try:
             if not self._conditional and self.exists(key):
                 raise _AlreadyThereError
@@ -228,13 +230,27 @@ class Store:
         except PreconditionFailedError:
             raise _AlreadyThereError from None
         except ClientError as error:
-            status = _status(error)
-            if status == HTTPStatus.PRECONDITION_FAILED:
+            if _status(error) == HTTPStatus.PRECONDITION_FAILED:
                 raise _AlreadyThereError from None
-            if status != HTTPStatus.NOT_IMPLEMENTED or not self._conditional:
+            if not (self._conditional and _may_be_the_condition(error)):
                 raise
+            self._without_condition(write, key, arguments)
+
+    def _without_condition(self, write: Callable[..., object], key: str, arguments: dict[str, Any]) -> None:
+        """Learn that the store takes no condition, if it refuses the write once more with one and takes it without."""
+        try:
+            write(**arguments, **self._conditional)
+        except PreconditionFailedError:
+            raise _AlreadyThereError from None
+        except ClientError as error:
+            if _status(error) == HTTPStatus.PRECONDITION_FAILED:
+                raise _AlreadyThereError from None
+            if not _may_be_the_condition(error):
+                raise
+            if self.exists(key):
+                raise _AlreadyThereError from None
+            write(**arguments)
             self._conditional = {}
-            self._conditionally(write, key, arguments)
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object under the key."""
@@ -248,13 +264,13 @@ class Store:
             return True
 
     def abort(self, upload: str) -> None:
-        """Abort a multipart upload, ``<upload id> <key>``; fine where there is none any more."""
+        """Abort a multipart upload, ``<upload id> <key>``; fine where there is none any more, or the store cannot."""
         upload_id, _, key = upload.partition(" ")
         with reporting():
             try:
                 self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
             except ClientError as error:
-                if _status(error) != HTTPStatus.NOT_FOUND:
+                if _status(error) not in _NOTHING_TO_ABORT:
                     raise
 
     def check(self) -> None:
@@ -281,7 +297,7 @@ class Store:
             for piece in answer["Body"].iter_chunks(1024**2):
                 digest.update(piece)
                 alive()
-        own = answer["Metadata"].get("sha256", digest.sha256)
+        own = _lower(answer["Metadata"]).get("sha256", digest.sha256)
         found = "same" if digest.sha256 == wanted.sha256 else "different" if digest.sha256 == own else "damaged"
         return Stored(digest.size, digest.sha256, found, answer["ContentType"])
 
@@ -320,7 +336,7 @@ class Store:
     def metadata(self, key: str) -> dict[str, str]:
         """Give an object's metadata."""
         with reporting():
-            return self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"]
+            return _lower(self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"])
 
     def list(self, prefix: str, *, limit: int, after: str = "") -> list[str]:
         """Give up to ``limit`` (1000 at most) keys below the prefix, in alphabetical order, those behind ``after``."""
@@ -352,17 +368,44 @@ def _crc32c(data: bytes | memoryview) -> str:
     return base64.b64encode(crc32c(data).to_bytes(_CRC_BYTES)).decode()
 
 
+def _lower(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Write names in lower case, as they were given: header names have no case, and stores change it."""
+    return {name.lower(): value for name, value in metadata.items()}
+
+
 def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def _may_be_the_condition(error: ClientError) -> bool:
+    """Tell whether a store may have refused a write because it does not know ``If-None-Match``."""
+    return _status(error) == HTTPStatus.NOT_IMPLEMENTED or (
+        _status(error) == HTTPStatus.BAD_REQUEST and _code(error) in {"InvalidArgument", "NotImplemented"}
+    )
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown"))
+
+
+#: S3's codes for requests that stay wrong however often they are sent.
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_FINAL = frozenset({"EntityTooLarge", "InvalidStorageClass", "KeyTooLongError", "MetadataTooLarge"})
+
+
 @contextlib.contextmanager
-def reporting() -> Iterator[None]:
-    """Turn whatever boto3 raises into ``TransientError("store_unavailable")``."""
+def reporting(final: frozenset[str] = frozenset()) -> Iterator[None]:
+    """Turn whatever boto3 raises into ``TransientError("store_unavailable")``, with S3's own words.
+
+    A code among ``final`` becomes ``PermanentError("store_refused")``.
+    """
     try:
         yield
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "unknown")
-        raise TransientError("store_unavailable", f"S3 answered {code} to {error.operation_name}") from None
+        said = error.response.get("Error", {}).get("Message", "")
+        detail = f"S3 answered {_status(error)} {_code(error)} to {error.operation_name}: {said[:_MOST_SAID]}"
+        if _code(error) in final:
+            raise PermanentError("store_refused", detail) from None
+        raise TransientError("store_unavailable", detail) from None
     except (BotoCoreError, OSError) as error:
         raise TransientError("store_unavailable", type(error).__name__) from None

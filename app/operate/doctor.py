@@ -4,13 +4,13 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any
 from uuid import uuid4
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 from rich.console import Console
@@ -291,11 +291,15 @@ def _conditional(store: Store, key: str) -> Finding:
 def _lifecycle(store: Store) -> Finding:
     """Look for the rule that clears up behind a worker that died between two lines of ours."""
     what = "bucket aborts multipart uploads that were left behind"
+    rules: Sequence[Mapping[str, Any]] = []
     try:
-        with reporting():
-            rules = store.client.get_bucket_lifecycle_configuration(Bucket=store.bucket).get("Rules", [])
-    except TransientError:
-        rules = []
+        rules = store.client.get_bucket_lifecycle_configuration(Bucket=store.bucket).get("Rules", [])
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "NoSuchLifecycleConfiguration":
+            advice = "This store does not tell (or has no) lifecycle rules; see in its documents how it clears them up."
+            return Finding(what, good=False, warning=True, advice=advice)
+    except BotoCoreError:
+        pass
     good = any("AbortIncompleteMultipartUpload" in rule and rule.get("Status") == "Enabled" for rule in rules)
     advice = (
         "The sweep aborts those that the ledger knows of. For the rest add a lifecycle rule: aws s3api "

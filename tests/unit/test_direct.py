@@ -2,15 +2,23 @@
 
 import hashlib
 import json
+import re
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
+from unittest.mock import Mock
 
 import pytest
 import urllib3
+from structlog.testing import capture_logs
 from urllib3.exceptions import ProtocolError
 
-from tests.unit.conftest import BUCKET
+from tests.unit.conftest import BUCKET, Clock
 from tests.unit.test_store import PART, write
+from workers.direct import REST_SECONDS, DirectWrites
 from workers.store import Store, open_client, open_pool
 
 CONTENT = b"ID3" + bytes(1000)
@@ -75,6 +83,52 @@ def test_parts_are_written_directly_and_the_object_is_whole(direct: Store, pool:
     assert direct.read_text("k") == content
 
 
+@contextmanager
+def slow_store(seconds: float) -> Iterator[str]:
+    """Serve a store that takes so long to read a body, a little at a time, and then answers 200."""
+
+    def take(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            taken = b""
+            while b"\r\n\r\n" not in taken:
+                taken += connection.recv(4096)
+            head, _, rest = taken.partition(b"\r\n\r\n")
+            length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])  # type: ignore[index]  # it is there
+            left = length - len(rest)
+            while left > 0 and (piece := connection.recv(65536)):
+                left -= len(piece)
+                time.sleep(seconds * len(piece) / length)
+            connection.sendall(b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 0\r\n\r\n')
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=take, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("way", ["direct", "boto3"])
+def test_a_slow_upload_over_plain_http_may_take_longer_than_connecting(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = 0.4
+    with slow_store(seconds=4 * limit) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=limit, read=10)) if way == "direct" else None
+        store = Store(open_client(connect_timeout=limit, read_timeout=10, attempts=1), BUCKET, pool)
+        began = time.monotonic()
+        store.write_text("k", bytes(8 * 1024**2), "text/plain")
+        assert time.monotonic() - began > limit
+        if pool:
+            pool.clear()
+
+
 def test_what_stands_there_already_is_left_alone_and_read_back(direct: Store) -> None:
     write(direct, CONTENT)
     again = write(direct, b"ID3 something else")
@@ -90,7 +144,32 @@ def test_a_store_that_takes_no_presigned_urls_is_asked_once_and_then_left_to_bot
     assert pool.asked == 1
 
 
-@pytest.mark.parametrize("status", [307, 400, 500, 503])
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_what_the_store_takes_from_boto3_alone_is_left_to_it_for_a_while_and_not_for_good(
+    store: Store, pool: Pool, clock: Clock, status: int
+) -> None:
+    writes = DirectWrites(store.client, pool, clock)
+    arguments = {"Bucket": BUCKET, "Key": "k"}
+    pool.status = status
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert writes.write("put_object", CONTENT, arguments, lambda: {"by": "boto3"}) == {"by": "boto3"}
+    assert (pool.asked, [event["event"] for event in logs]) == (1, ["presigned_writes_refused"])
+    clock.advance(REST_SECONDS)
+    pool.status = 0
+    assert "ETag" in writes.write("put_object", CONTENT, arguments, lambda: {"by": "boto3"})
+
+
+def test_what_boto3_cannot_write_either_says_nothing_of_presigned_urls(store: Store, pool: Pool, clock: Clock) -> None:
+    writes = DirectWrites(store.client, pool, clock)
+    pool.status = 403
+    for _ in range(2):
+        with pytest.raises(OSError, match="away"):
+            writes.write("put_object", CONTENT, {"Bucket": BUCKET, "Key": "k"}, Mock(side_effect=OSError("away")))
+    assert pool.asked == 2
+
+
+@pytest.mark.parametrize("status", [307, 500, 503])
 def test_any_other_answer_is_left_to_boto3_which_knows_what_to_do(direct: Store, pool: Pool, status: int) -> None:
     pool.status = status
     write(direct, CONTENT)

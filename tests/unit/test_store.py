@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from workers.errors import LeaseLostError, TransientError
+from workers.errors import AssetError, LeaseLostError, PermanentError, TransientError
 from workers.parts import Buffers, Digest, read_parts
 from workers.store import NewObject, Store, Stored, open_client
 
@@ -139,28 +139,82 @@ def test_who_loses_the_lease_while_a_part_is_under_way_leaves_nothing(
     assert uploads(store) == []
 
 
-def _refusing_conditions(store: Store) -> list[str]:
-    """Make the store one that answers 501 to conditional writes, and record what it is asked."""
+def _refusing(store: Store, status: int, code: str, *, all_writes: bool = False) -> list[str]:
+    """Make the store one that refuses conditional writes, or all, and record what it is asked."""
     asked: list[str] = []
 
     def answer(model: Any, params: dict[str, Any], **_: object) -> None:
         asked.append(model.name)
-        if "If-None-Match" in params["headers"]:
-            error = {"Error": {"Code": "NotImplemented"}, "ResponseMetadata": {"HTTPStatusCode": 501}}
+        if "If-None-Match" in params["headers"] or (all_writes and model.name == "PutObject"):
+            said = {"Code": code, "Message": "so says the store"}
+            error = {"Error": said, "ResponseMetadata": {"HTTPStatusCode": status}}
             raise ClientError(error, model.name)  # type: ignore[arg-type]  # the stubs want the whole of it
 
     store.client.meta.events.register("before-call.s3", answer)
     return asked
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [(501, "NotImplemented"), (400, "InvalidArgument"), (400, "NotImplemented")]
+)
 @pytest.mark.parametrize("size", [10, 2 * PART + 1])
-def test_a_store_without_conditional_writes_is_asked_before_the_write(store: Store, size: int) -> None:
+def test_a_store_without_conditional_writes_is_asked_before_the_write(
+    store: Store, size: int, status: int, code: str
+) -> None:
     first = random.Random(1).randbytes(size)
-    asked = _refusing_conditions(store)
+    asked = _refusing(store, status, code)
     write(store, first)
     assert "HeadObject" in asked
     again = write(store, random.Random(2).randbytes(size))
     assert again.sha256 == hashlib.sha256(first).hexdigest()
+
+
+def test_a_store_that_refuses_for_another_reason_is_not_taken_for_one_without_conditions(store: Store) -> None:
+    asked = _refusing(store, 400, "InvalidArgument", all_writes=True)
+    for _ in range(2):
+        asked.clear()
+        with pytest.raises(TransientError, match="store_unavailable") as raised:
+            write(store, b"x")
+        assert asked == ["PutObject", "PutObject", "HeadObject", "PutObject"]
+    assert raised.value.detail == "S3 answered 400 InvalidArgument to PutObject: so says the store"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (400, "MetadataTooLarge", PermanentError),
+        (400, "EntityTooLarge", PermanentError),
+        (400, "ExpiredToken", TransientError),
+        (400, "BadDigest", TransientError),
+        (403, "AccessDenied", TransientError),
+        (404, "NoSuchBucket", TransientError),
+        (503, "SlowDown", TransientError),
+    ],
+)
+def test_what_stays_wrong_is_final_and_what_an_operator_can_mend_is_not(
+    store: Store, status: int, code: str, error: type[AssetError]
+) -> None:
+    _refusing(store, status, code, all_writes=True)
+    with pytest.raises(error):
+        write(store, b"x")
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_an_upload_that_is_gone_or_that_the_store_cannot_abort_is_not_tried_again(store: Store, status: int) -> None:
+    def answer(model: Any, **_: object) -> None:
+        error = {"Error": {"Code": "x"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(error, model.name)  # type: ignore[arg-type]  # the stubs want the whole of it
+
+    store.client.meta.events.register("before-call.s3.AbortMultipartUpload", answer)
+    store.abort("id key")
+
+
+def test_names_of_metadata_are_compared_without_case(store: Store) -> None:
+    store.client.put_object(Bucket=store.bucket, Key="k", Body=b"x")
+    store.client.meta.events.register(
+        "after-call.s3.HeadObject", lambda parsed, **_: parsed.update(Metadata={"Why": "so", "SHA256": "ab"})
+    )
+    assert store.metadata("k") == {"why": "so", "sha256": "ab"}
 
 
 def test_no_more_than_two_parts_are_ever_held() -> None:
