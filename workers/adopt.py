@@ -31,8 +31,8 @@ _FORGETTING = COMMON + "forgetting"
 _FIELDS = {"family", "stage", "rank", "code", "meaning", "message", "fail_code", "failed_tracks", "notes", "version"}
 #: How many alarms of an older format one sweep looks at.
 _BATCH = 200
-#: Seconds after which a record is looked at again that could not be adopted.
-_PATIENCE = 3600.0
+#: Seconds after which a record is looked at again that could not be adopted: because the bucket was away, or otherwise.
+_SHORT_WAIT, _LONG_WAIT = 30.0, 3600.0
 #: How many records one sweep looks at in order to make room.
 _FORGET_AT_ONCE = 2000
 
@@ -56,13 +56,15 @@ def adopt_older(vault: Vault) -> None:
     for task_id, members in alarms.items():
         try:
             adopt(vault, task_id)
-        except (RedisError, HeldElsewhereError) as error:
-            if isinstance(error, RedisError):
-                raise
-        except Exception:
+        except RedisError:
+            raise
+        except HeldElsewhereError:
+            continue
+        except Exception as error:
             log.exception("older_record_not_adopted", task_id=task_id)
             # Behind the others, so that as many as one sweep looks at cannot block the rest.
-            redis.zadd(_ALARMS, dict.fromkeys(members, vault.now() + _PATIENCE), xx=True)
+            wait = _SHORT_WAIT if isinstance(error, TransientError) else _LONG_WAIT
+            redis.zadd(_ALARMS, dict.fromkeys(members, vault.now() + wait), xx=True)
 
 
 def adopt(vault: Vault, task_id: str) -> bool:

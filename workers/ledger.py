@@ -26,6 +26,8 @@ from workers.ledger_keys import (
     ASSETS,
     COUNTERS,
     FORGETTING,
+    FORMAT,
+    FORMATS,
     READY,
     TAKEN,
     UPLOADS,
@@ -88,6 +90,11 @@ class Ledger:
     def now(self) -> float:
         """Give the time by Redis's clock."""
         return redis_now(self.redis)
+
+    def newest_format(self) -> int:
+        """Note this version's format, and give the newest that a worker on this Redis has written."""
+        self.redis.sadd(FORMATS, FORMAT)
+        return max(int(each) for each in self.redis.smembers(FORMATS))
 
     def knows(self, task_id: str) -> bool:
         """Tell whether there is a record of the task, and nothing of it left to be taken from its manifest."""

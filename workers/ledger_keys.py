@@ -4,17 +4,15 @@ All of them begin with the ledger's format, so a version never reads or writes a
 differently. ``workers.adopt`` takes older formats over; newer ones are left to the newer workers beside this one.
 """
 
-import re
-
 from workers.assets import AssetId
 from workers.queues import ASSET_QUEUES
 
 COMMON = "stemvault:"
+#: The formats that workers on this Redis have written.
+FORMATS = COMMON + "formats"
 #: 1 had no number in its names; 2 keeps a task in one record, compressed, and no alarm beside a ready asset.
 FORMAT = 2
 PREFIX = f"{COMMON}{FORMAT}:"
-OF_ANY_FORMAT = re.compile(rf"{COMMON}([0-9]+):")
-
 ALARMS = PREFIX + "alarms"
 #: owner → asset, while it is held.
 TAKEN = PREFIX + "taken"

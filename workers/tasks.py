@@ -4,7 +4,7 @@ import gc
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache, wraps
 from typing import Any, ParamSpec
 
@@ -24,6 +24,7 @@ from workers.celery import app, settings
 from workers.errors import AssetError
 from workers.inbox import drain
 from workers.ingest import ingest_next
+from workers.ledger_keys import FORMAT
 from workers.queues import CALLBACKS
 from workers.room import RECORDING_STOPS
 from workers.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
@@ -156,6 +157,9 @@ def _begin_shutdown(**_: object) -> None:
 
 @worker_ready.connect
 def _show_life_of_worker(**_: object) -> None:
+    with suppress(RedisError):
+        if (newest := open_ledger(settings).newest_format()) > FORMAT:
+            log.warning("newer_version_is_at_work", its_format=newest, own_format=FORMAT)
     _show_life(WORKER)
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from app.operate.processes import StartError
 from config.settings import PREFIX, Settings, SettingsError, load_settings
 from workers.errors import TransientError
+from workers.ledger_keys import FORMAT, FORMATS
 from workers.room import SWEEP_FORGETS, Room
 from workers.scripts import redis_now
 from workers.signs_of_life import SILENCE, SignsOfLife
@@ -92,6 +93,7 @@ def _findings() -> Iterator[Finding]:
     broker = list(_broker(redis, settings.redis_address))
     yield from broker
     if broker[0].good:
+        yield from _format(redis)
         yield from _room(redis, settings.redis_max_bytes)
         yield from _clock(redis)
         yield from _fleet(redis)
@@ -153,6 +155,20 @@ def _broker(redis: "Redis", address: str) -> Iterator[Finding]:
         good=compact >= _COMPACT_BYTES,
         warning=True,
         advice=f"Start Redis with {option} 1024: an asset then takes two thirds of the memory.",
+    )
+
+
+def _format(redis: "Redis") -> Iterator[Finding]:
+    """Look whether a newer version has written records that this one does not see."""
+    try:
+        newest = max((int(each) for each in redis.smembers(FORMATS)), default=FORMAT)
+    except RedisError:
+        return  # told already
+    yield Finding(
+        "ledger has this version's format",
+        good=newest <= FORMAT,
+        warning=True,
+        advice=f"A newer version writes format {newest}; this one reads up to {FORMAT} and leaves those tasks alone.",
     )
 
 

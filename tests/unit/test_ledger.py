@@ -13,7 +13,7 @@ from workers.callbacks import MAX_ASSETS, parse_callback
 from workers.duration import is_short
 from workers.errors import FreshUrlError, LeaseLostError
 from workers.ledger import GRACE, MAX_CALLBACKS, MOST_CRASHES, MOST_LAPSES, Ledger
-from workers.ledger_keys import ALARMS, READY, asset_key
+from workers.ledger_keys import ALARMS, FORMAT, FORMATS, READY, asset_key
 from workers.records import Lease, Recorded, TaskSnapshot
 
 DEADLINE = START + 1_000_000
@@ -98,6 +98,12 @@ def test_a_heartbeat_moves_the_lease_and_the_alarm_and_the_upload(
     assert redis.zscore(ALARMS, str(VIDEO)) == START + 30 + LEASE
     assert at(ledger, START + LEASE + 1).orphaned_uploads() == []
     assert at(ledger, START + 30 + LEASE + 1).orphaned_uploads() == ["id key"]
+
+
+def test_a_newer_format_on_the_same_redis_is_noticed(ledger: Ledger, redis: fakeredis.FakeRedis) -> None:
+    assert ledger.newest_format() == FORMAT
+    redis.sadd(FORMATS, FORMAT + 1)
+    assert ledger.newest_format() == FORMAT + 1
 
 
 def test_each_asset_has_exactly_one_next_step_until_it_is_settled(
