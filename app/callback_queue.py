@@ -103,7 +103,7 @@ class CallbackQueue:
                     self._put_all(batch.callbacks)
                     batch.end()
         except (RedisError, OSError) as failure:
-            # Who has waited meanwhile has waited long enough, and would fare no better.
+            # Waiting callers fail too: retrying each would exceed their time limit.
             with self._joining:
                 failed, self._waiting = [batch, *self._waiting], []
             for each in failed:

@@ -206,12 +206,8 @@ class _Pool(HTTPConnectionPool):
         super()._put_conn(conn)
 
 
-class _TLSPool(HTTPSConnectionPool):
+class _TLSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _TrackedTLS
-
-    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - as urllib3 has it
-        _let_go(conn)
-        super()._put_conn(conn)
 
 
 def _let_go(connection: object) -> None:

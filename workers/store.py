@@ -87,7 +87,7 @@ def open_client(
     session = botocore.session.get_session()
     session.register_component("data_loader", s3_models())
     client = boto3.session.Session(botocore_session=session).client("s3", config=config)
-    # Asking leave before each body (Expect: 100-continue) costs a round trip, and a second where S3 is silent.
+    # `Expect: 100-continue` before each body costs a round trip, and a second where S3 is silent.
     client.meta.events.unregister("before-call.s3", add_expect_header)
     return client
 
@@ -222,33 +222,22 @@ class Store:
         return self._direct.write(operation, body, arguments, by_boto3) if self._direct else by_boto3()
 
     def _conditionally(self, write: Callable[..., object], key: str, arguments: dict[str, Any]) -> None:
-        """Write unless there is an object. A store that takes no condition is asked by HEAD before the write."""
-        try:
-            if not self._conditional and self.exists(key):
-                raise _AlreadyThereError
-            write(**arguments, **self._conditional)
-        except PreconditionFailedError:
-            raise _AlreadyThereError from None
-        except ClientError as error:
-            if _status(error) == HTTPStatus.PRECONDITION_FAILED:
-                raise _AlreadyThereError from None
-            if not (self._conditional and _may_be_the_condition(error)):
-                raise
-            self._without_condition(write, key, arguments)
+        """Write unless there is an object. A store that takes no condition is asked by HEAD before the write.
 
-    def _without_condition(self, write: Callable[..., object], key: str, arguments: dict[str, Any]) -> None:
-        """Learn that the store takes no condition, if it refuses the write once more with one and takes it without."""
-        try:
-            write(**arguments, **self._conditional)
-        except PreconditionFailedError:
-            raise _AlreadyThereError from None
-        except ClientError as error:
-            if _status(error) == HTTPStatus.PRECONDITION_FAILED:
-                raise _AlreadyThereError from None
-            if not _may_be_the_condition(error):
-                raise
+        That is learned if it refuses the same write twice with a condition, and takes it without.
+        """
+        condition = self._conditional
+        with _already_there_told():
+            for _ in range(2 if condition else 0):
+                try:
+                    write(**arguments, **condition)
+                except ClientError as error:
+                    if not _may_be_the_condition(error):
+                        raise
+                else:
+                    return
             if self.exists(key):
-                raise _AlreadyThereError from None
+                raise _AlreadyThereError
             write(**arguments)
             self._conditional = {}
 
@@ -375,6 +364,19 @@ def _lower(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@contextlib.contextmanager
+def _already_there_told() -> Iterator[None]:
+    """Turn either way of saying that there is an object (412) into ``_AlreadyThereError``."""
+    try:
+        yield
+    except PreconditionFailedError:
+        raise _AlreadyThereError from None
+    except ClientError as error:
+        if _status(error) != HTTPStatus.PRECONDITION_FAILED:
+            raise
+        raise _AlreadyThereError from None
 
 
 def _may_be_the_condition(error: ClientError) -> bool:
