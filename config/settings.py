@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     allowed_asset_ports: Ports = (80, 443)
     part_bytes: Annotated[ByteSize, Field(ge=MIN_PART_BYTES)] = ByteSize(8 * 1024**2)
     max_asset_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(2 * 1024**3)
+    transfers: Annotated[int, Field(ge=1, le=1000)] = 64
+    max_transfers_per_host: Annotated[int, Field(ge=1)] | None = None
+    transfer_memory: ByteSize = ByteSize(256 * 1024**2)
     transfer_timeout: Seconds = 3600
     low_speed_limit: Annotated[ByteSize, Field(gt=0)] = ByteSize(1024)
     low_speed_time: Seconds = 60
@@ -175,6 +178,13 @@ class Settings(BaseSettings):
             raise ValueError(f"needs more than the {MAX_PARTS} parts that S3 allows; raise {PREFIX}PART_BYTES with it")
         return value
 
+    @field_validator("transfer_memory")
+    @classmethod
+    def _memory_suffices(cls, value: ByteSize, info: ValidationInfo) -> ByteSize:
+        if value < 2 * info.data.get("part_bytes", 0):
+            raise ValueError(f"must be at least twice {PREFIX}PART_BYTES")
+        return value
+
     @field_validator("allow_unsigned")
     @classmethod
     def _authentication_is_chosen(cls, value: bool, info: ValidationInfo) -> bool:
@@ -182,6 +192,12 @@ class Settings(BaseSettings):
         if not (chosen or value):
             raise ValueError(_NO_AUTHENTICATION)
         return value
+
+    @cached_property
+    def transfers_per_host(self) -> int:
+        """How many of a worker's transfers may be from one source host: unless it is set, all but an eighth."""
+        limit = self.max_transfers_per_host or self.transfers - self.transfers // 8
+        return min(limit, self.transfers)
 
     @cached_property
     def layout(self) -> KeyLayout:

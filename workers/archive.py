@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from itertools import chain
 from urllib.parse import quote, urlsplit
@@ -24,8 +24,9 @@ from workers.errors import (
 )
 from workers.heartbeats import Hold
 from workers.manifest import write_manifest
+from workers.memory import Share
 from workers.partial import Readable, forget_partial, keep_partial, open_partial
-from workers.parts import Digest, read_parts
+from workers.parts import Digest, Part, read_parts
 from workers.records import Lease
 from workers.retry import LONGEST_DELAY, GiveUp, Retry, is_last_chance, next_step
 from workers.source import open_source
@@ -43,32 +44,41 @@ _PLAIN_IN_URLS = ":/?#[]@!$&'()*+,;=%"
 def archive_next(vault: Vault, queue: str, owner: str) -> bool:
     """Store what expires first of the assets that a ticket from ``queue`` may stand for; tell whether there was one.
 
-    Whatever goes wrong with source or bucket is recorded with the asset, with the time of the next
-    attempt. Raises redis-py's errors when the ledger cannot be reached; then the lease runs out
-    and the asset's alarm brings it back. No two may be the same ``owner`` at a time.
+    Raises what ``archive`` raises. No two may be the same ``owner`` at a time.
     """
-    lease = vault.ledger.take(LOOKS_IN[queue], owner)
-    if lease is None:
-        log.debug("nothing_ready", queue=queue)
+    share = vault.memory.reserve()
+    lease = vault.ledger.take(LOOKS_IN[queue], owner) if share else None
+    if not share or not lease:
         return False
     if lease.calls:
         vault.tickets.call(lease.calls, 1)
+    with share:
+        archive(vault, lease, share)
+    return True
+
+
+def archive(vault: Vault, lease: Lease, share: Share) -> None:
+    """Store one asset, in memory of its ``share``.
+
+    Whatever goes wrong with source or bucket is recorded with the asset, with the time of the next
+    attempt. Raises redis-py's errors when the ledger cannot be reached; then the lease runs out
+    and the asset's alarm brings it back.
+    """
     with structlog.contextvars.bound_contextvars(task_id=lease.id.task_id, asset=lease.id.name):
         try:
-            _attempt(vault, lease)
+            _attempt(vault, lease, share)
         except LeaseLostError:
             log.warning("lease_lost", attempt=lease.attempts)
         except FreshUrlError:
             follow_up(vault, lease.id)
             log.info("asset_has_fresh_url", attempt=lease.attempts)
-    return True
 
 
-def _attempt(vault: Vault, lease: Lease) -> None:
+def _attempt(vault: Vault, lease: Lease, share: Share) -> None:
     started = vault.monotonic()
     log.info("asset_attempt_started", attempt=lease.attempts, worker=socket.gethostname())
     try:
-        stored, found = _transfer(vault, lease)
+        stored, found = _transfer(vault, lease, share)
     except AssetError as error:
         _record_failure(vault, lease, error)
         return
@@ -122,21 +132,18 @@ def _facts(stored: Stored, found: _Found) -> dict[str, object]:
     return facts
 
 
-def _transfer(vault: Vault, lease: Lease) -> tuple[Stored, _Found]:
-    with (
-        vault.heartbeats.held(lease, vault.must_stop) as hold,
-        vault.buffers.borrowed() as buffers,
-        _source(vault, lease) as source,
-    ):
+def _transfer(vault: Vault, lease: Lease, share: Share) -> tuple[Stored, _Found]:
+    with vault.heartbeats.held(lease, vault.must_stop) as hold, _source(vault, lease) as source:
         digest = Digest()
-        parts = read_parts(_reading(source, hold), buffers, digest)
-        first = next(parts, memoryview(b""))
-        ext = lease.key.rpartition(".")[2]
-        content_type = media.content_type(bytes(first[: media.HEAD_BYTES]), ext)
-        found = _Found(content_type, [note for note in [media.contradiction(content_type, ext)] if note])
-        new = NewObject(lease.key, content_type, _metadata(lease))
-        whole = _measured(vault, lease, chain([first], parts), found)
-        stored = vault.store.write_once(new, whole, digest, hold)
+        share.fit(source.announced)
+        with closing(read_parts(_reading(source, hold), share, digest, vault.threads)) as parts:
+            first = next(parts)
+            ext = lease.key.rpartition(".")[2]
+            content_type = media.content_type(bytes(first.data[: media.HEAD_BYTES]), ext)
+            found = _Found(content_type, [note for note in [media.contradiction(content_type, ext)] if note])
+            new = NewObject(lease.key, content_type, _metadata(lease))
+            whole = _measured(vault, lease, chain([first], parts), found)
+            stored = vault.store.write_once(new, whole, digest, hold)
     return stored, found
 
 
@@ -147,8 +154,8 @@ def _source(vault: Vault, lease: Lease) -> AbstractContextManager[Readable]:
     return open_source(vault.session, lease.url, vault.settings, clock=vault.monotonic)
 
 
-def _measured(vault: Vault, lease: Lease, parts: Iterator[memoryview], found: _Found) -> Iterator[memoryview]:
-    """Pass the parts on, and compare the audio's length with the announced one before the write is completed.
+def _measured(vault: Vault, lease: Lease, parts: Iterator[Part], found: _Found) -> Iterator[Part]:
+    """Pass the parts on, and compare the audio's length with the announced one before the last part is written.
 
     Audio that is cut off is retried, as the provider may not have finished it; what came is kept meanwhile. On the last
     chance it is stored, as a part of a song is worth more than nothing, and so is what is too large to be kept
@@ -159,15 +166,19 @@ def _measured(vault: Vault, lease: Lease, parts: Iterator[memoryview], found: _F
         yield from parts
         return
     sample = AudioSample()
-    yield from sample.follow(parts)
-    only_part = sample.only_part
-    seconds = found.seconds = sample.seconds(found.content_type)
-    if lease.final or seconds is None or only_part is None or not is_short(seconds, announced):
-        return
+    for number, part in enumerate(sample.follow(parts)):
+        if part.is_last:
+            seconds = found.seconds = sample.seconds(found.content_type)
+            if number == 0 and seconds is not None and is_short(seconds, announced) and not lease.final:
+                _keep_if_better_comes(vault, lease, part.data, seconds)
+        yield part
+
+
+def _keep_if_better_comes(vault: Vault, lease: Lease, whole: memoryview, seconds: float) -> None:
+    """Keep audio that is too short, unless it is to be stored as it is. Raises ``ShortError``."""
     is_last = is_last_chance("short", lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now())
-    if is_last and seconds >= lease.seconds:
-        return
-    raise keep_partial(vault, lease, only_part, seconds)
+    if not is_last or seconds < lease.seconds:
+        raise keep_partial(vault, lease, whole, seconds)
 
 
 def _reading(source: Readable, hold: Hold) -> Callable[[memoryview], int]:

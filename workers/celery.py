@@ -1,5 +1,6 @@
 """The Celery application: which queues there are, and how patient everyone is with Redis."""
 
+import os
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,8 @@ from config.logging import log_all_output
 from config.settings import load_settings_or_exit
 from workers.queues import ALARMS, CALLBACKS, QUEUES
 
+#: Not every core that a container can see is its own.
+MOST_PROCESSES = 4
 SWEEP_SECONDS = 5.0
 INBOX_SECONDS = 10.0
 
@@ -59,8 +62,9 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     # Celery would fetch less after a connection was lost, until what ran then is done; it need not spare us.
     worker_enable_prefetch_count_reduction=False,
-    # Transfers wait for the network far more than they compute.
-    worker_concurrency=8,
+    # Processes that carry transfers, many each; workers.programs adds those for everything else. A process computes on
+    # one core, so there are as many as cores, and two at least.
+    worker_concurrency=min(max(os.cpu_count() or 1, 2), MOST_PROCESSES),
     worker_send_task_events=False,
     # On SIGQUIT, or a second SIGTERM, what is under way has this long to end or to be handed back.
     worker_soft_shutdown_timeout=settings.shutdown_grace + 10,

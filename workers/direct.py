@@ -50,7 +50,7 @@ class DirectWrites:
     def write(
         self,
         operation: str,
-        body: bytes | memoryview,
+        body: Body,
         arguments: Mapping[str, Any],
         by_boto3: Callable[[], dict[str, Any]],
     ) -> dict[str, Any]:
@@ -71,17 +71,13 @@ class DirectWrites:
             log.warning("presigned_writes_refused", status=status, rest=REST_SECONDS)
         return answer
 
-    def _send(
-        self, operation: str, body: bytes | memoryview, arguments: Mapping[str, Any]
-    ) -> tuple[int, dict[str, Any] | None]:
+    def _send(self, operation: str, body: Body, arguments: Mapping[str, Any]) -> tuple[int, dict[str, Any] | None]:
         headers = {_HEADERS[name]: value for name, value in arguments.items() if name in _HEADERS}
         headers["Content-Length"] = str(len(body))
         headers |= {f"x-amz-meta-{name}": value for name, value in arguments.get("Metadata", {}).items()}
         try:
             url = self._client.generate_presigned_url(operation, Params=dict(arguments), ExpiresIn=_SECONDS)
-            answer = self._pool.urlopen(
-                "PUT", url, body=Body(memoryview(body)), headers=headers, retries=False, redirect=False
-            )
+            answer = self._pool.urlopen("PUT", url, body=body, headers=headers, retries=False, redirect=False)
         except (HTTPError, BotoCoreError, OSError):
             return 0, None
         if answer.status == HTTPStatus.OK:

@@ -1,20 +1,43 @@
 """Who is called to what: tickets for assets that became ready, and for what the sweep finds waiting."""
 
+from collections.abc import Iterable
+
 from workers.assets import AssetId
-from workers.queues import ASSET_QUEUES, CALLBACKS
+from workers.ledger import Ledger
+from workers.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS, WAITING_QUEUES
+from workers.tickets import Tickets
 from workers.vault import Vault
 
 #: Where a ticket of each queue looks. What is urgent goes first everywhere, and a worker that is
 #: kept for urgent assets alone is never found busy with others.
-LOOKS_IN = {"urgent": ("urgent",), "assets": ASSET_QUEUES}
+LOOKS_IN = {"urgent": ("urgent",), "assets": ASSET_QUEUES, SUSPECTS: (SUSPECTS,)}
 
 
 def follow_up(vault: Vault, asset: AssetId) -> str:
     """Make an asset ready whose alarm rang, and call a worker to it; the reply is the ledger's ``make_ready``'s."""
-    step = vault.ledger.make_ready(asset)
-    if step in ASSET_QUEUES:
-        vault.tickets.call(step, 1)
+    return _follow_up(vault.ledger, vault.tickets, asset)
+
+
+def _follow_up(ledger: Ledger, tickets: Tickets, asset: AssetId) -> str:
+    step = ledger.make_ready(asset)
+    if step in WAITING_QUEUES:
+        tickets.call(step, 1)
     return step
+
+
+def take_up_again(ledger: Ledger, tickets: Tickets, owners: str) -> list[str]:
+    """Have all assets taken up at once that a process held which has died; its owners begin with ``owners``."""
+    assets = ledger.crashed(owners)
+    for asset in assets:
+        _follow_up(ledger, tickets, AssetId.parse(asset))
+    return assets
+
+
+def call_to_what_is_left(vault: Vault, queues: Iterable[str]) -> None:
+    """Call a worker to each of the queues in which something waits."""
+    ready = vault.ledger.ready()
+    for queue in queues:
+        vault.tickets.call(queue, min(ready[queue], 1))
 
 
 def top_up_tickets(vault: Vault) -> None:

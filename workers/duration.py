@@ -18,6 +18,7 @@ from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WaveStreamInfo
 
 from workers.mpeg_frames import has_one_bitrate
+from workers.parts import Part
 
 #: Bytes of head and of tail that are looked at. They bound the memory, and the time that a hostile file can cost.
 SAMPLE_BYTES = 1024**2
@@ -42,30 +43,22 @@ class AudioSample:
     """Head and tail of a file that passes by in parts, as ``workers.parts.read_parts`` cuts it."""
 
     def __init__(self) -> None:
-        self._head = b""
-        self._latest: list[memoryview] = []
+        self._head = self._tail = b""
         self._size = 0
-        self._parts = 0
 
-    def follow(self, parts: Iterator[memoryview]) -> Iterator[memoryview]:
-        """Pass the parts on. Of two buffers that take turns, the last two parts stay valid until the end."""
+    def follow(self, parts: Iterator[Part]) -> Iterator[Part]:
+        """Pass the parts on. Once the last one has been given, the audio can be measured."""
         for part in parts:
             if not self._size:
-                self._head = bytes(part[:SAMPLE_BYTES])
-            self._latest = [*self._latest[-1:], part]
-            self._size += len(part)
-            self._parts += 1
+                self._head = bytes(part.data[:SAMPLE_BYTES])
+            # A part's memory is the next one's as soon as that is asked for.
+            self._tail = (self._tail + bytes(part.data[-SAMPLE_BYTES:]))[-SAMPLE_BYTES:]
+            self._size += len(part.data)
             yield part
-
-    @property
-    def only_part(self) -> memoryview | None:
-        """The whole file, if it is one part; before it is measured."""
-        return self._latest[0] if self._parts == 1 else None
 
     def seconds(self, mime: str) -> float | None:
         """Measure audio of this MIME type after its last part has passed; None if no length can be read."""
-        excerpt = _Excerpt(self._head, self._tail(), self._size)
-        self._latest = []
+        excerpt = _Excerpt(self._head, self._tail, self._size)
         for measure in _MEASURES.get(mime, ()):
             excerpt.seek(0)
             # A foreign file may make a parser fail in any way.
@@ -73,13 +66,6 @@ class AudioSample:
                 seconds = measure(cast("BinaryIO", excerpt))
                 return round(seconds, 3) if seconds > 0 else None
         return None
-
-    def _tail(self) -> bytes:
-        tail = b""
-        for part in reversed(self._latest):
-            if missing := SAMPLE_BYTES - len(tail):
-                tail = bytes(part[-missing:]) + tail
-        return tail
 
 
 # Only what is exact is told: a guess that is too short would have a whole file fetched again and again.

@@ -21,7 +21,6 @@ from workers.errors import PermanentError
 from workers.hard_end import POOLS, looked_up
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_POOL_SIZE = 4
 #: All that IANA gives to hosts: https://www.iana.org/assignments/ipv6-address-space. Outside of it lie retired
 #: forms with an IPv4 address inside, which Python calls global and a gateway may still translate.
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -48,8 +47,8 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def open_session(settings: Settings) -> requests.Session:
-    """Make the session through which all assets are fetched.
+def open_session(settings: Settings, *, at_once: int = 4) -> requests.Session:
+    """Make the session through which all assets are fetched, by so many threads at once.
 
     It follows no redirect by itself, takes nothing from the environment (no proxy, no netrc) and
     has no way to switch TLS verification off.
@@ -61,10 +60,11 @@ def open_session(settings: Settings) -> requests.Session:
     session.headers.update({"User-Agent": "stemvault", "Accept": "*/*", "Accept-Encoding": "identity"})
     for scheme in _DEFAULT_PORTS:
         adapter = (
-            requests.adapters.HTTPAdapter(pool_maxsize=_POOL_SIZE)
+            requests.adapters.HTTPAdapter()
             if settings.allow_private_addresses
             else _PublicAddressAdapter(is_https_proto=scheme == "https")
         )
+        adapter.init_poolmanager(requests.adapters.DEFAULT_POOLSIZE, at_once)
         adapter.poolmanager.pool_classes_by_scheme = POOLS
         session.mount(f"{scheme}://", adapter)
     return session

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -129,33 +130,30 @@ class _OfThisProcess:
     def __init__(self) -> None:
         self.timers = _Timers()
         self.lookups = Bounded(LOOKUP_SECONDS, at_once=_LOOKUPS)
-        self.of_thread = threading.local()
 
 
+_current: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 _own = _OfThisProcess()
 os.register_at_fork(after_in_child=_own.__init__)  # type: ignore[misc]  # made anew, in its place
 
 
 @contextmanager
 def cut_off_after(seconds: float) -> Iterator[Attempt]:
-    """Shut down all connections that this thread uses within the block when its time is over."""
-    attempt = _own.of_thread.attempt = Attempt(seconds)
+    """Shut down all connections that are used within the block, in this context, when its time is over."""
+    attempt = Attempt(seconds)
+    outer = _current.set(attempt)
     cancel = _own.timers.after(seconds, attempt.cut)
     try:
         yield attempt
     finally:
         cancel()
         attempt.forget()
-        del _own.of_thread.attempt
-
-
-def _attempt() -> Attempt | None:
-    return getattr(_own.of_thread, "attempt", None)
+        _current.reset(outer)
 
 
 def looked_up(look_up: Callable[[], Result]) -> Result:
     """Resolve a name within ``LOOKUP_SECONDS``, or what is left of the attempt. Raises ``TimeoutError``."""
-    attempt = _attempt()
+    attempt = _current.get()
     return _own.lookups.call(look_up, within=min(LOOKUP_SECONDS, attempt.left if attempt else LOOKUP_SECONDS))
 
 
@@ -183,7 +181,7 @@ class _Tracked(HTTPConnection):
 
     def _belongs_to_attempt(self, connection: socket.socket) -> None:
         self.is_free()
-        if attempt := _attempt():
+        if attempt := _current.get():
             self._held = attempt, attempt.add(connection)
 
     def is_free(self) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from redis import Redis
@@ -53,6 +54,8 @@ from workers.task_record import (
 GRACE = 15.0
 #: An asset over which so many processes have died is set aside.
 MOST_CRASHES = 5
+#: One that was among several over which a process died, so often in a row, is tried alone.
+SUSPECT_AFTER = 2
 #: A task has at most three stages, each repeated word for word. More different bodies than this for one task
 #: are an attack or a fault, and so are more files. The record keeps no more of either.
 MAX_CALLBACKS, MAX_TASK_ASSETS = 50, 2000
@@ -182,11 +185,14 @@ class Ledger:
             surplus=surplus,
         )
 
-    def take(self, queues: Iterable[str], owner: str) -> Lease | None:
-        """Take what expires first of the ready assets, looking through ``queues`` in their order."""
+    def take(self, queues: Iterable[str], owner: str, *, passing_over: Iterable[str] = ()) -> Lease | None:
+        """Take what expires first of the ready assets, looking through ``queues`` in their order.
+
+        ``passing_over`` are source hosts (``Lease.host``) from which nothing is wanted now.
+        """
         looked_in = list(queues)
         keys = [ALARMS, TAKEN, *(key for queue in looked_in for key in (READY[queue], queue))]
-        reply = self._run("take", keys, owner, self.lease_seconds, ASSETS)
+        reply = self._run("take", keys, owner, self.lease_seconds, ASSETS, *passing_over)
         if not reply:
             return None
         record = dict(zip(reply[1][::2], reply[1][1::2], strict=True))
@@ -236,9 +242,13 @@ class Ledger:
         if not self._run("postpone", keys, lease.id, lease.owner, reason, streak, until, deadline, *pairs):
             raise LeaseLostError(str(lease.id))
 
-    def crashed(self, owner: str) -> str:
-        """Give back what a process held that has died, at once; tell the asset, empty if it held none."""
-        return str(self._run("crashed", [TAKEN, ALARMS], owner, ASSETS))
+    def crashed(self, owners: str) -> list[str]:
+        """Give back at once what a process held that has died, and tell the assets; its owners begin with ``owners``.
+
+        A process that held several did not die over all of them. Those to which that happens ``SUSPECT_AFTER`` times in
+        a row become ready as ``suspects``, which are tried alone, so that the one that kills processes is found.
+        """
+        return list(self._run("crashed", [TAKEN, ALARMS], owners, ASSETS))
 
     def settle(
         self,
@@ -254,7 +264,7 @@ class Ledger:
         ``owner`` is the lease's, or empty for an asset that nobody holds. Raises ``LeaseLostError``, and
         ``FreshUrlError`` for an asset that is pending again instead.
         """
-        keys = [asset_key(asset), task_key(asset.task_id), ALARMS, COUNTERS, *READY.values(), TAKEN]
+        keys = [asset_key(asset), task_key(asset.task_id), ALARMS, COUNTERS, TAKEN, *READY.values()]
         pairs = [value for item in facts.items() for value in item]
         still_open = self._run("settle", keys, asset, asset.task_id, owner, state, reason, GRACE, *pairs)
         if still_open == _HAS_FRESH_URL:
@@ -266,11 +276,12 @@ class Ledger:
     def make_ready(self, asset: AssetId) -> str:
         """Follow up an asset whose alarm rang.
 
-        The reply is the queue in which it became ready; empty where it needs nothing yet; ``expired``
+        The reply is the queue of ``READY`` in which it became ready; empty where it needs nothing yet; ``expired``
         or ``poison`` where the caller should settle it; ``settled`` where it is.
         """
         keys = [asset_key(asset), ALARMS, TAKEN, *READY.values()]
-        return str(self._run("ready", keys, asset, self._urgent_window, MOST_CRASHES, MOST_LAPSES, FINAL_SECONDS))
+        limits = (MOST_CRASHES, MOST_LAPSES, FINAL_SECONDS, SUSPECT_AFTER)
+        return str(self._run("ready", keys, asset, self._urgent_window, *limits))
 
     def revive(self, asset: AssetId, *, deadline: float) -> bool:
         """Have an asset tried again that was given up, or at once if it waits in its backoff; False for any other."""
@@ -280,7 +291,8 @@ class Ledger:
 
     def ready(self) -> dict[str, int]:
         """Tell how many assets wait for a worker, by queue."""
-        return {queue: int(self.redis.zcard(key)) for queue, key in READY.items()}
+        _, *waiting = self._run("count_waiting", [ALARMS, *READY.values()])
+        return dict(zip(READY, waiting, strict=True))
 
     def upload_began(self, upload: str) -> None:
         """Note a multipart upload, so that it is aborted if its worker dies."""
@@ -313,15 +325,19 @@ class Ledger:
 
     def in_flight(self) -> int:
         """Tell how many assets and manifests need another step."""
-        return int(self.redis.zcard(ALARMS)) + sum(self.ready().values())
+        return sum(self._run("count_waiting", [ALARMS, *READY.values()]))
 
     def next_steps(self, limit: int) -> list[tuple[str, float]]:
         """Give what comes first, with its time: the ready assets, by deadline (their time is 0), then the alarms."""
         pipe = self.redis.pipeline()
         for key in (*READY.values(), ALARMS):
             pipe.zrange(key, 0, limit - 1, withscores=True)
-        *ready, alarms = pipe.execute()
-        return [*((member, 0.0) for waiting in ready for member, _ in waiting), *alarms][:limit]
+        *indexes, alarms = pipe.execute()
+        for key, hosts in zip(READY.values(), indexes, strict=True):
+            for host, _ in hosts:
+                pipe.zrange(f"{key}:{host}", 0, limit - 1, withscores=True)
+        ready = sorted(chain.from_iterable(pipe.execute()), key=lambda waiting: waiting[1])
+        return [*((member, 0.0) for member, _ in ready), *alarms][:limit]
 
     def asset(self, asset: AssetId) -> dict[str, str]:
         """Give an asset's record, empty where there is none."""

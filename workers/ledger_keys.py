@@ -5,7 +5,7 @@ differently. ``workers.adopt`` takes older formats over; newer ones are left to 
 """
 
 from workers.assets import AssetId
-from workers.queues import ASSET_QUEUES
+from workers.queues import WAITING_QUEUES
 
 COMMON = "stemvault:"
 #: The formats that workers on this Redis have written.
@@ -14,10 +14,11 @@ FORMATS = COMMON + "formats"
 FORMAT = 2
 PREFIX = f"{COMMON}{FORMAT}:"
 ALARMS = PREFIX + "alarms"
-#: owner → asset, while it is held.
+#: owner → asset, while it is held. Owners whose assets one process has in hand begin alike.
 TAKEN = PREFIX + "taken"
-#: Assets that wait for a worker, by deadline: what expires first goes first.
-READY = {queue: f"{PREFIX}ready:{queue}" for queue in ASSET_QUEUES}
+#: What waits for a worker: source hosts by their first deadline. The name with ``:`` and a host holds that host's
+#: assets, by deadline. What expires first goes first, and a host that has its share of a worker is passed over.
+READY = {queue: f"{PREFIX}ready:{queue}" for queue in WAITING_QUEUES}
 #: Multipart uploads under way → when one counts as orphaned. The same in all formats.
 UPLOADS = COMMON + "uploads"
 COUNTERS = COMMON + "counters"

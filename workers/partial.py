@@ -20,6 +20,10 @@ log = structlog.get_logger()
 class Readable(Protocol):
     """What an asset is read from: its URL, or the part of it that is in the bucket."""
 
+    @property
+    def announced(self) -> int | None:
+        """How many bytes there are, where that is known."""
+
     def read_into(self, buffer: memoryview) -> int:
         """Read some bytes to the front of ``buffer`` and give their number, 0 at the end."""
 
@@ -30,6 +34,8 @@ class _Body(Protocol):
 
 class PartialFile:
     """A partial file, read once from start to end."""
+
+    announced = None
 
     def __init__(self, body: _Body) -> None:
         self._body = body

@@ -1,37 +1,18 @@
-"""An asset on its way through memory: cut into parts, hashed, one request to S3 under way."""
+"""An asset on its way through memory: cut into parts, hashed, and sent in pieces."""
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, wait
-from contextlib import contextmanager
-from itertools import cycle
-from typing import Any, Self
+from collections.abc import Callable, Generator
+from concurrent.futures import Executor, wait
+from contextvars import copy_context
+from typing import NamedTuple
 
-#: How often whoever waits for a part's upload asks whether it may go on.
-_WATCH_SECONDS = 1.0
+from workers.memory import Share
+
+#: So much is read behind a full buffer, to see whether there is more.
+_BEHIND_BYTES = 64 * 1024
 #: As much of a part is sent at a time. It must be sent within the store's time limit for connecting.
 _PIECE_BYTES = 256 * 1024
-
-
-class Buffers:
-    """Memory for parts, two buffers an asset, kept for the next one: getting it costs more than filling it."""
-
-    def __init__(self, part_bytes: int) -> None:
-        self._part_bytes = part_bytes
-        self._idle: list[Sequence[bytearray]] = []
-
-    @contextmanager
-    def borrowed(self) -> Iterator[Sequence[bytearray]]:
-        """Give two buffers of a part's size until the block ends; threads may ask at the same time."""
-        try:
-            pair = self._idle.pop()
-        except IndexError:
-            pair = (bytearray(self._part_bytes), bytearray(self._part_bytes))
-        try:
-            yield pair
-        finally:
-            self._idle.append(pair)
 
 
 class Digest:
@@ -52,24 +33,79 @@ class Digest:
         return self._sha256.hexdigest()
 
 
+class Part(NamedTuple):
+    """A piece of an asset as S3 takes it; ``data`` is valid until the next part is asked for."""
+
+    data: memoryview
+    is_last: bool
+
+
 def read_parts(
-    read_into: Callable[[memoryview], int], buffers: Sequence[bytearray], digest: Digest
-) -> Iterator[memoryview]:
+    read_into: Callable[[memoryview], int], share: Share, digest: Digest, threads: Executor
+) -> Generator[Part]:
     """Cut a stream into parts of a buffer's size, the last one shorter, and have the digest follow.
 
-    The buffers take turns: of two, a part is valid until the next but one is asked for. So no more than
-    two parts of an asset are ever in memory, however large it is. What has just come is hashed
-    while it lies in the processor's cache, and while more of it arrives.
+    With room for a second buffer, the next part is read in one of the ``threads`` while whoever asked has the last one.
+    So no more than two parts of an asset are ever in memory, however large it is. Close the generator when it is not
+    read to its end: it waits for that thread. Held by ``tests/unit/test_parts.py``.
     """
-    for buffer in cycle(memoryview(each) for each in buffers):
-        filled = 0
-        while filled < len(buffer) and (count := read_into(buffer[filled:])):
-            digest.update(buffer[filled : filled + count])
-            filled += count
-        if filled:
-            yield buffer[:filled]
-        if filled < len(buffer):
+    reader = _Reader(read_into, digest)
+    buffer = share.first()
+    part = reader.fill(buffer)
+    other = None if part.is_last else share.second()
+    while other and not part.is_last:
+        following = threads.submit(copy_context().run, reader.fill, other)
+        try:
+            yield part
+        except BaseException:
+            reader.is_wanted = False
+            wait([following])
+            raise
+        part = following.result()
+        buffer, other = other, buffer
+    while True:
+        yield part
+        if part.is_last:
             return
+        part = reader.fill(buffer)
+
+
+class _Reader:
+    """Fills buffers from a stream. What has just come is hashed while it lies in the processor's cache."""
+
+    def __init__(self, read_into: Callable[[memoryview], int], digest: Digest) -> None:
+        self._read_into = read_into
+        self._digest = digest
+        self._carried = b""
+        self.is_wanted = True
+
+    def fill(self, buffer: memoryview) -> Part:
+        filled = len(self._carried)
+        buffer[:filled] = self._carried
+        while filled < len(buffer):
+            count = self._read(buffer[filled:])
+            if not count:
+                return Part(buffer[:filled], is_last=True)
+            filled += count
+        # Whether that was all shows only when more is asked for.
+        behind = memoryview(bytearray(_BEHIND_BYTES))
+        self._carried = bytes(behind[: self._read(behind)])
+        return Part(buffer, is_last=not self._carried)
+
+    def _read(self, buffer: memoryview) -> int:
+        if not self.is_wanted:
+            raise NotWantedError
+        count = self._read_into(buffer)
+        self._digest.update(buffer[:count])
+        return count
+
+
+class NotWantedError(Exception):
+    """Nobody wants the rest of the stream any more."""
+
+
+def go_on() -> None:
+    """Do not mind whether the send may go on."""
 
 
 class Body(io.RawIOBase):
@@ -78,16 +114,18 @@ class Body(io.RawIOBase):
     Python's time limit for ``sendall`` is for all that it is given, so a slow upload of a whole part would fail.
     """
 
-    def __init__(self, part: memoryview) -> None:
+    def __init__(self, part: memoryview, alive: Callable[[], None] = go_on) -> None:
         super().__init__()
         self._part = part
+        self._alive = alive
         self._at = 0
 
     def __len__(self) -> int:
         return len(self._part)
 
     def read(self, _size: int = -1) -> memoryview:  # botocore and http.client send what sockets do
-        """Give the next piece, whatever size was asked for."""
+        """Give the next piece, whatever size was asked for. Raises what ``alive`` raises: the send ends then."""
+        self._alive()
         piece = self._part[self._at : self._at + _PIECE_BYTES]
         self._at += len(piece)
         return piece
@@ -100,36 +138,3 @@ class Body(io.RawIOBase):
     def tell(self) -> int:
         """Tell where it is."""
         return self._at
-
-
-class Uploader:
-    """One request to S3 under way at a time, in one of ``threads``; whoever waits for it asks whether it may go on."""
-
-    def __init__(self, threads: Executor, alive: Callable[[], None]) -> None:
-        self._threads = threads
-        self._alive = alive
-        self._request: Future[Any] | None = None
-
-    def start(self, request: Callable[..., Any], *arguments: object) -> None:
-        """Begin a request; the one before must be finished."""
-        self._request = self._threads.submit(request, *arguments)
-
-    def finish(self) -> Any:  # noqa: ANN401 - whatever the request gives
-        """Wait for the request and give its result, or raise what it raised."""
-        while self._request:
-            done, _ = wait([self._request], timeout=_WATCH_SECONDS)
-            if done:
-                return self._request.result()
-            self._alive()
-        return None
-
-    def drain(self) -> None:
-        """Let what is under way end, so that an abort behind it leaves no part."""
-        if self._request:
-            wait([self._request])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.drain()

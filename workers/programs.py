@@ -4,6 +4,7 @@ Celery prints banners, and messages of its signal handlers, to standard output, 
 """
 
 import logging
+import sys
 from typing import Any
 
 import structlog
@@ -11,6 +12,8 @@ from celery import __version__
 from celery.apps import beat, worker
 
 from config.logging import log_all_output
+from config.settings import EXIT_MISCONFIGURED
+from workers.capacity import OTHER_PROCESSES, carrying_processes
 from workers.celery import settings
 
 log = structlog.get_logger()
@@ -31,10 +34,22 @@ worker.safe_say = _say
 class Worker(worker.Worker):  # type: ignore[misc]  # Celery ships no types
     """The worker's main process."""
 
+    concurrency: int
+
     def on_before_init(self, **options: Any) -> None:  # noqa: ANN401 - Celery's
         """Configure logging before Celery has anything to say."""
         log_all_output(settings.log_level)
         super().on_before_init(**options)
+
+    def setup_defaults(self, **options: Any) -> None:  # noqa: ANN401 - Celery's
+        """Read Celery's settings. Its ``concurrency`` is the processes that carry transfers; ours come on top."""
+        super().setup_defaults(**options)
+        if "prefork" not in str(self.pool_cls):
+            print("Stemvault's worker needs Celery's prefork pool: leave --pool out", file=sys.stderr)  # noqa: T201 - for people
+            sys.exit(EXIT_MISCONFIGURED)
+        processes = carrying_processes(settings, self.concurrency)
+        self.app.conf.worker_concurrency = processes
+        self.concurrency = processes + OTHER_PROCESSES
 
     def emit_banner(self) -> None:
         """Log what the banner would show."""
@@ -43,7 +58,8 @@ class Worker(worker.Worker):  # type: ignore[misc]  # Celery ships no types
             name=self.hostname,
             celery=__version__,
             broker=settings.redis_address,
-            concurrency=self.concurrency,
+            processes=self.concurrency,
+            transfers=settings.transfers,
             queues=list(self.app.amqp.queues),
         )
 

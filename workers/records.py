@@ -1,9 +1,13 @@
 """What the ledger gives out: values, without any way to change a record."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from workers.assets import AssetId
+
+#: What stands between scheme and path of a URL.
+_AUTHORITY = re.compile(r"[^:/]*://([^/?#]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,13 @@ class Lease:
     """Whether the partial file is to be stored now, as nothing better can come any more."""
     calls: str = ""
     """A queue in which something is left and nobody is called to it; empty as a rule."""
+
+    @property
+    def host(self) -> str:
+        """The host that the URL names, with its port if it names one; ``workers/lua/waiting.lua`` has the same rule."""
+        authority = _AUTHORITY.match(self.url)
+        # Lua knows no letters but ASCII's, as bytes do.
+        return authority[1].rpartition("@")[2].encode(errors="replace").lower().decode() if authority else ""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from importlib.resources import files
 from redis import Redis
 from redis.commands.core import Script
 
-#: Files with functions that other scripts call by the file's name.
-_SHARED = ("clock", "mark_short", "names")
+#: Files with functions that other scripts call by the file's name, or by that name and a dot.
+_SHARED = ("clock", "mark_short", "names", "waiting")
 
 
 @cache
@@ -22,7 +22,7 @@ def text(name: str) -> str:
 def script(redis: "Redis", name: str) -> Script:
     """Prepare the script of that name, and before it the shared functions that it calls."""
     own = text(name)
-    shared = [text(each) for each in _SHARED if f"{each}(" in own]
+    shared = [text(each) for each in _SHARED if f"{each}(" in own or f"{each}." in own]
     return redis.register_script("".join([*shared, own]))
 
 

@@ -13,7 +13,7 @@ def begin() -> None:
     struct.pack_into("d", _began, 0, time.monotonic())
 
 
-def is_due(grace: float) -> bool:
+def is_due(grace: float = 0.0) -> bool:
     """Tell whether a shutdown began ``grace`` seconds ago or earlier."""
     began: float = struct.unpack_from("d", _began)[0]
     return began > 0 and time.monotonic() - began >= grace

@@ -9,11 +9,10 @@ import base64
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from http import HTTPStatus
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.request import getproxies
 
@@ -29,15 +28,13 @@ from botocore.loaders import Loader, create_loader
 
 from workers.direct import DirectWrites, PreconditionFailedError
 from workers.errors import PermanentError, TransientError
-from workers.parts import Body, Digest, Uploader
+from workers.parts import Body, Digest, Part, go_on
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
 _CRC_BYTES = 4
-#: Uploads at a time, where threads of one process share the store; and the connections that are kept for them.
-_MOST_AT_ONCE, _POOL_SIZE = 64, 4
 #: The upload has ended, or the store has no such operation and never will.
 _NOTHING_TO_ABORT = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 #: Of S3's own words, so many characters are told.
@@ -46,13 +43,13 @@ _MOST_SAID = 300
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 40.0
 
 
-def open_pool() -> urllib3.PoolManager | None:
+def open_pool(at_once: int = 1) -> urllib3.PoolManager | None:
     """Make connections for ``DirectWrites`` that trust whom boto3 trusts; None behind a proxy, which boto3 knows."""
     if getproxies().keys() & {"http", "https", "all"}:
         return None
     authority = botocore.session.get_session().get_config_variable("ca_bundle") or certifi.where()
     timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
-    return urllib3.PoolManager(ca_certs=authority, timeout=timeout, maxsize=_POOL_SIZE)
+    return urllib3.PoolManager(ca_certs=authority, timeout=timeout, maxsize=at_once)
 
 
 @cache
@@ -67,9 +64,13 @@ def s3_models() -> Loader:
 
 
 def open_client(
-    *, connect_timeout: float = CONNECT_TIMEOUT, read_timeout: float = READ_TIMEOUT, attempts: int = 3
+    *,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    read_timeout: float = READ_TIMEOUT,
+    attempts: int = 3,
+    at_once: int = 10,
 ) -> "S3Client":
-    """Make an S3 client; time-outs in seconds. It is thread-safe but not fork-safe: make it after the fork.
+    """Make an S3 client for so many threads at once; time-outs in seconds. What it has used, a fork must not take over.
 
     Payloads are not signed by SHA-256: their CRC-32C stands in a signed header, and TLS protects
     them under way.
@@ -83,6 +84,7 @@ def open_client(
         s3={"payload_signing_enabled": False},
         signature_version="s3v4",
         tcp_keepalive=True,
+        max_pool_connections=at_once,
     )
     session = botocore.session.get_session()
     session.register_component("data_loader", s3_models())
@@ -134,28 +136,26 @@ class Store:
         self.client = client
         self.bucket = bucket
         self._direct = DirectWrites(client, pool) if pool else None
-        # They begin when they are needed and stay: to begin one costs more than a small file's way through it.
-        self._threads = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="upload")
         self._conditional: dict[str, Any] = {"IfNoneMatch": "*"}
 
-    def write_once(self, new: NewObject, parts: Iterator[memoryview], digest: Digest, hold: Hold) -> Stored:
+    def write_once(self, new: NewObject, parts: Iterator[Part], digest: Digest, hold: Hold) -> Stored:
         """Store the parts (``read_parts``) as one object, unless one stands there already; ``digest`` follows them.
 
         Either way the result tells what stands there now. What ``hold.alive`` raises ends the
         write and leaves nothing behind.
         """
-        head = [*islice(parts, 2)]
-        with reporting(_FINAL), Uploader(self._threads, hold.alive) as uploader:
+        first = next(parts)
+        with reporting(_FINAL), _telling_why(hold.alive):
             try:
-                if len(head) == 1:
-                    self._put(replace(new, metadata={**new.metadata, "sha256": digest.sha256}), head[0], uploader)
+                if first.is_last:
+                    self._put(replace(new, metadata={**new.metadata, "sha256": digest.sha256}), first.data, hold.alive)
                 else:
-                    self._upload(new, chain(head, parts), uploader, hold)
+                    self._upload(new, chain([first], parts), hold)
             except _AlreadyThereError:
                 return self._found(new.key, digest, hold.alive)
         return Stored(digest.size, digest.sha256)
 
-    def _put(self, new: NewObject, body: memoryview, uploader: Uploader) -> None:
+    def _put(self, new: NewObject, body: memoryview, alive: Callable[[], None]) -> None:
         arguments = {
             "Bucket": self.bucket,
             "Key": new.key,
@@ -163,10 +163,9 @@ class Store:
             "Metadata": new.metadata,
             "ChecksumCRC32C": _crc32c(body),
         }
-        uploader.start(self._conditionally, partial(self._write, "put_object", body), new.key, arguments)
-        uploader.finish()
+        self._conditionally(partial(self._write, "put_object", body, alive), new.key, arguments)
 
-    def _upload(self, new: NewObject, parts: Iterator[memoryview], uploader: Uploader, hold: Hold) -> None:
+    def _upload(self, new: NewObject, parts: Iterator[Part], hold: Hold) -> None:
         key = new.key
         created = self.client.create_multipart_upload(
             Bucket=self.bucket,
@@ -178,33 +177,28 @@ class Store:
         upload_id = created["UploadId"]
         try:
             hold.upload_began(f"{upload_id} {key}")
-            completed = list(self._upload_parts(key, upload_id, parts, uploader))
+            completed = [
+                self._upload_part(key, upload_id, number, part.data, hold.alive)
+                for number, part in enumerate(parts, start=1)
+            ]
+            hold.alive()
             whole = {"Bucket": self.bucket, "Key": key, "UploadId": upload_id, "MultipartUpload": {"Parts": completed}}
-            uploader.start(self._conditionally, self.client.complete_multipart_upload, key, whole)
-            uploader.finish()
+            self._conditionally(self.client.complete_multipart_upload, key, whole)
         except BaseException:
-            uploader.drain()
             with contextlib.suppress(BotoCoreError, ClientError):
                 self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
                 hold.upload_ended()
             raise
         hold.upload_ended()
 
-    def _upload_parts(
-        self, key: str, upload_id: str, parts: Iterator[memoryview], uploader: Uploader
-    ) -> Iterator[dict[str, Any]]:
-        """Upload each part while the next one is read."""
-        for number, part in enumerate(parts, start=1):
-            if number > 1:
-                yield uploader.finish()
-            uploader.start(self._upload_part, key, upload_id, number, part)
-        yield uploader.finish()
-
-    def _upload_part(self, key: str, upload_id: str, number: int, part: memoryview) -> dict[str, Any]:
+    def _upload_part(
+        self, key: str, upload_id: str, number: int, part: memoryview, alive: Callable[[], None]
+    ) -> dict[str, Any]:
         checksum = _crc32c(part)
         answer = self._write(
             "upload_part",
             part,
+            alive,
             Bucket=self.bucket,
             Key=key,
             UploadId=upload_id,
@@ -213,13 +207,19 @@ class Store:
         )
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32C": checksum}
 
-    def _write(self, operation: str, body: memoryview, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's
-        """Send a body by boto3's ``put_object`` or ``upload_part``, directly if that works."""
+    def _write(
+        self,
+        operation: str,
+        part: memoryview,
+        alive: Callable[[], None] = go_on,
+        **arguments: Any,  # noqa: ANN401 - boto3's
+    ) -> dict[str, Any]:
+        """Send a part by boto3's ``put_object`` or ``upload_part``, directly if that works."""
 
         def by_boto3() -> Any:  # noqa: ANN401 - boto3's
-            return getattr(self.client, operation)(Body=Body(body), **arguments)
+            return getattr(self.client, operation)(Body=Body(part, alive), **arguments)
 
-        return self._direct.write(operation, body, arguments, by_boto3) if self._direct else by_boto3()
+        return self._direct.write(operation, Body(part, alive), arguments, by_boto3) if self._direct else by_boto3()
 
     def _conditionally(self, write: Callable[..., object], key: str, arguments: dict[str, Any]) -> None:
         """Write unless there is an object. A store that takes no condition is asked by HEAD before the write.
@@ -393,6 +393,16 @@ def _code(error: ClientError) -> str:
 #: S3's codes for requests that stay wrong however often they are sent.
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 _FINAL = frozenset({"EntityTooLarge", "InvalidStorageClass", "KeyTooLongError", "MetadataTooLarge"})
+
+
+@contextlib.contextmanager
+def _telling_why(alive: Callable[[], None]) -> Iterator[None]:
+    """Let a write that must not go on fail for that reason, whatever boto3 has made of it."""
+    try:
+        yield
+    except Exception:
+        alive()
+        raise
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from functools import cache, wraps
 from typing import Any, ParamSpec
 
@@ -13,24 +14,29 @@ from billiard.exceptions import WorkerLostError
 from botocore.exceptions import BotoCoreError
 from celery import Task
 from celery.signals import beat_init, task_failure, worker_init, worker_ready, worker_shutdown, worker_shutting_down
-from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from config.settings import EXIT_MISCONFIGURED
 from workers import shutdown
 from workers.adopt import adopt_older, make_room
 from workers.archive import archive_next
+from workers.capacity import Capacity, carrying_processes
+from workers.carrying import carry
 from workers.celery import app, settings
-from workers.errors import AssetError
+from workers.containment import contained
+from workers.dispatch import call_to_what_is_left, take_up_again
 from workers.inbox import drain
 from workers.ingest import ingest_next
 from workers.ledger_keys import FORMAT
-from workers.queues import CALLBACKS
+from workers.memory import TransferMemory
+from workers.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
 from workers.room import RECORDING_STOPS
 from workers.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
-from workers.store import open_client, s3_models
+from workers.slots import Slots
+from workers.store import s3_models
 from workers.sweep import sweep as ring_alarms
-from workers.vault import Vault, open_ledger, open_redis, open_vault
+from workers.tickets import Tickets
+from workers.vault import Vault, client_for, open_ledger, open_redis, open_vault
 
 log = structlog.get_logger()
 
@@ -43,13 +49,37 @@ Arguments = ParamSpec("Arguments")
 _life = ExitStack()
 
 
+@dataclass(frozen=True, slots=True)
+class _Slots:
+    """What the processes of a worker share."""
+
+    carriers: Slots
+    """Held by a process while it carries transfers."""
+    suspects: Slots
+    """Held by the process that tries suspects."""
+
+
+@cache
+def _slots() -> _Slots:
+    """Give the worker's slots. They are made before the fork, as ``worker_init`` asks for them first."""
+    return _Slots(Slots(carrying_processes(settings, app.conf.worker_concurrency)), Slots(1))
+
+
 @cache
 def vault() -> Vault:
     """Give this process's clients, opened at first use and so after the fork."""
     return open_vault(
         settings,
+        processes=_slots().carriers.number,
         must_stop=lambda: shutdown.is_due(settings.shutdown_grace),
+        is_ending=shutdown.is_due,
     )
+
+
+@cache
+def _vault_for_one() -> Vault:
+    """Give the same with memory for one transfer, beside what the carrying processes have."""
+    return replace(vault(), memory=TransferMemory(settings.part_bytes, settings.part_bytes))
 
 
 # Every message is a ticket: what it stands for is kept by us, and the sweep makes up for tickets that are lost.
@@ -59,24 +89,17 @@ def vault() -> Vault:
 def _contained(task: Callable[Arguments, None]) -> Callable[Arguments, None]:
     """Log what a task raises, and let none of it out of its process.
 
-    Everything that can fail comes back by an alarm or a lease, so Celery need not know. And it must not: what
-    a process sends to the worker must fit into one write to their pipe, which a traceback does not. When
-    the broker is lost, Celery 5.7 forgets the part that it has read of a longer message, takes what
-    follows for the next one's length, and never again hears that the process is idle.
+    Celery need not know of it. And it must not: what a process sends to the worker must fit into one write to their
+    pipe, which a traceback does not. When the broker is lost, Celery 5.7 forgets the part that it has read of a longer
+    message, takes what follows for the next one's length, and never again hears that the process is idle.
     """
 
     @wraps(task)
-    def contained(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        try:
+    def within(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        with contained(task.__name__):
             task(*args, **kwargs)
-        except (RedisError, KombuError) as error:
-            log.warning("broker_away", task=task.__name__, error=type(error).__name__)
-        except AssetError as error:
-            log.warning("task_postponed", task=task.__name__, reason=error.reason, detail=error.detail)
-        except Exception:
-            log.exception("task_crashed", task=task.__name__)
 
-    return contained
+    return within
 
 
 def _for_a_turn(queue: str, take_next: Callable[[], bool]) -> None:
@@ -101,9 +124,27 @@ def ingest_callback() -> None:
 
 @app.task(bind=True, acks_late=False)
 @_contained
-def archive_asset(self: "Task[Any, Any]", queue: str) -> None:
-    """Store the assets that a ticket from ``queue`` may stand for, what expires first first."""
-    _for_a_turn(queue, lambda: archive_next(vault(), queue, owner=self.request.id))
+def archive_assets(self: "Task[Any, Any]") -> None:
+    """Store assets, many at a time, as long as any is ready. Where enough processes do so, leave it to them."""
+    queues = [queue for queue in ASSET_QUEUES if queue in app.amqp.queues.consume_from]
+    with _slots().carriers.held() as is_wanted:
+        if not is_wanted:
+            return
+        carry(vault(), queues, shift=self.request.id)
+    # A ticket that came between the last look and the end of the slot was taken for one too many.
+    call_to_what_is_left(vault(), queues)
+
+
+@app.task(bind=True, acks_late=False)
+@_contained
+def archive_suspects(self: "Task[Any, Any]") -> None:
+    """Store assets over which processes have died, one at a time, in a process that does nothing else meanwhile."""
+    with _slots().suspects.held() as is_wanted:
+        if not is_wanted:
+            return
+        while not vault().is_ending() and archive_next(_vault_for_one(), SUSPECTS, owner=f"{self.request.id}:0"):
+            pass
+    call_to_what_is_left(vault(), [SUSPECTS])
 
 
 @app.task(acks_late=False)
@@ -123,15 +164,17 @@ def drain_inbox() -> None:
     drain(vault())
 
 
-@task_failure.connect(sender=archive_asset)
-def _give_back(task_id: str, exception: BaseException, **_: object) -> None:
-    """Give back at once what a pool process held that has died; runs in the worker's main process.
+@task_failure.connect(sender=archive_assets)
+@task_failure.connect(sender=archive_suspects)
+def _take_up_again(task_id: str, exception: BaseException, **_: object) -> None:
+    """Have taken up at once what a pool process held that has died; runs in the worker's main process.
 
     It opens a ledger of its own: ``vault()`` here would be shared with processes forked later.
     """
     if isinstance(exception, WorkerLostError):
-        asset = open_ledger(settings).crashed(task_id)
-        log.error("worker_process_died", asset=asset)
+        ledger = open_ledger(settings)
+        assets = take_up_again(ledger, Tickets(ledger.redis), f"{task_id}:")
+        log.error("worker_process_died", assets=assets)
 
 
 @worker_init.connect
@@ -141,7 +184,7 @@ def _share_memory(**_: object) -> None:
     It would touch every object that it looks at, and so give each process pages of its own.
     """
     try:
-        open_client()
+        client_for(Capacity.of(settings, _slots().carriers.number).at_once)
     except (ValueError, BotoCoreError) as error:
         print(f"Stemvault cannot start: AWS settings: {error}", file=sys.stderr)  # noqa: T201 - for people
         sys.exit(EXIT_MISCONFIGURED)

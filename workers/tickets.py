@@ -13,15 +13,16 @@ from kombu import Queue
 from kombu.utils.json import dumps
 from redis import Redis
 
-from workers.queues import ASSET_QUEUES, CALLBACKS
+from workers.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
 
 #: As many tickets wait in a queue at most: each may wake a worker, which works on and calls the next one.
 MOST_WAITING = 16
 
-#: What a queue's tickets call, with which arguments.
-_CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
-    CALLBACKS: ("workers.tasks.ingest_callback", ()),
-    **{queue: ("workers.tasks.archive_asset", (queue,)) for queue in ASSET_QUEUES},
+#: What a queue's tickets call.
+_CALLS = {
+    CALLBACKS: "workers.tasks.ingest_callback",
+    **dict.fromkeys(ASSET_QUEUES, "workers.tasks.archive_assets"),
+    SUSPECTS: "workers.tasks.archive_suspects",
 }
 #: What stands for a ticket's id in its template. Only letters, as Lua's patterns need it.
 TICKET_ID = "NOTWOTICKETSARETHESAME"
@@ -35,9 +36,8 @@ def ticket_template(queue: str) -> str:
     """
     app = Celery(broker="memory://", set_as_current=False)
     app.conf.task_queues = [Queue(queue, routing_key=queue)]
-    task, arguments = _CALLS[queue]
     with app.connection_for_write() as connection:
-        app.send_task(task, arguments, task_id=TICKET_ID, queue=queue, connection=connection, ignore_result=True)
+        app.send_task(_CALLS[queue], task_id=TICKET_ID, queue=queue, connection=connection, ignore_result=True)
         message = connection.default_channel._get(queue)  # noqa: SLF001 - as the transports themselves take it
     message["properties"]["delivery_tag"] = TICKET_ID
     return str(dumps(message))

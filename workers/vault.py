@@ -3,21 +3,28 @@
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import requests
 from redis import Redis
 
 from config.settings import Settings
+from workers.capacity import Capacity
 from workers.egress import open_session
 from workers.heartbeats import Heartbeats
 from workers.ledger import Ledger
-from workers.parts import Buffers
+from workers.memory import TransferMemory
 from workers.received import ReceivedCallbacks
 from workers.room import Room
 from workers.store import Store, open_client, open_pool
 from workers.tickets import Tickets
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 
 def open_redis(url: str, *, timeout: float = 10, connect_timeout: float = 5) -> "Redis":
@@ -41,7 +48,9 @@ class Vault:
     session: requests.Session
     tickets: Tickets
     received: ReceivedCallbacks
-    buffers: Buffers
+    memory: TransferMemory
+    threads: Executor
+    """For what a transfer does beside something else."""
     heartbeats: Heartbeats
     now: Callable[[], float]
     """Unix seconds by Redis's clock, which all hosts share; raises redis-py's errors."""
@@ -52,6 +61,9 @@ class Vault:
     """Tells which share of its memory Redis uses; raises redis-py's errors."""
     must_stop: Callable[[], bool] = lambda: False
     """Tells whether this worker must end now and hand back what it holds."""
+    is_ending: Callable[[], bool] = lambda: False
+    """Tells whether this worker takes up nothing new, as it is about to end."""
+    capacity: Capacity = field(default_factory=Capacity)
     token: Callable[[], str] = field(default=lambda: uuid4().hex)
     """Makes an owner's token, different every time."""
 
@@ -59,22 +71,28 @@ class Vault:
 def open_vault(
     settings: Settings,
     *,
+    processes: int = 1,
     must_stop: Callable[[], bool] = lambda: False,
+    is_ending: Callable[[], bool] = lambda: False,
 ) -> Vault:
-    """Open every client that the settings name. Nothing is connected to yet."""
+    """Open every client that the settings name, for one of so many processes. Nothing is connected to yet."""
     ledger = open_ledger(settings)
+    capacity = Capacity.of(settings, processes)
     return Vault(
         settings=settings,
         ledger=ledger,
-        store=open_store(settings),
-        session=open_session(settings),
+        store=open_store(settings, at_once=capacity.at_once),
+        session=open_session(settings, at_once=capacity.at_once),
         tickets=Tickets(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
-        buffers=Buffers(settings.part_bytes),
+        memory=TransferMemory(capacity.memory, settings.part_bytes),
+        threads=ThreadPoolExecutor(capacity.at_once, thread_name_prefix="reading-ahead"),
         heartbeats=Heartbeats(ledger, longest=settings.transfer_timeout + settings.lease),
         now=ledger.now,
         fullness=Room(ledger.redis, settings.redis_max_bytes).fullness,
         must_stop=must_stop,
+        is_ending=is_ending,
+        capacity=capacity,
     )
 
 
@@ -84,6 +102,12 @@ def open_ledger(settings: Settings) -> Ledger:
     return Ledger(redis, lease_seconds=settings.lease, urgent_window=settings.urgent_window)
 
 
-def open_store(settings: Settings) -> Store:
-    """Open the bucket that the settings name."""
-    return Store(open_client(), settings.s3_bucket, open_pool())
+def open_store(settings: Settings, *, at_once: int = 10) -> Store:
+    """Open the bucket that the settings name, for so many threads at once."""
+    return Store(client_for(at_once), settings.s3_bucket, open_pool(at_once))
+
+
+@cache
+def client_for(at_once: int) -> "S3Client":
+    """Make the S3 client once. Made before a fork, and not used there, processes share most of its memory."""
+    return open_client(at_once=at_once)

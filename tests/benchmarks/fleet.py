@@ -16,7 +16,8 @@ from app.operate.embedded import Stack, embedded_stack
 from tests.benchmarks.ends import BUCKET, Ends
 from tests.benchmarks.measuring import Growth, Spread, cpu_seconds, in_turn, peak_memory
 from tests.conftest import PAYLOADS, eventually
-from workers.ledger_keys import ALARMS, COUNTERS
+from workers.ledger import Ledger
+from workers.ledger_keys import COUNTERS
 from workers.received import DUE
 
 SHIM = Path(__file__).parent / "shim"
@@ -36,6 +37,7 @@ class Ours:
         self._stack = stack
         self._ends = ends
         self.redis = stack.redis()
+        self._ledger = Ledger(self.redis)
         self._http = requests.Session()
         self._http.trust_env = False
 
@@ -48,7 +50,7 @@ class Ours:
         """Have a worker of one process open its clients by a callback that names no files, and watch it from there."""
         body = json.loads((PAYLOADS / "lyrics.json").read_text())
         self._http.post(f"{self._stack.url}/callbacks", json=body, timeout=10)
-        eventually(lambda: self.redis.exists(COUNTERS) and not self.redis.zcard(DUE) and not self.redis.zcard(ALARMS))
+        eventually(lambda: self.redis.exists(COUNTERS) and not self.redis.zcard(DUE) and not self._ledger.in_flight())
         return Growth(self._stack.process("worker").pid)
 
     def archive(self, urls: list[str]) -> Figures:
@@ -60,7 +62,7 @@ class Ours:
             answer = self._http.post(f"{self._stack.url}/callbacks", data=body, headers=_JSON, timeout=10)
             assert answer.status_code == 200, answer.text
         give_up_at = began + 60
-        while self.redis.zcard(DUE) or self.redis.zcard(ALARMS):
+        while self.redis.zcard(DUE) or self._ledger.in_flight():
             assert time.perf_counter() < give_up_at, f"not done: {self._stack.process('worker').tail()}"
             time.sleep(0.002)
         figures = {"wall": time.perf_counter() - began, "cpu": cpu_seconds(self.pids()) - used}

@@ -135,8 +135,8 @@ def test_who_can_write_to_redis_can_run_no_code_and_stop_no_worker(
             message(bomb, "application/x-python-serialize", "workers.tasks.sweep"),
             message(bomb, "application/json", "workers.tasks.sweep"),
             message(arguments, "application/json", "os.system"),
-            message(arguments, "application/json", "workers.tasks.archive_asset"),
-            message(json.dumps([["nowhere"], {}, {}]).encode(), "application/json", "workers.tasks.archive_asset"),
+            message(arguments, "application/json", "workers.tasks.archive_assets"),
+            message(json.dumps([["nowhere"], {}, {}]).encode(), "application/json", "workers.tasks.archive_assets"),
             message(b"[" * 100_000, "application/json", "workers.tasks.sweep"),
         ):
             redis.lpush(queue, forged)

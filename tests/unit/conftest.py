@@ -13,10 +13,11 @@ from moto.server import ThreadedMotoServer
 
 from tests.conftest import MakeSettings, Payload
 from tests.origin import Origin
+from tests.unit.reading import THREADS
 from workers.egress import open_session
 from workers.heartbeats import Heartbeats
 from workers.ledger import Ledger
-from workers.parts import Buffers
+from workers.memory import TransferMemory
 from workers.queues import QUEUES
 from workers.received import ReceivedCallbacks
 from workers.store import Store, open_client
@@ -117,7 +118,8 @@ def vault(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Cloc
         session=open_session(settings),
         tickets=Tickets(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
-        buffers=Buffers(settings.part_bytes),
+        memory=TransferMemory(settings.transfer_memory, settings.part_bytes),
+        threads=THREADS,
         heartbeats=Heartbeats(ledger, longest=3600, every=0.02),
         now=clock,
         monotonic=clock,

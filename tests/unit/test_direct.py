@@ -17,8 +17,10 @@ from structlog.testing import capture_logs
 from urllib3.exceptions import ProtocolError
 
 from tests.unit.conftest import BUCKET, Clock
-from tests.unit.test_store import PART, write
+from tests.unit.reading import PART
+from tests.unit.test_store import write
 from workers.direct import REST_SECONDS, DirectWrites
+from workers.parts import Body
 from workers.store import Store, open_client, open_pool
 
 CONTENT = b"ID3" + bytes(1000)
@@ -153,11 +155,13 @@ def test_what_the_store_takes_from_boto3_alone_is_left_to_it_for_a_while_and_not
     pool.status = status
     with capture_logs() as logs:
         for _ in range(3):
-            assert writes.write("put_object", CONTENT, arguments, lambda: {"by": "boto3"}) == {"by": "boto3"}
+            assert writes.write("put_object", Body(memoryview(CONTENT)), arguments, lambda: {"by": "boto3"}) == {
+                "by": "boto3"
+            }
     assert (pool.asked, [event["event"] for event in logs]) == (1, ["presigned_writes_refused"])
     clock.advance(REST_SECONDS)
     pool.status = 0
-    assert "ETag" in writes.write("put_object", CONTENT, arguments, lambda: {"by": "boto3"})
+    assert "ETag" in writes.write("put_object", Body(memoryview(CONTENT)), arguments, lambda: {"by": "boto3"})
 
 
 def test_what_boto3_cannot_write_either_says_nothing_of_presigned_urls(store: Store, pool: Pool, clock: Clock) -> None:
@@ -165,7 +169,12 @@ def test_what_boto3_cannot_write_either_says_nothing_of_presigned_urls(store: St
     pool.status = 403
     for _ in range(2):
         with pytest.raises(OSError, match="away"):
-            writes.write("put_object", CONTENT, {"Bucket": BUCKET, "Key": "k"}, Mock(side_effect=OSError("away")))
+            writes.write(
+                "put_object",
+                Body(memoryview(CONTENT)),
+                {"Bucket": BUCKET, "Key": "k"},
+                Mock(side_effect=OSError("away")),
+            )
     assert pool.asked == 2
 
 

@@ -12,11 +12,13 @@ from workers.assets import AssetId
 from workers.callbacks import MAX_ASSETS, parse_callback
 from workers.duration import is_short
 from workers.errors import FreshUrlError, LeaseLostError
-from workers.ledger import GRACE, MAX_CALLBACKS, MOST_CRASHES, MOST_LAPSES, Ledger
+from workers.ledger import GRACE, MAX_CALLBACKS, MOST_CRASHES, MOST_LAPSES, SUSPECT_AFTER, Ledger
 from workers.ledger_keys import ALARMS, FORMAT, FORMATS, READY, asset_key
 from workers.records import Lease, Recorded, TaskSnapshot
 
 DEADLINE = START + 1_000_000
+#: The source of the examples' video.
+HOST = "origin.test"
 VIDEO = AssetId("taskId_c20ad4d76fe9", "video")
 
 
@@ -42,7 +44,7 @@ def test_the_stages_of_a_task_and_their_repeats_make_each_asset_ready_once(ledge
     stages = ["music_text", "music_first", "music_complete", "music_complete", "music_first", "music_text"]
     ready = [record(ledger, payload(name)).ready["assets"] for name in stages]
     assert ready == [0, 6, 6, 0, 0, 0]
-    assert ledger.ready() == {"urgent": 0, "assets": 12}
+    assert ledger.ready() == {"urgent": 0, "assets": 12, "suspects": 0}
 
 
 def test_a_repeat_of_the_same_body_changes_nothing(ledger: Ledger, payload: Payload) -> None:
@@ -82,7 +84,7 @@ def test_who_has_lost_the_lease_can_change_nothing_any_more(ledger: Ledger, payl
         at(ledger, START).settle(VIDEO, lost.owner, "archived")
     with pytest.raises(LeaseLostError):
         at(ledger, START).settle(VIDEO, "", "expired")
-    assert at(ledger, START).crashed(lost.owner) == ""
+    assert at(ledger, START).crashed(lost.owner) == []
     assert ledger.asset(VIDEO) == before
     assert at(ledger, START).settle(VIDEO, kept.owner, "archived") == 0
 
@@ -110,8 +112,10 @@ def test_each_asset_has_exactly_one_next_step_until_it_is_settled(
     ledger: Ledger, redis: fakeredis.FakeRedis, payload: Payload
 ) -> None:
     def steps() -> list[tuple[str, float]]:
-        found = {key: redis.zscore(key, str(VIDEO)) for key in (ALARMS, *READY.values())}
-        return [(key, at) for key, at in found.items() if at is not None]
+        sets = {ALARMS: ALARMS} | {key: f"{key}:{HOST}" for key in READY.values()}
+        found = {name: redis.zscore(key, str(VIDEO)) for name, key in sets.items()}
+        assert all((name in found and found[name]) == redis.zscore(name, HOST) for name in READY.values())
+        return [(name, at) for name, at in found.items() if at is not None]
 
     record(ledger, payload("video"))
     assert ledger.asset(VIDEO)["attempts"] == "0"
@@ -131,7 +135,7 @@ def test_each_asset_has_exactly_one_next_step_until_it_is_settled(
 def test_an_asset_in_its_backoff_is_not_ready(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
     ledger.postpone(take(ledger, "one"), "rate_limited", streak=1, until=START + 500)
-    assert ledger.ready() == {"urgent": 0, "assets": 0}
+    assert ledger.ready() == {"urgent": 0, "assets": 0, "suspects": 0}
     at(ledger, START + 500).make_ready(VIDEO)
     lease = take(ledger, "two", now=START + 500)
     assert (lease.last_reason, lease.streak) == ("rate_limited", 1)
@@ -142,7 +146,7 @@ def test_a_settled_asset_is_never_ready_again(ledger: Ledger, payload: Payload, 
     record(ledger, payload("video"))
     at(ledger, START).settle(VIDEO, take(ledger, "one").owner, state)
     assert at(ledger, START + 10 * LEASE).make_ready(VIDEO) == "settled"
-    assert ledger.ready() == {"urgent": 0, "assets": 0}
+    assert ledger.ready() == {"urgent": 0, "assets": 0, "suspects": 0}
     assert at(ledger, START).make_ready(AssetId("nobody", "knows")) == "settled"
 
 
@@ -150,7 +154,7 @@ def test_waiting_work_is_not_made_ready_twice_however_long_it_waits(ledger: Ledg
     record(ledger, payload("video"))
     for days in range(1, 11):
         assert at(ledger, START + days * 3600).make_ready(VIDEO) == ""
-    assert ledger.ready() == {"urgent": 0, "assets": 1}
+    assert ledger.ready() == {"urgent": 0, "assets": 1, "suspects": 0}
 
 
 def test_waiting_work_becomes_urgent_as_its_deadline_draws_near_and_expires_at_it(
@@ -158,13 +162,13 @@ def test_waiting_work_becomes_urgent_as_its_deadline_draws_near_and_expires_at_i
 ) -> None:
     record(ledger, payload("video"))
     assert at(ledger, DEADLINE - URGENT).make_ready(VIDEO) == "urgent"
-    assert ledger.ready() == {"urgent": 1, "assets": 0}
-    assert redis.zscore(READY["urgent"], str(VIDEO)) == DEADLINE
+    assert ledger.ready() == {"urgent": 1, "assets": 0, "suspects": 0}
+    assert redis.zscore(f"{READY['urgent']}:{HOST}", str(VIDEO)) == DEADLINE
     assert at(ledger, DEADLINE - 1).due(limit=10) == []
     assert at(ledger, DEADLINE).due(limit=10) == [str(VIDEO)]
     assert at(ledger, DEADLINE).make_ready(VIDEO) == "expired"
     assert at(ledger, DEADLINE).settle(VIDEO, "", "expired") == 0
-    assert ledger.ready() == {"urgent": 0, "assets": 0}
+    assert ledger.ready() == {"urgent": 0, "assets": 0, "suspects": 0}
 
 
 def test_what_expires_first_is_taken_first_and_what_has_expired_not_at_all(ledger: Ledger, payload: Payload) -> None:
@@ -183,7 +187,7 @@ def test_an_asset_over_which_processes_keep_dying_is_poison(ledger: Ledger, payl
     for number in range(MOST_CRASHES):
         assert at(ledger, START + number).make_ready(VIDEO) == ("" if number == 0 else "assets")
         lease = take(ledger, f"o{number}", now=START + number)
-        assert at(ledger, START + number).crashed(lease.owner) == str(VIDEO)
+        assert at(ledger, START + number).crashed(lease.owner) == [str(VIDEO)]
     assert at(ledger, START + 10).make_ready(VIDEO) == "poison"
     assert at(ledger, START + 11).make_ready(VIDEO) == "poison"  # whoever was told so has died
     assert at(ledger, START + 12).settle(VIDEO, "", "set_aside", reason="worker_lost") == 0
@@ -508,3 +512,100 @@ def test_a_fresh_url_is_tried_before_the_part_is_stored(ledger: Ledger) -> None:
     at(ledger, START + 2).make_ready(lease.id)
     again = take(ledger, "two", now=START + 3)
     assert (again.url, again.final, again.streak) == ("http://h/y.mp3", False, 0)
+
+
+def song_at(host: str, task_id: str) -> dict[str, Any]:
+    return {
+        "code": 200,
+        "data": {"task_id": task_id, "vocal_removal_info": {"vocal_url": f"http://{host}/{task_id}.mp3"}},
+    }
+
+
+def test_a_host_that_has_its_share_is_passed_over_and_keeps_nobody_waiting(ledger: Ledger) -> None:
+    for number in range(50):
+        record(ledger, song_at("Slow.test:8080", f"slow{number}"))
+    record(ledger, song_at("zippy.test", "fast"))
+    first = take(ledger, "one")
+    assert first.host == "slow.test:8080"
+    lease = ledger.take(("urgent", "assets"), "two", passing_over=[first.host])
+    assert lease
+    assert lease.host == "zippy.test"
+    assert ledger.take(("urgent", "assets"), "three", passing_over=[first.host]) is None
+    assert ledger.ready() == {"urgent": 0, "assets": 49, "suspects": 0}
+    assert ledger.in_flight() == 51
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:pw@Host.test:8443/a?b=http://other",
+        "http://host.test?x",
+        "ftp://h",
+        "not a url",
+        "http://[::1]:80/x",
+        "",
+    ],
+)
+def test_redis_and_python_read_the_same_host_from_a_url(ledger: Ledger, redis: fakeredis.FakeRedis, url: str) -> None:
+    lease = Lease(AssetId("t", "x"), "o", url, "k", DEADLINE, 1, "", 0)
+    redis.hset(asset_key(lease.id), mapping={"state": "pending", "deadline": DEADLINE, "url": url})
+    assert ledger.make_ready(lease.id) == "assets"
+    assert redis.zrange(READY["assets"], 0, -1) == [lease.host]
+
+
+def test_an_asset_whose_fresh_url_is_at_another_host_waits_there_alone(
+    ledger: Ledger, redis: fakeredis.FakeRedis
+) -> None:
+    record(ledger, song_at("old.test", "t"))
+    record(ledger, song_at("new.test", "t"), now=START + 1)
+    assert redis.zrange(READY["assets"], 0, -1) == ["new.test"]
+    assert ledger.ready()["assets"] == 1
+
+
+def test_all_that_a_dead_process_held_is_taken_up_again_and_what_others_hold_is_not(ledger: Ledger) -> None:
+    for number in range(3):
+        record(ledger, song_at("h.test", f"t{number}"))
+    held = {str(take(ledger, f"shift:{number}").id) for number in range(2)}
+    take(ledger, "shift1:0")
+    assert set(ledger.crashed("shift:")) == held
+    assert ledger.crashed("shift:") == []
+
+
+def test_of_several_over_which_processes_died_together_each_is_tried_alone_until_it_has_ended_one_attempt(
+    ledger: Ledger,
+) -> None:
+    names = ["good", "killer"]
+    for name in names:
+        record(ledger, song_at("h.test", name))
+    for death in range(SUSPECT_AFTER):
+        for name in names:
+            take(ledger, f"shift{death}:{name}")
+        crashed = ledger.crashed(f"shift{death}:")
+        assert len(crashed) == 2
+        queues = {ledger.make_ready(AssetId.parse(asset)) for asset in crashed}
+        assert queues == {"assets" if death + 1 < SUSPECT_AFTER else "suspects"}
+    assert ledger.take(("urgent", "assets"), "company:0") is None
+    alone = {lease.id.task_id: lease for lease in (ledger.take(("suspects",), f"alone{n}:0") for n in "ab") if lease}
+    ledger.postpone(alone["good"], "stalled", streak=1, until=START)
+    assert ledger.make_ready(alone["good"].id) == "assets"
+    for _ in range(MOST_CRASHES):
+        owner = ledger.asset(alone["killer"].id)["owner"]
+        assert ledger.crashed(owner) == [str(alone["killer"].id)]
+        step = ledger.make_ready(alone["killer"].id)
+        if step == "suspects":
+            assert ledger.take(("suspects",), "again:0")
+    assert step == "poison"
+
+
+def test_a_suspect_that_expires_while_it_waits_is_due(ledger: Ledger) -> None:
+    record(ledger, song_at("h.test", "t"))
+    for death in range(SUSPECT_AFTER):
+        for owner in ("a", "b"):
+            if death == 0 and owner == "b":
+                record(ledger, song_at("h.test", "u"))
+            take(ledger, f"{death}:{owner}")
+        for asset in ledger.crashed(f"{death}:"):
+            ledger.make_ready(AssetId.parse(asset))
+    assert ledger.ready()["suspects"] == 2
+    assert len(at(ledger, DEADLINE + 1).due(limit=10)) == 2
+    assert ledger.ready()["suspects"] == 0

@@ -1,34 +1,15 @@
 import hashlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from tests.unit.reading import PART, parts_of
 from workers.errors import AssetError, LeaseLostError, PermanentError, TransientError
-from workers.parts import Buffers, Digest, read_parts
+from workers.parts import Digest, Part
 from workers.store import NewObject, Store, Stored, open_client
-
-PART = 5 * 1024**2
-
-
-def reader(content: bytes, most: int = 1_000_003) -> Callable[[memoryview], int]:
-    """Give the content in pieces that fit no part."""
-    position = 0
-
-    def read_into(buffer: memoryview) -> int:
-        nonlocal position
-        piece = content[position : position + min(len(buffer), most)]
-        buffer[: len(piece)] = piece
-        position += len(piece)
-        return len(piece)
-
-    return read_into
-
-
-def two_buffers() -> list[bytearray]:
-    return [bytearray(PART), bytearray(PART)]
 
 
 class Holding:
@@ -51,7 +32,7 @@ class Holding:
 
 def write(store: Store, content: bytes, hold: Holding | None = None, **metadata: str) -> Stored:
     digest = Digest()
-    parts = read_parts(reader(content), two_buffers(), digest)
+    parts = parts_of(content, digest)
     hold = hold or Holding()
     stored = store.write_once(NewObject("k", "audio/mpeg", metadata), parts, digest, hold)
     assert hold.uploads == []
@@ -98,8 +79,8 @@ class _BrokenError(Exception):
     pass
 
 
-def _breaking_off(content: bytes, after: int) -> Iterator[memoryview]:
-    for number, part in enumerate(read_parts(reader(content), two_buffers(), Digest())):
+def _breaking_off(content: bytes, after: int) -> Iterator[Part]:
+    for number, part in enumerate(parts_of(content)):
         if number == after:
             raise _BrokenError
         yield part
@@ -128,13 +109,10 @@ def test_a_store_that_fails_in_the_middle_leaves_no_object_and_no_upload(store: 
     assert uploads(store) == []
 
 
-def test_who_loses_the_lease_while_a_part_is_under_way_leaves_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("workers.parts._WATCH_SECONDS", 0.0)
-
+@pytest.mark.parametrize("size", [PART - 1, 3 * PART])
+def test_who_loses_the_lease_while_a_part_is_under_way_leaves_nothing(store: Store, size: int) -> None:
     with pytest.raises(LeaseLostError):
-        write(store, bytes(3 * PART), Holding(lost=True))
+        write(store, bytes(size), Holding(lost=True))
     assert not store.exists("k")
     assert uploads(store) == []
 
@@ -215,20 +193,6 @@ def test_names_of_metadata_are_compared_without_case(store: Store) -> None:
         "after-call.s3.HeadObject", lambda parsed, **_: parsed.update(Metadata={"Why": "so", "SHA256": "ab"})
     )
     assert store.metadata("k") == {"why": "so", "sha256": "ab"}
-
-
-def test_no_more_than_two_parts_are_ever_held() -> None:
-    buffers = two_buffers()
-    seen = {id(part.obj) for part in read_parts(reader(bytes(7 * PART + 1)), buffers, Digest())}
-    assert seen == {id(buffer) for buffer in buffers}
-
-
-def test_buffers_are_used_again_and_never_by_two_at_once() -> None:
-    buffers = Buffers(PART)
-    with buffers.borrowed() as first, buffers.borrowed() as second:
-        assert len({id(buffer) for buffer in (*first, *second)}) == 4
-    with buffers.borrowed() as again:
-        assert again in (first, second)
 
 
 @pytest.mark.parametrize(("size", "operation"), [(10, "PutObject"), (2 * PART, "CompleteMultipartUpload")])

@@ -26,12 +26,12 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> "ModuleType":
     ("error", "told"),
     [
         (RedisConnectionError("refused"), ("broker_away", "ConnectionError")),
-        (TransientError("store_unavailable"), ("task_postponed", "store_unavailable")),
-        (ZeroDivisionError(), ("task_crashed", "")),
+        (TransientError("store_unavailable"), ("work_postponed", "store_unavailable")),
+        (ZeroDivisionError(), ("work_crashed", "")),
     ],
     ids=["broker away", "bucket away", "crash"],
 )
-@pytest.mark.parametrize("name", ["ingest_callback", "archive_asset", "sweep", "drain_inbox"])
+@pytest.mark.parametrize("name", ["ingest_callback", "archive_assets", "archive_suspects", "sweep", "drain_inbox"])
 def test_an_error_is_logged_and_does_not_leave_its_pool_process(
     tasks: "ModuleType", name: str, error: Exception, told: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,21 +39,20 @@ def test_an_error_is_logged_and_does_not_leave_its_pool_process(
         raise error
 
     monkeypatch.setattr(tasks, "vault", fail)
-    arguments = ("assets",) if name == "archive_asset" else ()
     with capture_logs() as logs:
-        getattr(tasks, name).run(*arguments)
-    assert [(line["event"], line.get("error") or line.get("reason", ""), line["task"]) for line in logs] == [
+        getattr(tasks, name).run()
+    assert [(line["event"], line.get("error") or line.get("reason", ""), line["work"]) for line in logs] == [
         (*told, name)
     ]
 
 
 def _vault(called: list[str], *, stops: bool = False) -> SimpleNamespace:
     tickets = SimpleNamespace(call=lambda queue, _: called.append(queue))
-    return SimpleNamespace(must_stop=lambda: stops, tickets=tickets)
+    return SimpleNamespace(must_stop=lambda: stops, tickets=tickets, fullness=lambda: 0.0)
 
 
 @pytest.mark.parametrize(
-    ("stops", "turn", "left", "calls"), [(False, 60, 0, []), (False, 0, 4, ["assets"]), (True, 60, 5, [])]
+    ("stops", "turn", "left", "calls"), [(False, 60, 0, []), (False, 0, 4, ["callbacks"]), (True, 60, 5, [])]
 )
 def test_a_ticket_lasts_while_there_is_work_for_a_turn_and_not_into_a_shutdown(
     tasks: "ModuleType", monkeypatch: pytest.MonkeyPatch, stops: bool, turn: float, left: int, calls: list[str]
@@ -62,6 +61,6 @@ def test_a_ticket_lasts_while_there_is_work_for_a_turn_and_not_into_a_shutdown(
     things = [*range(5)]
     monkeypatch.setattr(tasks, "vault", lambda: _vault(called, stops=stops))
     monkeypatch.setattr(tasks, "TURN", turn)
-    monkeypatch.setattr(tasks, "archive_next", lambda *_, **__: things.pop() is not None if things else False)
-    tasks.archive_asset.run("assets")
+    monkeypatch.setattr(tasks, "ingest_next", lambda _: things.pop() is not None if things else False)
+    tasks.ingest_callback.run()
     assert (len(things), called) == (left, calls)

@@ -7,12 +7,14 @@ import fakeredis
 import pytest
 
 from tests.unit.conftest import Sent
-from workers.queues import ASSET_QUEUES, CALLBACKS
+from workers.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
 from workers.received import ReceivedCallbacks
 from workers.tickets import MOST_WAITING, TICKET_ID, Tickets
 
-CALLS: dict[str, tuple[str, list[str]]] = {CALLBACKS: ("workers.tasks.ingest_callback", [])} | {
-    queue: ("workers.tasks.archive_asset", [queue]) for queue in ASSET_QUEUES
+CALLS = {
+    CALLBACKS: "workers.tasks.ingest_callback",
+    **dict.fromkeys(ASSET_QUEUES, "workers.tasks.archive_assets"),
+    SUSPECTS: "workers.tasks.archive_suspects",
 }
 
 
@@ -21,7 +23,7 @@ def test_a_ticket_calls_its_queues_task(redis: fakeredis.FakeRedis, queue: str) 
     Tickets(redis).call(queue, 1)
     message = json.loads(str(redis.lpop(queue)))
     arguments, _, _ = json.loads(base64.b64decode(message["body"]))
-    assert (message["headers"]["task"], arguments) == CALLS[queue]
+    assert (message["headers"]["task"], arguments) == (CALLS[queue], [])
     assert message["properties"]["delivery_info"]["routing_key"] == queue
 
 

@@ -1,13 +1,21 @@
--- A process died over an asset: give the asset back at once, and count.
--- KEYS: taken, alarms    ARGV: owner, the records' common prefix    Reply: the asset, or '' where it held none
-local member = redis.call('HGET', KEYS[1], ARGV[1])
-if not member then return '' end
-redis.call('HDEL', KEYS[1], ARGV[1])
-local record = ARGV[2] .. member
-local known = redis.call('HMGET', record, 'state', 'owner')
-if known[1] ~= 'transferring' or known[2] ~= ARGV[1] then return '' end
-redis.call('HSET', record, 'state', 'pending', 'error', 'worker_lost')
-redis.call('HDEL', record, 'owner', 'lease')
-redis.call('HINCRBY', record, 'crashes', 1)
-redis.call('ZADD', KEYS[2], clock(), member)
-return member
+-- A process died over all that it held: give it back at once, and count. A process that held one asset died over that
+-- one. Of several, each is under suspicion if it has been in such company before: then it is tried alone.
+-- KEYS: taken, alarms    ARGV: the owners' common prefix, the records' common prefix    Reply: the assets
+local held, now = {}, clock()
+local taken = redis.call('HGETALL', KEYS[1])
+for i = 1, #taken, 2 do
+  local owner, member = taken[i], taken[i + 1]
+  if string.sub(owner, 1, #ARGV[1]) == ARGV[1] then
+    redis.call('HDEL', KEYS[1], owner)
+    local known = redis.call('HMGET', ARGV[2] .. member, 'state', 'owner')
+    if known[1] == 'transferring' and known[2] == owner then held[#held + 1] = member end
+  end
+end
+for _, member in ipairs(held) do
+  local record = ARGV[2] .. member
+  redis.call('HSET', record, 'state', 'pending', 'error', 'worker_lost')
+  redis.call('HDEL', record, 'owner', 'lease')
+  redis.call('HINCRBY', record, #held == 1 and 'crashes' or 'crashes_in_company', 1)
+  redis.call('ZADD', KEYS[2], now, member)
+end
+return held

@@ -1,10 +1,10 @@
 -- A task of the older format was recorded anew: forget it there. What only the older version knows to be archived is
 -- archived in the new record too.
 -- KEYS: the older task, its callbacks, its asset names, its alarms, its ready:urgent, its ready:assets, the new task, the
---       new alarms, ready:urgent, ready:assets, then the older assets
+--       new alarms, ready:urgent, ready:assets, ready:suspects, then the older assets
 -- ARGV: task id, version that was recorded anew, the prefix of the new assets' records, then the assets' names
 -- Reply: 1, or 0 where it has changed meanwhile, or where a worker of either version holds one of its assets
-local OWN_KEYS, OWN_ARGV = 10, 3
+local OWN_KEYS, OWN_ARGV = 11, 3
 local task, alarms = KEYS[7], KEYS[8]
 if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[2] then return 0 end
 local now = clock()
@@ -26,8 +26,9 @@ for i = OWN_KEYS + 1, #KEYS do
       local value = redis.call('HGET', KEYS[i], field)
       if value then redis.call('HSET', record, field, value) end
     end
-    redis.call('HDEL', record, 'error', 'streak', 'lapses', 'crashes', 'final', 'fresh')
-    for set = 8, 10 do redis.call('ZREM', KEYS[set], member) end
+    redis.call('HDEL', record, 'error', 'streak', 'lapses', 'crashes', 'crashes_in_company', 'final', 'fresh')
+    redis.call('ZREM', alarms, member)
+    waiting.remove({KEYS[9], KEYS[10], KEYS[11]}, member, redis.call('HGET', record, 'url') or '')
     if state == 'pending' then redis.call('HINCRBY', task, 'open', -1) end
     redis.call('HINCRBY', task, 'version', 1)
   elseif older[2] and state == 'pending' then

@@ -6,7 +6,7 @@ local record = KEYS[1]
 local known = redis.call('HMGET', record, 'state', 'owner')
 if known[1] ~= 'transferring' or known[2] ~= ARGV[2] then return 0 end
 redis.call('HSET', record, 'state', 'pending', 'error', ARGV[3], 'streak', ARGV[4])
-redis.call('HDEL', record, 'owner', 'lease', 'lapses', 'crashes')
+redis.call('HDEL', record, 'owner', 'lease', 'lapses', 'crashes', 'crashes_in_company')
 for i = 7, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
 redis.call('HDEL', KEYS[3], ARGV[2])
 if redis.call('HDEL', record, 'fresh') == 1 then

@@ -1,5 +1,5 @@
 -- Record what a callback says that was not known; harmless when run twice.
--- KEYS: task, alarms, counters, ready:urgent, ready:assets, then a record for each asset
+-- KEYS: task, alarms, counters, ready:urgent, ready:assets, ready:suspects, then a record for each asset
 -- ARGV: urgent window, seconds until the task's alarm, task id, stage rank, family, stage, the callback's field, the
 --       callback, most callbacks a task, most assets a task, the records' common prefix, notes, time of arrival, '1' for a
 --       task that must be known or '', '1' for a body that the record got from elsewhere or '', number of task fields, their names and values,
@@ -12,7 +12,8 @@ local task, alarms, counters, urgent, assets = KEYS[1], KEYS[2], KEYS[3], KEYS[4
 local now, window, id, rank = clock(), tonumber(ARGV[1]), ARGV[3], tonumber(ARGV[4])
 local family, stage, callback = ARGV[5], ARGV[6], ARGV[7]
 local most_callbacks, most_assets, prefix = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
-local OWN_KEYS, OWN_ARGV, PER_ASSET = 5, 16, 9
+local suspects = KEYS[6]
+local OWN_KEYS, OWN_ARGV, PER_ASSET = 6, 16, 9
 local fields_end = OWN_ARGV + 2 * tonumber(ARGV[OWN_ARGV])
 local MOST_NOTES, MOST_MARKS = 2000, 20
 -- One number that grows with the stage first, then with the time of arrival, in milliseconds. Whole numbers take less memory.
@@ -75,7 +76,7 @@ for i = 1, #KEYS - OWN_KEYS do
     else
       if state == 'pending' then
         redis.call('HSET', record, 'url', url, 'deadline', deadline, 'order', order, 'streak', 0)
-        redis.call('HDEL', record, 'final')
+        redis.call('HDEL', record, 'final', 'crashes_in_company')
       else
         local part = redis.call('HMGET', record, 'partial', 'seconds')
         redis.call('DEL', record)
@@ -92,9 +93,8 @@ for i = 1, #KEYS - OWN_KEYS do
       end
       local member, queue = id .. '/' .. name, deadline - window <= now and urgent or assets
       redis.call('ZREM', alarms, member)
-      redis.call('ZREM', urgent, member)
-      redis.call('ZREM', assets, member)
-      redis.call('ZADD', queue, deadline, member)
+      if known[2] then waiting.remove({urgent, assets, suspects}, member, known[2]) end
+      waiting.add(queue, member, deadline, url)
       ready[queue] = ready[queue] + 1
     end
   end

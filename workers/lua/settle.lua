@@ -1,29 +1,28 @@
 -- An asset needs nothing more: archived or rejected by its owner, or given up while nobody ("") held it.
--- KEYS: record, task, alarms, counters, ready:urgent, ready:assets, taken
+-- KEYS: record, task, alarms, counters, taken, ready:urgent, ready:assets, ready:suspects
 -- ARGV: asset member, task member, owner, state, reason, seconds until the task's alarm, then fields and values
 -- Reply: the task's unsettled assets, -1 where the lease was lost, or -2 where a fresh URL has come meanwhile, which is
 --        tried before the asset is given up
 local record, task, alarms, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local owner, state, reason, now = ARGV[3], ARGV[4], ARGV[5], clock()
-local known = redis.call('HMGET', record, 'state', 'owner')
+local known = redis.call('HMGET', record, 'state', 'owner', 'url')
 local held = owner == '' and 'pending' or 'transferring'
 if known[1] ~= held or (known[2] or '') ~= owner then return -1 end
 if state ~= 'archived' and redis.call('HEXISTS', record, 'fresh') == 1 then
   redis.call('HSET', record, 'state', 'pending', 'error', reason)
-  redis.call('HDEL', record, 'owner', 'lease', 'streak', 'lapses', 'crashes', 'final', 'fresh')
-  redis.call('HDEL', KEYS[7], owner)
+  redis.call('HDEL', record, 'owner', 'lease', 'streak', 'lapses', 'crashes', 'crashes_in_company', 'final', 'fresh')
+  redis.call('HDEL', KEYS[5], owner)
   redis.call('ZADD', alarms, now, ARGV[1])
   return -2
 end
-redis.call('HDEL', record, 'owner', 'lease', 'error', 'streak', 'lapses', 'crashes', 'fresh')
+redis.call('HDEL', record, 'owner', 'lease', 'error', 'streak', 'lapses', 'crashes', 'crashes_in_company', 'fresh')
 if state == 'archived' then redis.call('HDEL', record, 'final', 'partial', 'seconds') end
-redis.call('HDEL', KEYS[7], owner)
+redis.call('HDEL', KEYS[5], owner)
 redis.call('HSET', record, 'state', state, 'settled_at', now)
 if reason ~= '' then redis.call('HSET', record, 'error', reason) end
 for i = 7, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
 mark_short(record, counters)
-redis.call('ZREM', KEYS[5], ARGV[1])
-redis.call('ZREM', KEYS[6], ARGV[1])
+if owner == '' then waiting.remove({KEYS[6], KEYS[7], KEYS[8]}, ARGV[1], known[3]) end
 redis.call('ZREM', alarms, ARGV[1])
 redis.call('HINCRBY', counters, 'assets|' .. state .. '|' .. reason, 1)
 redis.call('HINCRBY', task, 'version', 1)

@@ -1,0 +1,38 @@
+"""How tests cut content into parts, as an asset is cut on its way."""
+
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+
+from workers.memory import Share, TransferMemory
+from workers.parts import Digest, Part, read_parts
+
+PART = 5 * 1024**2
+#: For reading ahead; its threads begin when they are needed.
+THREADS = ThreadPoolExecutor(8)
+
+
+def reader(content: bytes, most: int = 1_000_003) -> Callable[[memoryview], int]:
+    """Give the content in pieces that fit no part."""
+    position = 0
+
+    def read_into(buffer: memoryview) -> int:
+        nonlocal position
+        piece = content[position : position + min(len(buffer), most)]
+        buffer[: len(piece)] = piece
+        position += len(piece)
+        return len(piece)
+
+    return read_into
+
+
+def share(budget: int = 1024**3, part: int = PART, announced: int | None = None) -> Share:
+    """Reserve a share of memory that nobody else uses."""
+    reserved = TransferMemory(budget, part).reserve()
+    assert reserved
+    reserved.fit(announced)
+    return reserved
+
+
+def parts_of(content: bytes, digest: Digest | None = None) -> Generator[Part]:
+    """Cut content into parts, with the next one read ahead."""
+    return read_parts(reader(content), share(), digest or Digest(), THREADS)

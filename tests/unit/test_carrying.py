@@ -1,0 +1,175 @@
+"""Many transfers in one process: how many, from whom, and what one that fails does to the others."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
+
+from tests.conftest import eventually
+from tests.origin import Answer, Origin, running_origin, song
+from workers.assets import AssetId
+from workers.capacity import Capacity
+from workers.carrying import carry
+from workers.ingest import ingest
+from workers.memory import TransferMemory
+from workers.vault import Vault
+
+QUEUES = ("urgent", "assets")
+MIB = 1024**2
+
+
+def recorded(vault: Vault, url: str, number: int, *, prefix: str = "t") -> list[AssetId]:
+    """Record so many tasks, each with one file below the URL."""
+    assets = [AssetId(f"{prefix}{each}", "vocal") for each in range(number)]
+    for asset in assets:
+        info = {"vocal_url": f"{url}/{asset.task_id}.mp3"}
+        body = {"code": 200, "msg": "", "data": {"task_id": asset.task_id, "vocal_removal_info": info}}
+        ingest(vault, json.dumps(body), vault.now())
+    return assets
+
+
+def states(vault: Vault, assets: list[AssetId]) -> list[str]:
+    return [vault.ledger.asset(asset)["state"] for asset in assets]
+
+
+@contextmanager
+def carrying(vault: Vault) -> Iterator[None]:
+    """Carry beside the test, and hand back at its end what is under way then."""
+    over = threading.Event()
+    vault = replace(vault, is_ending=over.is_set, must_stop=over.is_set)
+    thread = threading.Thread(target=carry, args=(vault, QUEUES, "shift"), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def dripping(seconds: int) -> Callable[[str], Answer]:
+    """Give files that come as long as the test lasts."""
+    return lambda path: Answer(song(path, seconds), pause=0.1, piece=100)
+
+
+def test_everything_is_archived_many_at_a_time_and_never_more_than_allowed(vault: Vault, origin: Origin) -> None:
+    vault = replace(vault, capacity=Capacity(at_once=5, per_host=5, memory=vault.memory.budget))
+    most = 0
+
+    def answer(path: str) -> Answer:
+        nonlocal most
+        most = max(most, sum(state == "transferring" for state in states(vault, assets)))
+        return Answer(song(path, 60), pause=0.02, piece=100_000)
+
+    origin.otherwise = answer
+    assets = recorded(vault, origin.url, 20)
+    carry(vault, QUEUES, "shift")
+    assert set(states(vault, assets)) == {"archived"}
+    assert most == 5
+    assert vault.memory.held == 0
+
+
+def test_a_host_that_never_ends_has_its_share_and_others_pass(vault: Vault, origin: Origin) -> None:
+    vault = replace(vault, capacity=Capacity(at_once=4, per_host=3, memory=vault.memory.budget))
+    with running_origin() as slow:
+        slow.otherwise = dripping(60)
+        stuck = recorded(vault, slow.url, 10, prefix="slow")
+        with carrying(vault):
+            eventually(lambda: states(vault, stuck).count("transferring") == 3)
+            origin.otherwise = lambda path: Answer(song(path, 5))
+            honest = recorded(vault, origin.url, 10, prefix="honest")
+            eventually(lambda: set(states(vault, honest)) == {"archived"})
+            assert states(vault, stuck).count("transferring") == 3
+
+
+def test_a_host_has_the_same_share_of_the_memory(vault: Vault, origin: Origin) -> None:
+    memory = TransferMemory(40 * MIB, 5 * MIB)
+    vault = replace(vault, memory=memory, capacity=Capacity(at_once=64, per_host=56, memory=memory.budget))
+    with running_origin() as slow:
+        slow.otherwise = dripping(300)
+        stuck = recorded(vault, slow.url, 20, prefix="slow")
+        with carrying(vault):
+            eventually(lambda: states(vault, stuck).count("transferring") >= 6)
+            origin.otherwise = lambda path: Answer(song(path, 5))
+            honest = recorded(vault, origin.url, 5, prefix="honest")
+            eventually(lambda: set(states(vault, honest)) == {"archived"})
+
+
+def test_what_expires_first_is_begun_first_whatever_its_host(vault: Vault, origin: Origin) -> None:
+    vault = replace(vault, capacity=Capacity(at_once=1, per_host=1, memory=vault.memory.budget))
+    with running_origin() as other:
+        origin.otherwise = other.otherwise = lambda path: Answer(song(path, 5))
+        for number, expires in enumerate([500, 100, 300, 200, 400]):
+            host = origin if number % 2 else other
+            info = {"vocal_url": f"{host.url}/{number}.mp3?expires={int(vault.now()) + 1000 + expires}"}
+            body = {"code": 200, "data": {"task_id": f"t{number}", "vocal_removal_info": info}}
+            ingest(vault, json.dumps(body), vault.now())
+        begun: list[str] = []
+        take = vault.ledger.take
+
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            if lease := take(*args, **kwargs):
+                begun.append(lease.id.task_id)
+            return lease
+
+        vault.ledger.take = noted  # type: ignore[method-assign]
+        carry(vault, QUEUES, "shift")
+    assert begun == ["t1", "t3", "t2", "t4", "t0"]
+
+
+def test_nothing_is_begun_when_the_worker_is_ending_and_what_is_under_way_is_handed_back(
+    vault: Vault, origin: Origin
+) -> None:
+    vault = replace(vault, capacity=Capacity(at_once=2, per_host=2, memory=vault.memory.budget))
+    origin.otherwise = dripping(60)
+    assets = recorded(vault, origin.url, 4)
+    with carrying(vault):
+        eventually(lambda: states(vault, assets).count("transferring") == 2)
+    assert states(vault, assets).count("pending") == 4
+    assert len(origin.requests) == 2
+    assert sum(vault.ledger.asset(asset).get("error") == "handed_back" for asset in assets) == 2
+
+
+def test_what_crashes_in_one_transfer_is_logged_and_stops_no_other(
+    vault: Vault, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.otherwise = lambda path: Answer(song(path, 5))
+    assets = recorded(vault, origin.url, 3)
+    settle = vault.ledger.settle
+
+    def fail_once(asset: AssetId, *args: Any, **kwargs: Any) -> int:
+        if asset == assets[0]:
+            raise RedisConnectionError("away")
+        return settle(asset, *args, **kwargs)
+
+    monkeypatch.setattr(vault.ledger, "settle", fail_once)
+    with capture_logs() as logs:
+        carry(vault, QUEUES, "shift")
+    assert sorted(states(vault, assets)) == ["archived", "archived", "transferring"]
+    assert [line["work"] for line in logs if line["event"] == "broker_away"] == ["archive"]
+
+
+def test_others_are_called_to_what_is_left_but_not_for_every_asset(vault: Vault, origin: Origin) -> None:
+    vault = replace(vault, capacity=Capacity(at_once=2, per_host=2, memory=vault.memory.budget))
+    origin.otherwise = lambda path: Answer(song(path, 5))
+    recorded(vault, origin.url, 20)
+    redis = vault.ledger.redis
+    redis.delete("assets")
+    calls = []
+    call = vault.tickets.call
+
+    def noted(queue: str, number: int) -> None:
+        calls.append(queue)
+        call(queue, number)
+        redis.delete(queue)  # another worker has come for it
+
+    vault.tickets.call = noted  # type: ignore[method-assign]
+    carry(vault, QUEUES, "shift")
+    assert calls.count("assets") < 10
+    assert "assets" in calls

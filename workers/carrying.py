@@ -1,0 +1,110 @@
+"""The transfers that one process has under way: as many as there is work, room and memory for.
+
+One thread, the caller's, takes assets, and each gets a thread of its own while it is under way. So a process with
+little to do has few threads, and one place decides what is begun: what expires first, but of each source host only its
+share.
+"""
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from config.settings import MIN_PART_BYTES
+from workers.archive import archive
+from workers.containment import contained
+from workers.memory import Share
+from workers.records import Lease
+from workers.vault import Vault
+
+#: A process that has room looks for more so often, and calls others to what it leaves, in seconds.
+LOOK_EVERY, CALL_EVERY = 0.2, 1.0
+
+
+def carry(vault: Vault, queues: Sequence[str], shift: str) -> None:
+    """Store what is ready in ``queues``, until nothing is ready and nothing is under way.
+
+    Nothing is begun when the worker is ending. What goes wrong with an asset is recorded with it; where Redis is away,
+    what is under way is carried to its end. The leases' owners begin with ``shift`` and a colon, so no two may have the
+    same at a time.
+    """
+    hands = _Hands(vault, queues, shift)
+    try:
+        _carry(vault, hands)
+    finally:
+        # The next to carry may be another process.
+        vault.memory.give_up_idle()
+
+
+def _carry(vault: Vault, hands: "_Hands") -> None:
+    with ThreadPoolExecutor(vault.capacity.at_once, thread_name_prefix="transfer") as threads:
+        while True:
+            while taken := hands.take():
+                threads.submit(hands.carry, *taken)
+            if hands.are_empty:
+                return
+            hands.wait()
+
+
+class _Hands:
+    """What a process has in hand."""
+
+    def __init__(self, vault: Vault, queues: Sequence[str], shift: str) -> None:
+        self._vault = vault
+        self._queues = queues
+        self._owners = (f"{shift}:{number}" for number in itertools.count())
+        self._hosts: dict[Share, str] = {}
+        self._ended: SimpleQueue[Share] = SimpleQueue()
+        self._calls_again_at = 0.0
+
+    @property
+    def are_empty(self) -> bool:
+        return not self._hosts
+
+    def take(self) -> tuple[Lease, Share] | None:
+        """Take what expires first, if there is room for it."""
+        if self._vault.is_ending() or len(self._hosts) == self._vault.capacity.at_once:
+            return None
+        share = self._vault.memory.reserve()
+        lease = None
+        with contained("take"):
+            lease = self._take() if share else None
+        if share and lease:
+            self._hosts[share] = lease.host
+            return lease, share
+        if share:
+            share.give_back()
+        return None
+
+    def _take(self) -> Lease | None:
+        lease = self._vault.ledger.take(self._queues, next(self._owners), passing_over=self._full_hosts())
+        if lease and lease.calls and time.monotonic() > self._calls_again_at:
+            self._calls_again_at = time.monotonic() + CALL_EVERY
+            self._vault.tickets.call(lease.calls, 1)
+        return lease
+
+    def _full_hosts(self) -> set[str]:
+        """Name the source hosts that have their share of the transfers, or the same share of the memory."""
+        capacity, memory = self._vault.capacity, self._vault.memory
+        transfers = Counter(self._hosts.values())
+        held: Counter[str] = Counter()
+        for share, host in self._hosts.items():
+            held[host] += share.promised
+        most = memory.budget * capacity.per_host // capacity.at_once - MIN_PART_BYTES
+        return {host for host in transfers if transfers[host] >= capacity.per_host or held[host] > most}
+
+    def carry(self, lease: Lease, share: Share) -> None:
+        """Store an asset; runs in its thread."""
+        try:
+            with contained("archive"), share:
+                archive(self._vault, lease, share)
+        finally:
+            self._ended.put(share)
+
+    def wait(self) -> None:
+        """Wait until something in hand has ended, or it is time to look for more."""
+        with suppress(Empty):
+            del self._hosts[self._ended.get(timeout=LOOK_EVERY)]
