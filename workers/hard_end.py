@@ -6,6 +6,7 @@ chunks could hold its reader for ever. A shutdown wakes whoever waits for the so
 
 import heapq
 import itertools
+import math
 import os
 import socket
 import threading
@@ -32,10 +33,15 @@ _IDLE_SECONDS = 10.0
 
 
 class Attempt:
-    """The connections of one attempt, and whether its time is over."""
+    """The connections of one attempt, and whether its time is over.
 
-    def __init__(self, seconds: float) -> None:
+    It ends after ``seconds`` in all, and when one step of it waits longer than ``patience`` seconds for the source.
+    """
+
+    def __init__(self, seconds: float, patience: float) -> None:
         self._ends_at = time.monotonic() + seconds
+        self._patience = patience
+        self._waits_since: float | None = None
         self.is_over = False
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -44,6 +50,24 @@ class Attempt:
     def left(self) -> float:
         """How many seconds it may still take."""
         return max(0.0, self._ends_at - time.monotonic())
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Mark a step that waits for the source and ends when it gives something: an answer, or some of a body."""
+        self._waits_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waits_since = None
+
+    def look(self) -> float:
+        """End the attempt if its time is over; give after how many seconds to look again, 0 for never."""
+        since = self._waits_since
+        patience = self._patience if since is None else since + self._patience - time.monotonic()
+        left = min(patience, self._ends_at - time.monotonic())
+        if left <= 0:
+            self.cut()
+        return max(0.0, left)
 
     def add(self, used: socket.socket) -> socket.socket:
         """Have a socket's connection end with the attempt; it ends at once if the time is over. Give what holds it.
@@ -111,6 +135,27 @@ class _Timers:
 
         return cancel
 
+    def again_and_again(self, call: Callable[[], float], seconds: float) -> Callable[[], None]:
+        """Call a function after so many seconds, and again after as many as it gives, until that is 0.
+
+        Give what cancels that.
+        """
+        cancels: list[Callable[[], None]] = []
+        is_wanted = True
+
+        def call_again() -> None:
+            if is_wanted and (seconds := call()):
+                cancels[:] = [self.after(seconds, call_again)]
+
+        def stop() -> None:
+            nonlocal is_wanted
+            is_wanted = False
+            for cancel in cancels:
+                cancel()
+
+        cancels.append(self.after(seconds, call_again))
+        return stop
+
     def _run(self) -> None:
         while True:
             with self._changed:
@@ -138,11 +183,11 @@ os.register_at_fork(after_in_child=_own.__init__)  # type: ignore[misc]  # made 
 
 
 @contextmanager
-def cut_off_after(seconds: float) -> Iterator[Attempt]:
-    """Shut down all connections that are used within the block, in this context, when its time is over."""
-    attempt = Attempt(seconds)
+def cut_off_after(seconds: float, *, patience: float = math.inf) -> Iterator[Attempt]:
+    """Shut down all connections that are used within the block, in this context, when its attempt ends."""
+    attempt = Attempt(seconds, patience)
+    cancel = _own.timers.again_and_again(attempt.look, min(seconds, patience))
     outer = _current.set(attempt)
-    cancel = _own.timers.after(seconds, attempt.cut)
     try:
         yield attempt
     finally:

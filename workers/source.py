@@ -86,7 +86,7 @@ class Source:
         began = self._clock()
         while True:
             try:
-                with _slow_if_over(self._attempt):
+                with _slow_if_over(self._attempt), self._attempt.waiting():
                     count = self._read(buffer[:READ_BYTES])
                 break
             except TransientError as broken:
@@ -212,10 +212,11 @@ def open_source(
     ``workers.egress`` and ``Source`` refuse). ``clock`` gives seconds that never run backwards.
     """
     low_speed = LowSpeed(settings.low_speed_limit, settings.low_speed_time)
-    with cut_off_after(settings.transfer_timeout) as attempt:
+    with cut_off_after(settings.transfer_timeout, patience=settings.low_speed_time) as attempt:
 
         def reopen(headers: Mapping[str, str]) -> requests.Response:
-            return _open(session, url, settings, headers, attempt)
+            with attempt.waiting():
+                return _open(session, url, settings, headers, attempt)
 
         with _slow_if_over(attempt):
             response = reopen({})

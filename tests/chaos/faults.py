@@ -11,14 +11,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from app.operate.processes import Process
 from tests.chaos.town import OLDER_ALARMS, PART, Row, Town, content
 from tests.conftest import eventually, older_version, wrong_clock
+from tests.never_ending import NEVER_ENDING, never_ending
 from tests.origin import Answer
 from workers.assets import AssetId
 from workers.ledger_keys import PREFIX, TAKEN
+from workers.received import ReceivedCallbacks
 from workers.repeating import repeating
+from workers.signs_of_life import SignsOfLife
 
 Fault = Callable[[Town, float], Row]
+
+#: What a worker carries by default, and as many kinds of never-ending source as the row has, and when each is let go.
+TRANSFERS, KINDS, TIMEOUT = 64, 8, 10
 
 
 def _times(number: int, scale: float, *, least: int = 1) -> int:
@@ -67,11 +74,66 @@ def worker_told_to_end(town: Town, scale: float) -> Row:
     return town.judge("worker SIGTERMed in mid-transfer", times, within=45)
 
 
-def pool_process_dies(town: Town, scale: float) -> Row:
-    """One asset's process dies again and again, as by lack of memory; the others are stored meanwhile."""
+def carrying_process_killed(town: Town, scale: float) -> Row:
+    """SIGKILL the process that has the most assets in hand: all of them are taken up again at once."""
+    town.size, town.pause = PART // 2, 0.3
+    times = _times(5, scale)
+    worker = _restarted_worker(town, MAX_TRANSFERS_PER_HOST=str(TRANSFERS))
+    town.call_many(max(TRANSFERS // 2 + 10, _times(200, scale)))
+    for _ in range(times):
+        eventually(lambda: town.ledger.redis.hlen(TAKEN) == TRANSFERS)
+        os.kill(max(_children(worker.pid), key=_threads), signal.SIGKILL)
+        before = set(town.ledger.redis.hkeys(TAKEN))
+        eventually(lambda: not before <= set(town.ledger.redis.hkeys(TAKEN)), patience=5)  # noqa: B023 - called now
+    town.pause = 0.01
+    return town.judge(f"process with {TRANSFERS // 2} assets in hand SIGKILLed", times, within=45)
+
+
+def _restarted_worker(town: Town, *arguments: str, **settings: str) -> Process:
+    """Start the worker again, with these settings."""
     town.stack.group.processes.remove(worker := town.stack.process("worker"))
     worker.kill()
-    worker = town.stack.start_worker("worker", "--concurrency", "1")
+    environment = {f"STEMVAULT_{name}": value for name, value in settings.items()}
+    return town.stack.start_worker("worker", *arguments, environment=environment)
+
+
+def _threads(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+def sources_never_end(town: Town, scale: float) -> Row:
+    """Hold every transfer of the worker by sources that never end, of eight kinds; others are served meanwhile."""
+    _restarted_worker(town, TRANSFER_TIMEOUT=str(TIMEOUT))
+    kinds = NEVER_ENDING[:KINDS]
+    with ExitStack() as running:
+        sources = [running.enter_context(never_ending(kind, 0.05)) for kind in kinds]
+        for source in sources:
+            for _ in range(TRANSFERS // KINDS + 1):
+                town.call(1, source=source.url)
+        eventually(lambda: town.ledger.redis.hlen(TAKEN) == TRANSFERS)
+        held = town.ledger.redis.hgetall(TAKEN)
+        let_go_by = time.monotonic() + TIMEOUT + 5
+        never = set(town.promised)
+        town.call_many(_times(100, scale, least=30), stems=1)
+        archived_by = time.monotonic() + 30
+        eventually(lambda: not ReceivedCallbacks(town.stack.redis()).waiting(), patience=2)
+        assert town.ledger.redis.hgetall(TAKEN).items() >= held.items(), (
+            "a transfer ended too early"
+        )
+        eventually(lambda: (SignsOfLife(town.stack.redis()).since_sweep() or 99) < 1, patience=7)
+        eventually(lambda: not held.keys() & town.ledger.redis.hkeys(TAKEN), patience=let_go_by - time.monotonic())
+        eventually(
+            lambda: town.promised.keys() - never <= town.stored(),
+            patience=archived_by - time.monotonic(),
+        )
+        for source in sources:
+            source.mend(town.truth)
+        return town.judge(f"{TRANSFERS} transfers held by {KINDS} kinds of source that never end", TRANSFERS, within=90)
+
+
+def pool_process_dies(town: Town, scale: float) -> Row:
+    """One asset's process dies again and again, as by lack of memory; the others are stored meanwhile."""
+    worker = _restarted_worker(town, "--concurrency", "1")
     town.origin.serve("/poison/s0.mp3", Answer(content("/poison/s0.mp3", town.size), pause=0.3, piece=16 * 1024))
     poison = AssetId("poison", "s0")
     town.call(1, name="poison")
@@ -301,6 +363,8 @@ def urgent_behind_backlog(town: Town, scale: float) -> Row:
 FAULTS: dict[str, Fault] = {
     "worker_killed": worker_killed,
     "worker_told_to_end": worker_told_to_end,
+    "carrying_process_killed": carrying_process_killed,
+    "sources_never_end": sources_never_end,
     "pool_process_dies": pool_process_dies,
     "beat_killed": beat_killed,
     "gunicorn_workers_killed": gunicorn_workers_killed,

@@ -100,11 +100,11 @@ class Town:
         path = path.partition("?")[0]
         return Answer(content(path, self.size), etag=f'"{path}"', pause=self.pause, piece=256 * 1024)
 
-    def call(self, stems: int = 2, *, query: str = "", name: str = "") -> bool:
+    def call(self, stems: int = 2, *, query: str = "", name: str = "", source: str = "") -> bool:
         """Deliver one callback as the provider does: again after a failure, three times at most."""
         task = name or f"t{uuid4().hex[:12]}"
         paths = {f"s{number}": f"/{task}/s{number}.mp3" for number in range(stems)}
-        urls = {f"{stem}_url": self.origin.url + path + query for stem, path in paths.items()}
+        urls = {f"{stem}_url": (source or self.origin.url) + path + query for stem, path in paths.items()}
         body: dict[str, Any] = {"code": 200, "msg": "", "data": {"task_id": task, "vocal_removal_info": urls}}
         if self.padding:
             body["padding"] = secrets.token_hex(self.padding // 2)
@@ -127,6 +127,11 @@ class Town:
         """Deliver callbacks from several connections at once."""
         with ThreadPoolExecutor(8) as callers:
             list(callers.map(lambda _: self.call(stems), range(count)))
+
+    def stored(self) -> set[str]:
+        """Give all keys in the bucket."""
+        pages = self.stack.s3().get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return {item["Key"] for page in pages for item in page.get("Contents", [])}
 
     def missing(self) -> list[str]:
         """Give the keys of what was promised and is not in the bucket as it should be."""

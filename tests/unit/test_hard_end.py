@@ -6,9 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from tests.conftest import MakeSettings
+from tests.never_ending import NEVER_ENDING, Serve, dripped_body, serving
 from tests.origin import Answer, Origin, song
 from workers import hard_end
 from workers.egress import open_session
@@ -24,99 +25,6 @@ from workers.source import MAX_RESUMPTIONS, Source, open_source
 
 #: Seconds.
 LIMIT, GRACE = 0.7, 1.0
-Serve = Callable[[socket.socket], Iterator[bytes]]
-_OK = b"HTTP/1.1 200 OK\r\n"
-
-
-def dripped_headers(_: socket.socket) -> Iterator[bytes]:
-    yield _OK
-    while True:
-        yield b"X"
-
-
-def endless_headers_of_a_redirect(_: socket.socket) -> Iterator[bytes]:
-    yield b"HTTP/1.1 302 Found\r\nLocation: /next\r\n"
-    while True:
-        yield b"X-More: 1\r\n"[:1]
-
-
-def endless_continue(_: socket.socket) -> Iterator[bytes]:
-    while True:
-        yield b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-def dripped_chunk_extension(_: socket.socket) -> Iterator[bytes]:
-    yield _OK + b"Transfer-Encoding: chunked\r\n\r\n5;"
-    while True:
-        yield b"x"
-
-
-def endless_gzip_header(_: socket.socket) -> Iterator[bytes]:
-    # A file name in a gzip header has no end but its zero byte.
-    yield _OK + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x03"
-    while True:
-        yield b"n"
-
-
-def empty_gzip_members(_: socket.socket) -> Iterator[bytes]:
-    yield _OK + b"Content-Encoding: gzip\r\n\r\n"
-    while True:
-        yield bytes.fromhex("1f8b08000000000000030300000000000000000000")[:20]
-
-
-def dripped_body(_: socket.socket) -> Iterator[bytes]:
-    yield _OK + b"Content-Length: 1000000\r\n\r\nID3"
-    while True:
-        yield b"x"
-
-
-def a_body_without_length(_: socket.socket) -> Iterator[bytes]:
-    yield _OK + b"\r\nID3"
-    while True:
-        yield b"x"
-
-
-def a_chain_of_slow_redirects(_: socket.socket) -> Iterator[bytes]:
-    for letter in b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n":
-        yield bytes([letter])
-
-
-NEVER_ENDING: list[Serve] = [
-    dripped_headers,
-    endless_headers_of_a_redirect,
-    endless_continue,
-    dripped_chunk_extension,
-    endless_gzip_header,
-    empty_gzip_members,
-    dripped_body,
-    a_body_without_length,
-    a_chain_of_slow_redirects,
-]
-
-
-@contextmanager
-def serving(pieces: Serve, pause: float) -> Iterator[str]:
-    """Serve each connection from pieces, with a pause behind each."""
-    over = threading.Event()
-
-    def serve(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.recv(65536)
-            for piece in pieces(connection):
-                connection.sendall(piece)
-                if over.wait(pause):
-                    return
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/song.mp3"
-        over.set()
 
 
 def read_all(source: Source) -> bytes:
@@ -188,6 +96,16 @@ def test_a_source_below_the_least_speed_is_let_go(make_settings: MakeSettings) -
     with serving(dripped_body, 0.02) as url, pytest.raises(TransientError):
         read_whole(make_settings, url, TRANSFER_TIMEOUT="1.5", LOW_SPEED_TIME="0.5", LOW_SPEED_LIMIT="10")
     assert time.monotonic() - began > 1.4
+
+
+@pytest.mark.parametrize("pieces", NEVER_ENDING)
+def test_a_source_that_gives_nothing_useful_is_let_go_long_before_the_attempts_time_is_over(
+    make_settings: MakeSettings, pieces: Serve
+) -> None:
+    began = time.monotonic()
+    with serving(pieces, 0.05) as url, pytest.raises(TransientError):
+        read_whole(make_settings, url, TRANSFER_TIMEOUT="60", LOW_SPEED_TIME="0.5")
+    assert time.monotonic() - began < 2 * 0.5 + GRACE
 
 
 def a_dripped_handshake(_: socket.socket) -> Iterator[bytes]:

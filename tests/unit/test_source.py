@@ -25,7 +25,7 @@ def source(first: requests.Response) -> Source:
         first,
         lambda _: requests.Response(),
         max_bytes=1000,
-        attempt=Attempt(3600),
+        attempt=Attempt(3600, 60),
         low_speed=LowSpeed(1, 1),
         clock=lambda: 0,
     )
