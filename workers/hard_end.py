@@ -21,6 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from workers.bounded import Bounded
+from workers.chunks import StrictResponse
 
 Result = TypeVar("Result")
 
@@ -205,6 +206,7 @@ def looked_up(look_up: Callable[[], Result]) -> Result:
 class _Tracked(HTTPConnection):
     """A connection that ends with the attempt that uses it."""
 
+    response_class = StrictResponse
     _held: tuple[Attempt, socket.socket] | None = None
 
     def _new_conn(self) -> socket.socket:

@@ -10,13 +10,17 @@ import requests
 from workers.errors import TransientError
 
 _DECODABLE = frozenset({"identity", "gzip", "x-gzip", "deflate"})
+#: http.client undoes no other one, and gives what it does not know with its chunk sizes in between.
+_TRANSFER_CODINGS = frozenset({"", "identity", "chunked"})
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 
 
 def check_decodable(response: requests.Response) -> None:
     """Raise ``TransientError`` (``undecodable``) for an encoding that was not asked for and cannot be undone."""
-    if not _DECODABLE.issuperset(name.strip() for name in _encoding(response).split(",")):
+    if not _DECODABLE.issuperset(name.strip() for name in encoding(response).split(",")):
         raise TransientError("undecodable", "the source insists on an encoding that was not asked for")
+    if response.headers.get("Transfer-Encoding", "").lower().strip() not in _TRANSFER_CODINGS:
+        raise TransientError("undecodable", "the source insists on a transfer coding that was not asked for")
 
 
 def announced_length(response: requests.Response) -> int | None:
@@ -25,7 +29,7 @@ def announced_length(response: requests.Response) -> int | None:
     An encoded body's Content-Length counts what travels, not what is read; urllib3 checks that one.
     """
     text = response.headers.get("Content-Length", "")
-    if _encoding(response) != "identity" or "chunked" in response.headers.get("Transfer-Encoding", "").lower():
+    if encoding(response) != "identity" or "chunked" in response.headers.get("Transfer-Encoding", "").lower():
         return None
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
@@ -36,7 +40,7 @@ def validator(response: requests.Response) -> str:
     A strong ETag, else a Last-Modified that is strong because it lies a second or more before the
     response's Date (section 8.8.2.2). An encoded body cannot be taken up in its middle.
     """
-    if _encoding(response) != "identity":
+    if encoding(response) != "identity":
         return ""
     etag = response.headers.get("ETag", "")
     if etag.startswith('"'):
@@ -52,7 +56,7 @@ def validator(response: requests.Response) -> str:
 def continues(response: requests.Response, start: int, length: int | None, proof: str) -> bool:
     """Tell whether the response is the rest, from byte ``start`` on, of the file that ``proof`` stands for."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if response.status_code != HTTPStatus.PARTIAL_CONTENT or not found or _encoding(response) != "identity":
+    if response.status_code != HTTPStatus.PARTIAL_CONTENT or not found or encoding(response) != "identity":
         return False
     first, last, total = map(int, found.groups())
     same = proof in {response.headers.get("ETag"), response.headers.get("Last-Modified")}
@@ -71,5 +75,6 @@ def retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def _encoding(response: requests.Response) -> str:
+def encoding(response: requests.Response) -> str:
+    """Give the names of the content codings, in lower case and in the order in which they were applied."""
     return response.headers.get("Content-Encoding", "identity").lower()

@@ -12,10 +12,11 @@ from typing import Any
 
 import requests
 from requests_hardened.ip_filter import InvalidIPAddress
-from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from config.settings import Settings
 from workers import representation
+from workers.decoding import decoded
 from workers.egress import check_redirect, check_url
 from workers.errors import AssetError, PermanentError, TransientError
 from workers.hard_end import Attempt, cut_off_after
@@ -78,6 +79,7 @@ class Source:
         representation.check_decodable(response)
         self.announced = representation.announced_length(response)
         self._validator = representation.validator(response)
+        self._decoded = decoded(self._read_encoded, representation.encoding(response))
         if self.announced is not None and self.announced > max_bytes:
             raise PermanentError("too_large", f"{self.announced} bytes announced, {max_bytes} allowed")
 
@@ -118,8 +120,6 @@ class Source:
             count = self._read_some(buffer[: max(1, remaining - 1)] if remaining else buffer)
         except (ReadTimeoutError, TimeoutError):
             raise TransientError("stalled", f"silent for too long after {self.received} bytes") from None
-        except DecodeError:
-            raise TransientError("undecodable", "the body does not match its Content-Encoding") from None
         except (HTTPError, OSError, ValueError):
             raise TransientError("truncated", f"the connection broke after {self.received} bytes") from None
         if not count and self._attempt.is_over:
@@ -141,14 +141,15 @@ class Source:
             http.length -= count
             raw.length_remaining = http.length
             return count
-        data: bytes = raw.read1(len(buffer), decode_content=True)
-        # An encoded body can yield nothing yet from what has arrived; only a closed one is at its end.
-        while not data and not raw.closed and raw.headers.get("Content-Encoding"):
-            data = raw.read1(len(buffer), decode_content=True)
+        data = self._decoded(len(buffer))
         buffer[: len(data)] = data
         # What came with the headers is read first, and by itself; nothing is buffered behind that.
         self._past_head |= large
         return len(data)
+
+    def _read_encoded(self, size: int) -> bytes:
+        data: bytes = self._response.raw.read1(size, decode_content=False)
+        return data
 
     def _look_behind(self) -> None:
         """Look behind the last announced byte, before it is read.
