@@ -22,6 +22,7 @@ from workers.errors import (
     ShortError,
     TransientError,
 )
+from workers.formats import Follower, walk
 from workers.heartbeats import Hold
 from workers.manifest import write_manifest
 from workers.memory import Share
@@ -115,6 +116,8 @@ class _Found:
     notes: list[str]
     """What a person should know who expected the file that the key names."""
     seconds: float | None = None
+    length: str = ""
+    """``unannounced`` for a body that ended with its connection, which may have been too early."""
 
 
 def _facts(stored: Stored, found: _Found) -> dict[str, object]:
@@ -129,6 +132,8 @@ def _facts(stored: Stored, found: _Found) -> dict[str, object]:
         facts["notes"] = "\n".join(found.notes)
     if found.seconds is not None:
         facts["seconds"] = found.seconds
+    if found.length:
+        facts["length"] = found.length
     return facts
 
 
@@ -143,6 +148,8 @@ def _transfer(vault: Vault, lease: Lease, share: Share) -> tuple[Stored, _Found]
             found = _Found(content_type, [note for note in [media.contradiction(content_type, ext)] if note])
             new = NewObject(lease.key, content_type, _metadata(lease))
             whole = _measured(vault, lease, chain([first], parts), found)
+            if not source.has_announced_end:
+                whole = _followed_to_its_end(vault, lease, whole, found)
             stored = vault.store.write_once(new, whole, digest, hold)
     return stored, found
 
@@ -179,6 +186,37 @@ def _keep_if_better_comes(vault: Vault, lease: Lease, whole: memoryview, seconds
     is_last = is_last_chance("short", lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now())
     if not is_last or seconds < lease.seconds:
         raise keep_partial(vault, lease, whole, seconds)
+
+
+def _followed_to_its_end(vault: Vault, lease: Lease, parts: Iterator[Part], found: _Found) -> Iterator[Part]:
+    """Pass the parts of a body without an announced length on, and ask its format whether the end has come.
+
+    A file that is cut off is retried. On the last chance it is stored with a note: the source may have no more of it,
+    or whoever wrote it took its format lightly. So is short audio that ``_measured`` has let pass. Raises
+    ``TransientError`` (``incomplete``).
+    """
+    found.length = "unannounced"
+    follower = Follower(walk())
+    for part in parts:
+        follower.see(part.data)
+        if part.is_last:
+            _judge_end(vault, lease, follower, found)
+        yield part
+
+
+def _judge_end(vault: Vault, lease: Lease, follower: Follower, found: _Found) -> None:
+    try:
+        doubt = follower.end()
+    except TransientError as cut_off:
+        is_last = is_last_chance(
+            cut_off.reason, lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now()
+        )
+        if not is_last and not is_short(found.seconds, lease.announced_seconds or 0.0):
+            raise
+        found.notes.append(f"cut off: {cut_off.detail}")
+    else:
+        if doubt:
+            found.notes.append(f"the end may be missing: {doubt}")
 
 
 def _reading(source: Readable, hold: Hold) -> Callable[[memoryview], int]:

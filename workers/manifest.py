@@ -24,6 +24,8 @@ _TIMES = ("recorded_at", "started_at", "settled_at")
 _COUNTS = ("size", "attempts")
 _SECONDS = ("seconds", "announced_seconds")
 _TEXTS = ("key", "state", "sha256", "content_type", "error", "source_name", "partial", "found")
+#: These an asset has only where there is something to tell.
+_RARE_TEXTS = ("length",)
 _DEPRECATED = "not archived, from a field that the provider has deprecated: "
 
 
@@ -168,6 +170,7 @@ def _asset(record: dict[str, str]) -> dict[str, Any]:
         **{name: _iso(record[name]) if name in record else None for name in _TIMES},
         "optional": bool(record.get("optional")),
         "notes": record.get("notes", "").splitlines(),
+        **{name: record[name] for name in _RARE_TEXTS if name in record},
     }
 
 
@@ -204,7 +207,9 @@ def _callback(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(asset: dict[str, Any]) -> dict[str, str]:
-    plain = {name: str(asset[name]) for name in (*_TEXTS, *_COUNTS, *_SECONDS) if asset.get(name) is not None}
+    plain = {
+        name: str(asset[name]) for name in (*_TEXTS, *_RARE_TEXTS, *_COUNTS, *_SECONDS) if asset.get(name) is not None
+    }
     times = {name: str(_unix(asset[name])) for name in _TIMES if asset.get(name)}
     told = {"notes": "\n".join(asset.get("notes", ())), "optional": "1" if asset.get("optional") else ""}
     return {**plain, **times, **{name: text for name, text in told.items() if text}}

@@ -24,6 +24,10 @@ class Readable(Protocol):
     def announced(self) -> int | None:
         """How many bytes there are, where that is known."""
 
+    @property
+    def has_announced_end(self) -> bool:
+        """Tell whether a body that is cut off is known for one by its length."""
+
     def read_into(self, buffer: memoryview) -> int:
         """Read some bytes to the front of ``buffer`` and give their number, 0 at the end."""
 
@@ -36,6 +40,7 @@ class PartialFile:
     """A partial file, read once from start to end."""
 
     announced = None
+    has_announced_end = True
 
     def __init__(self, body: _Body) -> None:
         self._body = body

@@ -23,6 +23,12 @@ def check_decodable(response: requests.Response) -> None:
         raise TransientError("undecodable", "the source insists on a transfer coding that was not asked for")
 
 
+def has_announced_end(response: requests.Response) -> bool:
+    """Tell whether a length or a last chunk shows where the body ends. If not, the connection's end does."""
+    is_chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    return is_chunked or re.fullmatch(r"[0-9]{1,18}", response.headers.get("Content-Length", "")) is not None
+
+
 def announced_length(response: requests.Response) -> int | None:
     """Give the number of bytes that will be read, where it was announced.
 

@@ -12,7 +12,7 @@ LAST_CALL = 60.0
 #: How often in a row a reason may recur before it counts as final. From 30 s, doubled each time, 7
 #: waits make 63 minutes: content networks lag, but not for longer. A source may be busy for hours, so what is only too
 #: slow is tried for four hours and more. Other reasons wait for the deadline.
-_LIMITED = ("gone", "refused", "not_media", "empty", "overlong", "undecodable", "internal_error", "short")
+_LIMITED = ("gone", "refused", "not_media", "empty", "overlong", "undecodable", "internal_error", "short", "incomplete")
 ATTEMPTS = {**dict.fromkeys(_LIMITED, 8), "slow": 24, "stalled": 24}
 _FIRST_DELAY_OF_LIMITED = 30.0
 

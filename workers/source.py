@@ -78,6 +78,7 @@ class Source:
         self._past_head = False
         representation.check_decodable(response)
         self.announced = representation.announced_length(response)
+        self.has_announced_end = representation.has_announced_end(response)
         self._validator = representation.validator(response)
         self._decoded = decoded(self._read_encoded, representation.encoding(response))
         if self.announced is not None and self.announced > max_bytes:

@@ -117,9 +117,7 @@ def sources_never_end(town: Town, scale: float) -> Row:
         town.call_many(_times(100, scale, least=30), stems=1)
         archived_by = time.monotonic() + 30
         eventually(lambda: not ReceivedCallbacks(town.stack.redis()).waiting(), patience=2)
-        assert town.ledger.redis.hgetall(TAKEN).items() >= held.items(), (
-            "a transfer ended too early"
-        )
+        assert town.ledger.redis.hgetall(TAKEN).items() >= held.items(), "a transfer ended too early"
         eventually(lambda: (SignsOfLife(town.stack.redis()).since_sweep() or 99) < 1, patience=7)
         eventually(lambda: not held.keys() & town.ledger.redis.hkeys(TAKEN), patience=let_go_by - time.monotonic())
         eventually(

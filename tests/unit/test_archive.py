@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -152,6 +153,138 @@ def test_what_is_too_large_is_rejected_before_or_while_it_comes(
     run(small, sent)
     assert state(vault) == ("rejected", "too_large")
     assert stored(vault) is None
+
+
+MEDIA_FILES = Path(__file__).parent.parent / "media"
+
+
+def media(name: str) -> bytes:
+    return (MEDIA_FILES / name).read_bytes()
+
+
+def video_in_manifest(vault: Vault) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(stored(vault, KEY.replace("video.mp4", "manifest.json")) or b"")["assets"][
+        "video"
+    ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_announced"),
+    [
+        (Answer(GOOD), True),
+        (Answer(GOOD, chunked=True), True),
+        (Answer(GOOD, gzipped=True), True),
+        (Answer(GOOD, gzipped=True, chunked=True), True),
+        (Answer(GOOD, until_closed=True), False),
+        (Answer(GOOD, until_closed=True, headers={"Content-Length": "many"}), False),
+        (Answer(GOOD, until_closed=True, gzipped=True), False),
+    ],
+)
+def test_the_manifest_tells_of_a_file_whose_length_nobody_announced(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str, answer: Answer, is_announced: bool
+) -> None:
+    origin.serve(PATH, answer)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert stored(vault) == GOOD
+    asset = video_in_manifest(vault)
+    assert asset.get("length") == (None if is_announced else "unannounced")
+    assert ("length" in asset, asset["notes"]) == (not is_announced, [])
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [GOOD[:7], GOOD[:PART], GOOD[: PART + 1], GOOD[:-1], media("tone.m4a")[:-919], media("tone.wav")[:-1]],
+    ids=["a byte before a box", "a part", "more than a part", "all but a byte", "no index", "another format"],
+)
+@pytest.mark.parametrize("gzipped", [False, True])
+def test_a_file_of_no_announced_length_that_is_cut_off_by_its_format_is_not_stored_and_the_whole_one_is(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str, cut: bytes, gzipped: bool
+) -> None:
+    origin.serve(PATH, Answer(cut, until_closed=True, gzipped=gzipped), Answer(GOOD, until_closed=True))
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert (state(vault), stored(vault)) == (("pending", "incomplete"), None)
+    assert vault.store.client.list_multipart_uploads(Bucket="vault").get("Uploads", []) == []
+    clock.advance(3600)
+    sweep(vault)
+    run(vault, sent)
+    assert stored(vault) == GOOD
+    assert video_in_manifest(vault)["length"] == "unannounced"
+
+
+def test_a_file_of_an_announced_length_is_stored_whatever_its_format_says(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, GOOD[:-1])
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert stored(vault) == GOOD[:-1]
+    assert video_in_manifest(vault)["notes"] == []
+
+
+@pytest.mark.parametrize(("expires_in", "attempts"), [(200, 4), (10 * 86400, 8)])
+def test_a_file_that_stays_cut_off_by_its_format_is_stored_after_eight_tries_or_before_its_deadline_and_marked(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, payload: Payload, expires_in: int, attempts: int
+) -> None:
+    expiry = int(clock() + expires_in)
+    callback = payload("video", origin.url)
+    callback["data"]["video_url"] += f"?Expires={expiry}"
+    origin.serve(PATH, Answer(GOOD[:-1], until_closed=True))
+    ingest(vault, json.dumps(callback), clock())
+    while stored(vault) is None:
+        assert clock() < expiry
+        run(vault, sent)
+        clock.advance(5)
+        sweep(vault)
+    assert len(origin.requests) == attempts
+    assert (stored(vault), state(vault)) == (GOOD[:-1], ("archived", None))
+    asset = video_in_manifest(vault)
+    assert asset["length"] == "unannounced"
+    assert asset["notes"] == ["cut off: no length was announced, and the box free goes beyond the end"]
+
+
+def test_a_file_whose_end_is_doubtful_is_stored_with_a_note(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin
+) -> None:
+    cut = media("headerless_cbr.mp3")[:-100]
+    origin.serve("/song.mp3", Answer(cut, until_closed=True))
+    ingest(vault, announce(origin, 5.9), clock())
+    run(vault, sent)
+    assert stored(vault, TRACK_KEY) == cut
+    assert track_in_manifest(vault)["notes"] == ["the end may be missing: the last frame is not complete"]
+
+
+def test_short_audio_of_no_announced_length_is_short_and_is_stored_at_last(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin
+) -> None:
+    cut = media("vbr.mp3")[:3000]
+    origin.serve("/song.mp3", Answer(cut, until_closed=True))
+    ingest(vault, announce(origin, 6), clock())
+    run(vault, sent)
+    assert state(vault, TRACK) == ("pending", "short")
+    for _ in range(20):
+        run(vault, sent)
+        clock.advance(5000)
+        sweep(vault)
+    assert origin.count("/song.mp3") == ATTEMPTS["short"]
+    assert stored(vault, TRACK_KEY) == cut
+    found = track_in_manifest(vault)
+    assert (found["state"], found["length"]) == ("archived", "unannounced")
+    assert [note.partition(":")[0] for note in found["notes"]] == ["cut off", "short"]
+
+
+def test_nothing_is_said_of_the_length_of_an_object_that_stood_there_before(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, Answer(GOOD, until_closed=True))
+    vault.store.client.put_object(Bucket="vault", Key=KEY, Body=film(PART))
+    ingest(vault, body, clock())
+    run(vault, sent)
+    asset = video_in_manifest(vault)
+    assert asset["found"] == "different"
+    assert "length" not in asset
 
 
 def test_a_gzip_bomb_counts_by_what_it_expands_to(

@@ -47,13 +47,16 @@ def test_what_it_holds_survives_redis_and_is_written_again_as_it_was(
     for name, url in track.items():
         if name.endswith("_url"):
             path = url.removeprefix(origin.url)
-            origin.serve(path, picture(path) if "image" in name else song(path, 98))
+            content = picture(path) if "image" in name else song(path, 98)
+            origin.serve(path, Answer(content, until_closed=name == "audio_url"))
     origin.serve(track["image_url"].removeprefix(origin.url), song("a song where a picture should be", 1))
     ingest(vault, json.dumps(body), clock())
     run(vault, sent)
     task_id = body["data"]["task_id"]
     before = manifest(vault, task_id)
     assert before["assets"][f"{track['id']}/image"]["notes"] == ["the key ends in .jpeg, the content is audio/mpeg"]
+    lengths = {name: asset["length"] for name, asset in before["assets"].items() if "length" in asset}
+    assert lengths == {f"{track['id']}/cover": "unannounced"}
     vault.ledger.redis.flushall()
     ingest(vault, json.dumps(payload("music_text", origin.url)), clock())
     assert manifest(vault, task_id)["assets"] == before["assets"]
