@@ -82,6 +82,8 @@ MDAT = MEDIA["front.m4a"].index(b"mdat") - 4
 JPEG, EXIF = MEDIA["cover.jpeg"], b"Exif\0\0" + MEDIA["cover.jpeg"]
 CBR = MEDIA["headerless_cbr.mp3"][id3v2_bytes(MEDIA["headerless_cbr.mp3"]) :]
 
+FLAC_START, FLAC_FRAME, *_ = re.split(rb"(?=\xff\xf8[^\xff]{2}[\0\1])", MEDIA["tone.flac"])
+
 WHOLE = {
     **MEDIA,
     "no size, as ffmpeg writes to a pipe": wav(SOUND, 0xFFFFFFFF, 0xFFFFFFFF),
@@ -160,7 +162,7 @@ HIDDEN: dict[str, Collection[int]] = {
     "picture.webp": (),
     "picture.png": (),
     "cover.jpeg": (),
-    "picture.gif": (),
+    "picture.gif": {1129, 1137, 1316, 1324, 1518},
     "picture.avif": range(281, 289),
     "clip.mp4": (),
     "clip.mov": (),
@@ -207,6 +209,21 @@ def test_an_mp3_that_promises_no_number_of_frames_is_doubtful_if_its_last_one_is
         assert judged(whole[:cut]) == ("" if cut in ends else "the last frame is not complete")
 
 
+@pytest.mark.parametrize(
+    ("header", "side_information"),
+    [("fffb9000", 32), ("fffb90c0", 17), ("fff34000", 17), ("fff340c0", 9), ("ffe34000", 17), ("ffe340c0", 9)],
+    ids=["1 stereo", "1 mono", "2 stereo", "2 mono", "2.5 stereo", "2.5 mono"],
+)
+def test_an_mp3_of_any_version_has_as_many_frames_as_its_first_one_promises(header: str, side_information: int) -> None:
+    start = bytes.fromhex(header)
+    size, _ = frame(start)
+    plain = start + bytes(size - 4)
+    promise = start + bytes(side_information) + b"Xing\0\0\0\7" + (5).to_bytes(4)
+    assert judged(promise.ljust(size, b"\0") + plain * 5) == ""
+    assert judged((promise.ljust(size, b"\0") + plain * 5)[:-1]) == CUT_OFF
+    assert judged(promise.ljust(size, b"\0") + plain * 3) == CUT_OFF
+
+
 @pytest.mark.parametrize("name", ["tone.ogg", "tone.opus"])
 def test_an_ogg_is_cut_off_within_a_page_and_doubtful_behind_one_that_is_not_the_last(name: str) -> None:
     whole = MEDIA[name]
@@ -234,10 +251,18 @@ def test_an_ogg_is_cut_off_within_a_page_and_doubtful_behind_one_that_is_not_the
         with_vbri(CBR, frames_of(CBR) + 2),
         JPEG[:2] + b"\xff\xe1" + (len(EXIF) + 2).to_bytes(2) + EXIF,
         MEDIA["tone.flac"][:42],
+        FLAC_START + FLAC_FRAME * 100,
+        # The chunk's odd size is padded, so the next one begins an even number of bytes behind.
+        wav(b"", 0xFFFFFFFF, 0xFFFFFFFF)[:36] + b"LIST\1\0\0\0x\0data\xe9\3\0\0" + SOUND[:-1],
     ],
 )
 def test_what_lacks_its_end_is_cut_off(content: bytes) -> None:
     assert judged(content) == CUT_OFF
+
+
+def test_a_gif_without_its_trailer_is_doubtful_as_some_old_ones_have_none() -> None:
+    assert judged(MEDIA["picture.gif"][:-1]) == "there is no trailer"
+    assert judged(MEDIA["picture.gif"][:-2]) == CUT_OFF
 
 
 @given(

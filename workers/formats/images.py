@@ -60,13 +60,16 @@ def _behind_scan(at: int) -> Step[int]:
 
 
 def gif(at: int) -> Walk:
-    """Walk through the blocks to the trailer."""
+    """Walk through the blocks to the trailer. Some old files lack it, so that behind an image it is no proof."""
     screen = yield from take(at, _GIF_SCREEN)
     at += _GIF_SCREEN + _colors(screen[10:11])
+    has_image = False
     while True:
         kind = yield from take(at, 1)
+        if not kind and has_image:
+            return "there is no trailer"
         if not kind:
-            cut_off("there is no trailer")
+            cut_off("there is no image")
         if kind == _TRAILER:
             return ""
         if kind == _EXTENSION:
@@ -74,6 +77,7 @@ def gif(at: int) -> Walk:
         elif kind == _IMAGE:
             flags = yield from take(at + _GIF_IMAGE - 1, 1)
             at = yield from _behind_sub_blocks(at + _GIF_IMAGE + _colors(flags) + 1)
+            has_image = True
         else:
             return "a block has no name"
 
@@ -87,7 +91,7 @@ def _behind_sub_blocks(at: int) -> Step[int]:
     while True:
         size = yield from take(at, 1)
         if not size:
-            cut_off("there is no trailer")
+            cut_off("the last block is not complete")
         at += 1 + size[0]
         if size == b"\0":
             return at
