@@ -36,7 +36,9 @@ def asked_for(method: str, target: str) -> tuple[str, str]:
     names = set(parse_qs(query, keep_blank_values=True))
     if not key:
         action = "s3:GetLifecycleConfiguration" if "lifecycle" in names else "s3:ListBucket"
-        if method not in {"GET", "HEAD"} or names & {"uploads", "policy", "acl", "versions"}:
+        if method == "GET" and "uploads" in names:
+            action = "s3:ListBucketMultipartUploads"
+        elif method not in {"GET", "HEAD"} or names & {"policy", "acl", "versions"}:
             action = f"s3:{method} {' '.join(sorted(names))}"
         return action, f"arn:aws:s3:::{bucket}"
     if method == "DELETE":

@@ -46,10 +46,10 @@ class Hold:
                 self._lost = True
 
     def upload_began(self, upload: str) -> None:
-        """Have the upload aborted by the sweep if this worker dies."""
+        """Have the upload aborted by the sweep if this worker dies; it takes the place of the one before."""
         with self._renewing:
-            self._upload = upload
-            self._ledger.upload_began(upload)
+            before, self._upload = self._upload, upload
+            self._ledger.upload_began(upload, before=before)
 
     def upload_ended(self) -> None:
         """Forget the upload, which was completed or aborted."""

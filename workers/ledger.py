@@ -294,9 +294,16 @@ class Ledger:
         _, *waiting = self._run("count_waiting", [ALARMS, *READY.values()])
         return dict(zip(READY, waiting, strict=True))
 
-    def upload_began(self, upload: str) -> None:
-        """Note a multipart upload, so that it is aborted if its worker dies."""
-        self.redis.zadd(UPLOADS, {upload: self.now() + self.lease_seconds})
+    def upload_began(self, upload: str, *, before: str = "") -> None:
+        """Note a multipart upload, in place of the one ``before``, so that it is aborted if its worker dies."""
+        pipe = self.redis.pipeline()
+        pipe.zadd(UPLOADS, {upload: self.now() + self.lease_seconds})
+        pipe.zrem(UPLOADS, before)
+        pipe.execute()
+
+    def knows_upload(self, upload: str) -> bool:
+        """Tell whether a multipart upload is noted."""
+        return self.redis.zscore(UPLOADS, upload) is not None
 
     def upload_ended(self, upload: str) -> None:
         """Forget a multipart upload that was completed or aborted."""

@@ -15,10 +15,12 @@ from http import HTTPStatus
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.request import getproxies
+from uuid import uuid4
 
 import boto3
 import botocore.session
 import certifi
+import structlog
 import urllib3
 from awscrt.checksums import crc32c
 from botocore.config import Config
@@ -30,6 +32,8 @@ from workers.direct import DirectWrites, PreconditionFailedError
 from workers.errors import PermanentError, TransientError
 from workers.parts import Body, Digest, Part, go_on
 
+log = structlog.get_logger()
+
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
@@ -37,6 +41,10 @@ if TYPE_CHECKING:
 _CRC_BYTES = 4
 #: The upload has ended, or the store has no such operation and never will.
 _NOTHING_TO_ABORT = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+#: With it the names begin of uploads that are being created.
+UNNAMED = "?"
+#: The store has no such operation, or the keys are not allowed to ask.
+_NO_SUCH_QUESTION = {HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 #: Of S3's own words, so many characters are told.
 _MOST_SAID = 300
 #: Seconds.
@@ -123,7 +131,10 @@ class Hold(Protocol):
         """Be asked, every second or so, whether the write may go on; what it raises ends the write."""
 
     def upload_began(self, upload: str) -> None:
-        """Be told of a multipart upload: ``<upload id> <key>``, as ``Store.abort`` takes it."""
+        """Be told of a multipart upload: ``<upload id> <key>``, as ``Store.abort`` takes it.
+
+        Before it is created, ``UNNAMED`` and something unique stand for the id. Who dies then may leave an upload.
+        """
 
     def upload_ended(self) -> None:
         """Be told that it was completed or aborted."""
@@ -167,6 +178,7 @@ class Store:
 
     def _upload(self, new: NewObject, parts: Iterator[Part], hold: Hold) -> None:
         key = new.key
+        hold.upload_began(f"{UNNAMED}{uuid4().hex} {key}")
         created = self.client.create_multipart_upload(
             Bucket=self.bucket,
             Key=key,
@@ -261,6 +273,18 @@ class Store:
             except ClientError as error:
                 if _status(error) not in _NOTHING_TO_ABORT:
                     raise
+
+    def uploads(self, key: str) -> list[str]:
+        """Give the ids of the key's multipart uploads; none where S3 does not tell, or does not allow the question."""
+        with reporting():
+            try:
+                found = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key)
+            except ClientError as error:
+                if _status(error) in _NO_SUCH_QUESTION:
+                    log.warning("uploads_not_listed", detail=f"S3 answered {_status(error)} {_code(error)}")
+                    return []
+                raise
+        return [upload["UploadId"] for upload in found.get("Uploads", []) if upload["Key"] == key]
 
     def check(self) -> None:
         """Reach the bucket, or say why not by ``TransientError``."""

@@ -10,6 +10,7 @@ from workers.dispatch import follow_up, top_up_tickets
 from workers.errors import FreshUrlError, LeaseLostError, TransientError
 from workers.manifest import write_manifest
 from workers.room import SWEEP_FORGETS
+from workers.store import UNNAMED
 from workers.vault import Vault
 
 log = structlog.get_logger()
@@ -88,9 +89,17 @@ def _abort_orphaned_uploads(vault: Vault) -> None:
         _isolated(_abort, vault, upload)
 
 
+def _unnamed(vault: Vault, upload: str) -> list[str]:
+    """Give what a worker has left that died while it created an upload: those of the key of which nobody knows."""
+    _, _, key = upload.partition(" ")
+    found = [f"{upload_id} {key}" for upload_id in vault.store.uploads(key)]
+    return [each for each in found if not vault.ledger.knows_upload(each)]
+
+
 def _abort(vault: Vault, upload: str) -> None:
     try:
-        vault.store.abort(upload)
+        for each in _unnamed(vault, upload) if upload.startswith(UNNAMED) else [upload]:
+            vault.store.abort(each)
     except TransientError as error:
         # Its turn comes again after those that have not had one.
         vault.ledger.upload_began(upload)

@@ -37,7 +37,7 @@ def least_policy(settings: Settings) -> dict[str, Any]:
                 # Without it S3 answers 403 instead of 404 to the question for an object that is not there.
                 "Sid": "SeeWhatIsThere",
                 "Effect": "Allow",
-                "Action": ["s3:ListBucket", "s3:GetLifecycleConfiguration"],
+                "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetLifecycleConfiguration"],
                 "Resource": bucket,
             },
         ],

@@ -103,7 +103,8 @@ def _threads(pid: int) -> int:
 
 def sources_never_end(town: Town, scale: float) -> Row:
     """Hold every transfer of the worker by sources that never end, of eight kinds; others are served meanwhile."""
-    _restarted_worker(town, TRANSFER_TIMEOUT=str(TIMEOUT))
+    # With so much memory, all can be held by sources that do not say how much they will send.
+    _restarted_worker(town, TRANSFER_TIMEOUT=str(TIMEOUT), TRANSFER_MEMORY="512MiB")
     kinds = NEVER_ENDING[:KINDS]
     with ExitStack() as running:
         sources = [running.enter_context(never_ending(kind, 0.05)) for kind in kinds]

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 from structlog.testing import capture_logs
 
 from tests.conftest import Payload
@@ -20,6 +21,7 @@ from workers.archive import archive_next
 from workers.assets import AssetId
 from workers.ingest import ingest
 from workers.ledger import FINAL_SECONDS
+from workers.ledger_keys import UPLOADS
 from workers.retry import ATTEMPTS
 from workers.sweep import sweep
 from workers.vault import Vault
@@ -532,6 +534,51 @@ def test_a_dead_workers_upload_is_aborted_by_the_sweep(vault: Vault, clock: Cloc
     clock.advance(2)
     sweep(vault)
     assert "Uploads" not in client.list_multipart_uploads(Bucket="vault")
+
+
+def test_an_upload_whose_worker_died_before_it_knew_its_id_is_aborted_and_no_other_of_the_key(
+    vault: Vault, clock: Clock
+) -> None:
+    client = vault.store.client
+    unnamed, known, other = (
+        client.create_multipart_upload(Bucket="vault", Key=key)["UploadId"] for key in (KEY, KEY, f"{KEY}.mp3")
+    )
+    vault.ledger.upload_began(f"?1 {KEY}")
+    clock.advance(LEASE + 1)
+    vault.ledger.upload_began(f"{known} {KEY}")
+    sweep(vault)
+    assert {upload["UploadId"] for upload in client.list_multipart_uploads(Bucket="vault")["Uploads"]} == {known, other}
+    assert unnamed not in {known, other}
+    assert not vault.ledger.orphaned_uploads()
+
+
+@pytest.mark.parametrize("status", [403, 405, 501])
+def test_a_store_that_does_not_list_uploads_is_not_asked_again(vault: Vault, clock: Clock, status: int) -> None:
+    def answer(model: Any, **_: object) -> None:
+        raise ClientError({"ResponseMetadata": {"HTTPStatusCode": status}}, model.name)  # type: ignore[typeddict-item]  # the stubs want the whole of it
+
+    vault.store.client.meta.events.register("before-call.s3.ListMultipartUploads", answer)
+    vault.ledger.upload_began(f"?1 {KEY}")
+    clock.advance(LEASE + 1)
+    sweep(vault)
+    assert not vault.ledger.redis.zcard(UPLOADS)
+
+
+def test_an_upload_is_noted_before_it_is_created(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    noted: list[list[str]] = []
+    events = vault.store.client.meta.events
+    for operation in ("CreateMultipartUpload", "UploadPart"):
+        events.register(
+            f"before-call.s3.{operation}",
+            lambda **_: noted.append([*map(str, vault.ledger.redis.zrange(UPLOADS, 0, -1))]),
+        )
+    origin.serve(PATH, GOOD)
+    ingest(vault, body, clock())
+    run(vault, sent)
+    assert [[name[:1] == "?" for name in names] for names in noted] == [[True], *([[False]] * (len(noted) - 1))]
+    assert vault.ledger.redis.zcard(UPLOADS) == 0
 
 
 def test_lost_tickets_are_made_up_for_by_the_sweep(

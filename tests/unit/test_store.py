@@ -24,7 +24,7 @@ class Holding:
             raise LeaseLostError
 
     def upload_began(self, upload: str) -> None:
-        self.uploads.append(upload)
+        self.uploads[:] = [upload]
 
     def upload_ended(self) -> None:
         self.uploads.pop()
