@@ -26,6 +26,7 @@ from tests.benchmarks.fleet import OURS, PEERS, Figures, installed_peers, ours, 
 from tests.benchmarks.ingress import Contestant, contestants, load, lost_when_killed, steady, wrk_script
 from tests.benchmarks.measuring import in_turn, table
 from tests.benchmarks.real import against_a_real_store
+from tests.benchmarks.slow import against_slow_sources
 
 ROUNDS = 5
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -138,7 +139,7 @@ def growing(ends: dict[str, Ends], _: Path) -> str:
             growth.redis_bytes(),
             "A worker with one process, assets one after the other:\n",
             growth.worker_memory(ends["http"]),
-            "100 × 4 MB, and as many assets in flight as the worker has processes:\n",
+            "100 × 4 MB, by the number of processes that carry transfers:\n",
             growth.worker_processes(ends["http"]),
         ]
     )
@@ -148,7 +149,7 @@ def deciding(ends: dict[str, Ends], directory: Path) -> str:
     """Measure what the choices rest on."""
     return "\n".join(
         [
-            choices.pools(ends["http"]),
+            choices.divisions(ends["http"]),
             choices.parts(ends["http"]),
             choices.checksums_of_parts(),
             choices.gunicorn_workers(ends["http"], directory),
@@ -162,8 +163,14 @@ def real(ends: dict[str, Ends], directory: Path) -> str:
     return against_a_real_store(ends["http"], PEERS_BIN, directory, installed())
 
 
+def slow(ends: dict[str, Ends], directory: Path) -> str:
+    """Measure with sources that are slow."""
+    return against_slow_sources(ends["http"], PEERS_BIN, directory, installed())
+
+
 SECTIONS: dict[str, tuple[str, Callable[[dict[str, Ends], Path], str]]] = {
     "fleet": ("From callback to bucket", fleet),
+    "slow": ("From sources that are slow", slow),
     "real": ("The same against a store that keeps", real),
     "ingress": ("Acknowledging callbacks", ingress),
     "growth": ("What grows and what does not", growing),
@@ -201,7 +208,7 @@ def main() -> None:
     wanted = sys.argv[1:] or list(SECTIONS)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stacks:
         directory = Path(name)
-        ends = stacks.enter_context(running_ends(directory, {4: 100, 40: 5, 1024: 1}))
+        ends = stacks.enter_context(running_ends(directory, {1: 40, 4: 100, 16: 1, 40: 5, 1024: 1}))
         origin = "nginx" if ends["http"].nginx else "the sink's own file server (nginx is not installed)"
         for section in wanted:
             title, measure = SECTIONS[section]

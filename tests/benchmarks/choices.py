@@ -1,4 +1,4 @@
-"""What is decided by measuring: Celery's pool, gunicorn's worker, Redis's fsync, the size of parts, the checksum."""
+"""What is decided by measuring: how transfers are divided, gunicorn's worker, Redis's fsync, parts, the checksum."""
 
 import hashlib
 import os
@@ -11,18 +11,16 @@ from pathlib import Path
 from awscrt import checksums
 
 from app.operate.embedded import embedded_stack
-from tests.benchmarks.ends import MIB, SLOW, Ends
+from tests.benchmarks.ends import MIB, Ends
 from tests.benchmarks.fleet import Figures, Ours, ours
 from tests.benchmarks.ingress import load, signed, steady, wrk_script
 from tests.benchmarks.measuring import Spread, in_turn, table
 
 ROUNDS = 5
-_POOLS = {
-    "prefork, 4": ("--concurrency", "4"),
-    "prefork, 8": ("--concurrency", "8"),
-    "threads, 8": ("--pool", "threads", "--concurrency", "8"),
-    "gevent, 8": ("--pool", "gevent", "--concurrency", "8"),
-}
+#: Processes that carry transfers, and transfers in all.
+_DIVISIONS = [(1, 64), (2, 64), (4, 64), (8, 8), (32, 32)]
+#: MiB a second of each connection.
+_RATE = 4
 
 
 _INGRESS_HEAD = ["requests/s, 16 connections", "256 connections", "p99 ms, 256 connections", "p99 ms at 1,000/s"]
@@ -45,19 +43,20 @@ def _shown(found: Mapping[str, Mapping[str, Spread]]) -> list[list[str]]:
     return [[name, *(spread.show(1) for spread in figures.values())] for name, figures in found.items()]
 
 
-def pools(ends: Ends) -> str:
-    """Compare Celery's pools and their sizes, at full speed and with sources that are slow."""
+def divisions(ends: Ends) -> str:
+    """Compare many transfers in few processes with a process for each, at full speed and with slow sources."""
     files = [ends.file(4, number) for number in range(100)]
-    slow = [ends.slow(4, number) for number in range(40)]
+    slow = [ends.slow(4, number, _RATE) for number in range(100)]
     rows = []
-    for name, arguments in _POOLS.items():
-        with ours(ends, *arguments) as running:
+    for processes, transfers in _DIVISIONS:
+        with ours(ends, "--concurrency", str(processes), TRANSFERS=str(transfers)) as running:
             found = _archiving(running, files)
             late = _archiving(running, slow)["wall"].show() if ends.nginx else "-"
-            memory = running.peak_memory(files) / MIB
+            memory = running.peak_of_worker(slow if ends.nginx else files) / MIB
+        name = f"{processes} × {transfers // processes}"
         rows.append([name, found["wall"].show(), found["cpu"].show(), late, f"{memory:.0f}"])
-    slowly = f"40 × 4 MB at {SLOW // MIB} MiB/s a connection, s"
-    return table(["pool", "100 × 4 MB, s", "CPU s", slowly, "memory of all, MiB"], rows)
+    slowly = f"100 × 4 MB at {_RATE} MiB/s a connection, s"
+    return table(["processes × transfers", "100 × 4 MB, s", "CPU s", slowly, "memory of the worker then, MiB"], rows)
 
 
 def parts(ends: Ends) -> str:

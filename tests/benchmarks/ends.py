@@ -18,8 +18,8 @@ from app.operate.processes import free_port, process_group, wait_until
 
 BUCKET = "bench"
 MIB = 1024**2
-#: Bytes a second that each connection gets below /slow/ (nginx alone can do that).
-SLOW = 8 * MIB
+#: MiB a second that each connection gets below /slow/<rate>/ (nginx alone can do that).
+RATES = (1, 4, 16)
 
 _NGINX = """
 daemon off;
@@ -44,12 +44,15 @@ http {{
     ssl_certificate {certificate};
     ssl_certificate_key {key};
     root {directory}/files;
-    location /slow/ {{
-      alias {directory}/files/;
-      limit_rate {slow};
-    }}
+    {slow}
   }}
 }}
+"""
+_SLOW = """
+    location /slow/{rate}/ {{
+      alias {directory}/files/;
+      limit_rate {rate}m;
+    }}
 """
 
 
@@ -70,9 +73,9 @@ class Ends:
             return f"{self.origin}/{megabytes}/{number}.mp3"
         return f"{self.origin}/-/file/{megabytes * MIB}/{number}.mp3"
 
-    def slow(self, megabytes: int, number: int) -> str:
-        """Give the URL of a sound file that comes at ``SLOW`` bytes a second."""
-        return self.file(megabytes, number).replace(self.origin, f"{self.origin}/slow")
+    def slow(self, megabytes: int, number: int, rate: int) -> str:
+        """Give the URL of a sound file that comes at ``rate`` (one of ``RATES``) MiB a second."""
+        return self.file(megabytes, number).replace(self.origin, f"{self.origin}/slow/{rate}")
 
     def arrived(self) -> tuple[int, int]:
         """Tell how many objects the sink has been given, and their bytes."""
@@ -117,7 +120,7 @@ def running_ends(directory: Path, sizes: dict[int, int]) -> Iterator[dict[str, E
             configuration.write_text(
                 _NGINX.format(
                     directory=directory,
-                    slow=SLOW,
+                    slow="".join(_SLOW.format(directory=directory, rate=rate) for rate in RATES),
                     http=ports["origin"],
                     https=ports["tls_origin"],
                     certificate=certificate,

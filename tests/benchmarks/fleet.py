@@ -2,10 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -56,23 +57,44 @@ class Ours:
     def archive(self, urls: list[str]) -> Figures:
         """Post callbacks that name the URLs, wait until all is settled, and check what has arrived."""
         self._ends.forget()
-        bodies = [json.dumps(_callback(urls[at : at + STEMS])).encode() for at in range(0, len(urls), STEMS)]
         used, began = cpu_seconds(self.pids()), time.perf_counter()
-        for body in bodies:
-            answer = self._http.post(f"{self._stack.url}/callbacks", data=body, headers=_JSON, timeout=10)
-            assert answer.status_code == 200, answer.text
+        bodies = self._post(urls)
         give_up_at = began + 60
         while self.redis.zcard(DUE) or self._ledger.in_flight():
             assert time.perf_counter() < give_up_at, f"not done: {self._stack.process('worker').tail()}"
             time.sleep(0.002)
         figures = {"wall": time.perf_counter() - began, "cpu": cpu_seconds(self.pids()) - used}
         objects, _ = self._ends.arrived()
-        assert objects == len(urls) + len(bodies), f"{objects} objects for {len(urls)} URLs and {len(bodies)} manifests"
+        assert objects == len(urls) + bodies, f"{objects} objects for {len(urls)} URLs and {bodies} manifests"
         return figures
+
+    def archive_beside(self, urls: list[str], dripping: str) -> Figures:
+        """Archive the URLs and one that never ends; give the seconds until the others have arrived, 60 at most."""
+        self._ends.forget()
+        began = time.perf_counter()
+        self._post([dripping])
+        bodies = self._post(urls)
+        while self._ends.arrived()[0] < len(urls) + bodies and time.perf_counter() < began + 60:
+            time.sleep(0.01)
+        return {"wall": time.perf_counter() - began}
+
+    def _post(self, urls: list[str]) -> int:
+        """Deliver callbacks that name the URLs; tell how many."""
+        bodies = [json.dumps(_callback(urls[at : at + STEMS])).encode() for at in range(0, len(urls), STEMS)]
+        for body in bodies:
+            answer = self._http.post(f"{self._stack.url}/callbacks", data=body, headers=_JSON, timeout=10)
+            assert answer.status_code == 200, answer.text
+        return len(bodies)
 
     def peak_memory(self, urls: list[str]) -> int:
         """Archive the URLs once more, watched: all processes' memory at its highest, in bytes."""
         with peak_memory(self.pids) as peak:
+            self.archive(urls)
+        return peak[0]
+
+    def peak_of_worker(self, urls: list[str]) -> int:
+        """Archive the URLs once more, watched: the worker's memory at its highest, all its processes, in bytes."""
+        with peak_memory(self.worker) as peak:
             self.archive(urls)
         return peak[0]
 
@@ -132,8 +154,9 @@ PEERS = {
 class Peer:
     """One of ``peers/fleet.py``, in a process of its own each time; starting it is not counted."""
 
-    def __init__(self, name: str, python: Path, ends: Ends, directory: Path) -> None:
+    def __init__(self, name: str, python: Path, ends: Ends, directory: Path, *, at_once: int = 16) -> None:
         self._name = name
+        self._at_once = at_once
         self._command = [str(python), str(Path(__file__).parent / "peers" / "fleet.py"), name]
         self._process: subprocess.Popen[str] | None = None
         self._ends = ends
@@ -141,6 +164,32 @@ class Peer:
 
     def archive(self, urls: list[str]) -> Figures:
         """Copy the URLs and check what has arrived."""
+        with self._started(urls) as process:
+            output, _ = process.communicate("\n")
+        figures: Figures = json.loads(output.splitlines()[-1])
+        number, _ = self._ends.arrived()
+        expected = 0 if self._name == "curl_to_nowhere" else len(urls)
+        assert number == expected, f"{self._name}: {number} of {len(urls)} arrived"
+        return figures
+
+    def archive_beside(self, urls: list[str], dripping: str) -> Figures:
+        """Copy the URLs and one that never ends; give the seconds until the others have arrived, 60 at most."""
+        with self._started([dripping, *urls]) as process:
+            assert process.stdin
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+            began = time.perf_counter()
+            process.stdin.write("\n")
+            process.stdin.flush()
+            while self._ends.arrived()[0] < len(urls) and time.perf_counter() < began + 60:
+                time.sleep(0.01)
+            wall = time.perf_counter() - began
+            process.kill()
+        return {"wall": wall}
+
+    @contextmanager
+    def _started(self, urls: list[str]) -> Iterator["subprocess.Popen[str]"]:
+        """Start the process, which waits for a line before it copies."""
         jobs = self._directory / "jobs.json"
         jobs.write_text(json.dumps([[url, f"peer/{number}.mp3"] for number, url in enumerate(urls)]))
         trust = [str(self._ends.authority)] if self._ends.scheme == "https" else []
@@ -149,16 +198,14 @@ class Peer:
             [*self._command, str(jobs), self._ends.s3_url, *trust],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=peer_environment(),
+            env={**peer_environment(), "BENCH_AT_ONCE": str(self._at_once)},
             text=True,
+            start_new_session=True,
         ) as self._process:
-            output, _ = self._process.communicate("\n")
+            yield self._process
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process = None
-        figures: Figures = json.loads(output.splitlines()[-1])
-        number, _ = self._ends.arrived()
-        expected = 0 if self._name == "curl_to_nowhere" else len(urls)
-        assert number == expected, f"{self._name}: {number} of {len(urls)} arrived"
-        return figures
 
     def peak_memory(self, urls: list[str]) -> int:
         """Copy the URLs once more, watched: its memory at its highest, in bytes."""
@@ -168,11 +215,11 @@ class Peer:
 
 
 def installed_peers(
-    wanted: Iterable[str], installed: Container[str], python: Path, ends: Ends, directory: Path
+    wanted: Iterable[str], installed: Container[str], python: Path, ends: Ends, directory: Path, *, at_once: int = 16
 ) -> dict[str, Peer]:
     """Give those of the ``wanted`` (functions in ``peers/fleet.py``) that are ``installed``, by what they are."""
     return {
-        PEERS[name][0]: Peer(name, python, ends, directory)
+        PEERS[name][0]: Peer(name, python, ends, directory, at_once=at_once)
         for name in wanted
         if not PEERS[name][1] or PEERS[name][1] in installed
     }

@@ -21,7 +21,7 @@ from tests.benchmarks.measuring import in_turn, memory, peak_memory, table
 from workers.callbacks import parse_callback
 from workers.deadline import deadline_of
 from workers.dispatch import LOOKS_IN
-from workers.ledger_keys import ALARMS, READY
+from workers.ledger_keys import ALARMS
 from workers.received import BODIES, DUE
 from workers.sweep import sweep
 from workers.vault import Vault, open_vault
@@ -142,7 +142,7 @@ def redis_bytes_of(assets: int, *, stems: int, compact: int) -> tuple[float, flo
 
         empty = used()
         _record(vault, assets, stems)
-        number = sum(int(redis.zcard(key)) for key in READY.values())
+        number = sum(vault.ledger.ready().values())
         in_flight = (used() - empty) / number
         tasks = set()
         owners = count()

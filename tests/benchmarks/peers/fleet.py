@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 BUCKET = "bench"
-CONCURRENT = 16
+CONCURRENT = int(os.environ.get("BENCH_AT_ONCE", "16"))
 PART = 8 * 1024**2
 PROGRAMS = Path(sys.executable).parent
 
@@ -70,7 +70,7 @@ def example():
 
 
 def upload_fileobj():
-    """16 threads, requests' raw stream into boto3's upload_fileobj."""
+    """Threads, 16 unless said otherwise, and requests' raw stream into boto3's upload_fileobj."""
     s3, session = _boto3(), _session()
 
     def copy(url: str, key: str) -> None:
@@ -143,7 +143,7 @@ def scrapy():
 
 
 def obstore(unsigned_payload: bool = True):
-    """obstore (Rust's object_store), 16 at a time; payloads unsigned, as ours."""
+    """obstore (Rust's object_store), 16 at a time unless said otherwise; payloads unsigned, as ours."""
     import obstore as library
     from obstore.store import HTTPStore, S3Store
 
@@ -212,7 +212,7 @@ def rclone_each():
 
 
 def rclone_batch():
-    """rclone copyurl --urls: one process for all, 16 transfers at a time."""
+    """rclone copyurl --urls: one process for all, 16 transfers at a time unless said otherwise."""
     program, remote = _rclone()
 
     def run(jobs: Jobs) -> None:
