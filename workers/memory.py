@@ -99,8 +99,8 @@ class Share:
 
     def fit(self, announced: int | None) -> None:
         """Make it as large as a file of so many bytes needs, at most a part; None for a length that nobody knows."""
-        # Only what lies behind the announced end shows that a buffer holds all of a file.
-        wanted = self._memory.part_bytes if announced is None else min(rounded(announced + 1), self._memory.part_bytes)
+        part = self._memory.part_bytes
+        wanted = part if announced is None else min(rounded(announced), part)
         if self._memory.promise(wanted - MIN_PART_BYTES, leaving=self._left_to_others):
             self._size = self.promised = wanted
 
