@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from config.settings import Settings
+from config.settings import MAX_PARTS, MIN_PART_BYTES, Settings
 
 #: Beside those that carry transfers, a worker has a process that is always free for callbacks and the clock, and one
 #: that tries suspects alone.
@@ -25,6 +25,8 @@ class Capacity:
     """Of them, those from one source host."""
     memory: int = 256 * 1024**2
     """Bytes for all of their buffers together."""
+    least_part: int = MIN_PART_BYTES
+    """Bytes of a part with which the largest asset still has no more parts than S3 allows."""
 
     @classmethod
     def of(cls, settings: Settings, processes: int) -> Self:
@@ -33,6 +35,7 @@ class Capacity:
             at_once=-(-settings.transfers // processes),
             per_host=-(-settings.transfers_per_host // processes),
             memory=_memory(settings) // processes,
+            least_part=max(MIN_PART_BYTES, -(-settings.max_asset_bytes // MAX_PARTS)),
         )
 
 

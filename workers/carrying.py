@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from config.settings import MIN_PART_BYTES
 from workers.archive import archive
 from workers.containment import contained
 from workers.memory import Share
@@ -93,7 +92,7 @@ class _Hands:
         held: Counter[str] = Counter()
         for share, host in self._hosts.items():
             held[host] += share.promised
-        most = memory.budget * capacity.per_host // capacity.at_once - MIN_PART_BYTES
+        most = memory.budget * capacity.per_host // capacity.at_once - memory.least
         return {host for host in transfers if transfers[host] >= capacity.per_host or held[host] > most}
 
     def carry(self, lease: Lease, share: Share) -> None:

@@ -20,16 +20,17 @@ def rounded(size: int) -> int:
 class TransferMemory:
     """Buffers, ``budget`` bytes of them in all, shared by the threads of a process.
 
-    Who begins a transfer reserves ``MIN_PART_BYTES``, before anything is known of its length. With as much, a file of
-    any length can be stored, so nobody who has begun ever waits for memory, and no two can wait for each other. What is
-    given back is kept for others: getting memory from the system costs more than filling it.
+    Who begins a transfer reserves a part of ``least`` bytes, before anything is known of its length. With as much, a
+    file of any allowed length can be stored, so nobody who has begun ever waits for memory, and no two can wait for
+    each other. What is given back is kept for others: getting memory from the system costs more than filling it.
     """
 
-    def __init__(self, budget: int, part_bytes: int) -> None:
-        if budget < MIN_PART_BYTES:
-            raise ValueError(f"a budget of {budget} bytes is less than S3's least part, {MIN_PART_BYTES}")
+    def __init__(self, budget: int, part_bytes: int, *, least: int = MIN_PART_BYTES) -> None:
+        if budget < least:
+            raise ValueError(f"a budget of {budget} bytes is less than the least part, {least}")
         self.budget = budget
         self.part_bytes = part_bytes
+        self.least = least
         self._promised = self._lent = 0
         self._idle: dict[int, list[mmap.mmap]] = defaultdict(list)
         self._idle_bytes = 0
@@ -37,7 +38,7 @@ class TransferMemory:
 
     def reserve(self) -> "Share | None":
         """Reserve what a transfer needs at least; None where that is not free now."""
-        return Share(self) if self.promise(MIN_PART_BYTES) else None
+        return Share(self) if self.promise(self.least) else None
 
     def promise(self, size: int, *, leaving: int = 0) -> bool:
         """Promise a transfer so many bytes more (fewer, if negative), if they are free and ``leaving`` as many."""
@@ -93,15 +94,14 @@ class Share:
 
     def __init__(self, memory: TransferMemory) -> None:
         self._memory = memory
-        self.promised = MIN_PART_BYTES
-        self._size = MIN_PART_BYTES
+        self.promised = self._size = memory.least
         self._buffers: list[mmap.mmap] = []
 
     def fit(self, announced: int | None) -> None:
         """Make it as large as a file of so many bytes needs, at most a part; None for a length that nobody knows."""
         part = self._memory.part_bytes
         wanted = part if announced is None else min(rounded(announced), part)
-        if self._memory.promise(wanted - MIN_PART_BYTES, leaving=self._left_to_others):
+        if self._memory.promise(wanted - self._memory.least, leaving=self._left_to_others):
             self._size = self.promised = wanted
 
     def first(self) -> memoryview:

@@ -79,7 +79,8 @@ def vault() -> Vault:
 @cache
 def _vault_for_one() -> Vault:
     """Give the same with memory for one transfer, beside what the carrying processes have."""
-    return replace(vault(), memory=TransferMemory(settings.part_bytes, settings.part_bytes))
+    memory = TransferMemory(settings.part_bytes, settings.part_bytes, least=vault().capacity.least_part)
+    return replace(vault(), memory=memory)
 
 
 # Every message is a ticket: what it stands for is kept by us, and the sweep makes up for tickets that are lost.

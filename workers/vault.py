@@ -85,7 +85,7 @@ def open_vault(
         session=open_session(settings, at_once=capacity.at_once),
         tickets=Tickets(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
-        memory=TransferMemory(capacity.memory, settings.part_bytes),
+        memory=TransferMemory(capacity.memory, settings.part_bytes, least=capacity.least_part),
         threads=ThreadPoolExecutor(capacity.at_once, thread_name_prefix="reading-ahead"),
         heartbeats=Heartbeats(ledger, longest=settings.transfer_timeout + settings.lease),
         now=ledger.now,

@@ -4,7 +4,9 @@ import random
 
 import pytest
 
-from config.settings import MIN_PART_BYTES
+from config.settings import MAX_PARTS, MIN_PART_BYTES
+from tests.conftest import MakeSettings
+from workers.capacity import Capacity, carrying_processes
 from workers.memory import Share, TransferMemory, rounded
 
 MIB = 1024**2
@@ -82,6 +84,29 @@ def test_memory_is_never_beyond_its_budget_and_all_of_it_comes_back() -> None:
     assert (memory.promised, memory.held <= memory.budget) == (0, True)
     memory.give_up_idle()
     assert memory.held == 0
+
+
+def test_a_large_asset_has_no_more_parts_than_s3_allows(make_settings: MakeSettings) -> None:
+    settings = make_settings(MAX_ASSET_BYTES="100GiB", PART_BYTES="16MiB")
+    capacity = Capacity.of(settings, 2)
+    memory = TransferMemory(capacity.memory, settings.part_bytes, least=capacity.least_part)
+    while share := memory.reserve():
+        share.fit(settings.max_asset_bytes)
+        assert settings.max_asset_bytes / len(share.first()) <= MAX_PARTS
+
+
+def test_a_workers_processes_have_its_transfers_and_its_memory_together(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    for wanted in (1, 2, 3, 4, 1000):
+        processes = carrying_processes(settings, wanted)
+        capacity = Capacity.of(settings, processes)
+        assert processes * capacity.at_once >= 64
+        assert processes * capacity.memory + settings.part_bytes <= settings.transfer_memory
+        assert capacity.memory >= settings.part_bytes
+        assert 1 <= capacity.per_host <= capacity.at_once
+    assert Capacity.of(settings, 2).per_host == 28
+    assert Capacity.of(make_settings(TRANSFERS="1"), 1).per_host == 1
+    assert Capacity.of(make_settings(MAX_TRANSFERS_PER_HOST="3"), 1).per_host == 3
 
 
 def test_a_buffer_is_used_again(memory: TransferMemory) -> None:
