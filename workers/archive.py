@@ -141,7 +141,7 @@ def _transfer(vault: Vault, lease: Lease, share: Share) -> tuple[Stored, _Found]
     with vault.heartbeats.held(lease, vault.must_stop) as hold, _source(vault, lease) as source:
         digest = Digest()
         share.fit(source.announced)
-        with closing(read_parts(_reading(source, hold), share, digest, vault.threads)) as parts:
+        with closing(read_parts(_reading(source, hold), share, digest)) as parts:
             first = next(parts)
             ext = lease.key.rpartition(".")[2]
             content_type = media.content_type(bytes(first.data[: media.HEAD_BYTES]), ext)

@@ -6,10 +6,10 @@ share.
 """
 
 import itertools
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
@@ -31,21 +31,14 @@ def carry(vault: Vault, queues: Sequence[str], shift: str) -> None:
     same at a time.
     """
     hands = _Hands(vault, queues, shift)
-    try:
-        _carry(vault, hands)
-    finally:
-        # The next to carry may be another process.
-        vault.memory.give_up_idle()
-
-
-def _carry(vault: Vault, hands: "_Hands") -> None:
-    with ThreadPoolExecutor(vault.capacity.at_once, thread_name_prefix="transfer") as threads:
-        while True:
-            while taken := hands.take():
-                threads.submit(hands.carry, *taken)
-            if hands.are_empty:
-                return
-            hands.wait()
+    while True:
+        while hands.take():
+            pass
+        if hands.are_empty:
+            break
+        hands.wait()
+    # The next to carry may be another process.
+    vault.memory.give_up_idle()
 
 
 class _Hands:
@@ -63,20 +56,24 @@ class _Hands:
     def are_empty(self) -> bool:
         return not self._hosts
 
-    def take(self) -> tuple[Lease, Share] | None:
-        """Take what expires first, if there is room for it."""
+    def take(self) -> bool:
+        """Begin with what expires first, if there is something, and room for it; tell whether there was."""
         if self._vault.is_ending() or len(self._hosts) == self._vault.capacity.at_once:
-            return None
-        share = self._vault.memory.reserve()
+            return False
+        if not (share := self._vault.memory.reserve()):
+            return False
         lease = None
         with contained("take"):
-            lease = self._take() if share else None
-        if share and lease:
-            self._hosts[share] = lease.host
-            return lease, share
-        if share:
+            lease = self._take()
+        if not lease:
             share.give_back()
-        return None
+            return False
+        self._hosts[share] = lease.host
+        try:
+            threading.Thread(target=self._carry, args=(lease, share), name="transfer", daemon=True).start()
+        except RuntimeError:  # the system gives no more threads
+            self._carry(lease, share)
+        return True
 
     def _take(self) -> Lease | None:
         lease = self._vault.ledger.take(self._queues, next(self._owners), passing_over=self._full_hosts())
@@ -95,8 +92,8 @@ class _Hands:
         most = memory.budget * capacity.per_host // capacity.at_once - memory.least
         return {host for host in transfers if transfers[host] >= capacity.per_host or held[host] > most}
 
-    def carry(self, lease: Lease, share: Share) -> None:
-        """Store an asset; runs in its thread."""
+    def _carry(self, lease: Lease, share: Share) -> None:
+        """Store an asset, in a thread of its own."""
         try:
             with contained("archive"), share:
                 archive(self._vault, lease, share)

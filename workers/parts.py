@@ -2,9 +2,11 @@
 
 import hashlib
 import io
+import threading
 from collections.abc import Callable, Generator
-from concurrent.futures import Executor, wait
+from concurrent.futures import Future, wait
 from contextvars import copy_context
+from functools import partial
 from typing import NamedTuple
 
 from workers.memory import Share
@@ -40,12 +42,10 @@ class Part(NamedTuple):
     is_last: bool
 
 
-def read_parts(
-    read_into: Callable[[memoryview], int], share: Share, digest: Digest, threads: Executor
-) -> Generator[Part]:
+def read_parts(read_into: Callable[[memoryview], int], share: Share, digest: Digest) -> Generator[Part]:
     """Cut a stream into parts of a buffer's size, the last one shorter, and have the digest follow.
 
-    With room for a second buffer, the next part is read in one of the ``threads`` while whoever asked has the last one.
+    With room for a second buffer, the next part is read in a thread of its own while whoever asked has the last one.
     So no more than two parts of an asset are ever in memory, however large it is. Close the generator when it is not
     read to its end: it waits for that thread. Held by ``tests/unit/test_parts.py``.
     """
@@ -54,7 +54,7 @@ def read_parts(
     part = reader.fill(buffer)
     other = None if part.is_last else share.second()
     while other and not part.is_last:
-        following = threads.submit(copy_context().run, reader.fill, other)
+        following = _in_a_thread(partial(copy_context().run, reader.fill, other))
         try:
             yield part
         except BaseException:
@@ -68,6 +68,23 @@ def read_parts(
         if part.is_last:
             return
         part = reader.fill(buffer)
+
+
+def _in_a_thread(work: Callable[[], Part]) -> "Future[Part]":
+    """Begin work in a thread; where the system gives none, do it now."""
+    future: Future[Part] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+            future.set_exception(error)
+
+    try:
+        threading.Thread(target=run, name="reading-ahead", daemon=True).start()
+    except RuntimeError:
+        run()
+    return future
 
 
 class _Reader:

@@ -3,7 +3,6 @@
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -49,8 +48,6 @@ class Vault:
     tickets: Tickets
     received: ReceivedCallbacks
     memory: TransferMemory
-    threads: Executor
-    """For what a transfer does beside something else."""
     heartbeats: Heartbeats
     now: Callable[[], float]
     """Unix seconds by Redis's clock, which all hosts share; raises redis-py's errors."""
@@ -86,7 +83,6 @@ def open_vault(
         tickets=Tickets(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
         memory=TransferMemory(capacity.memory, settings.part_bytes, least=capacity.least_part),
-        threads=ThreadPoolExecutor(capacity.at_once, thread_name_prefix="reading-ahead"),
         heartbeats=Heartbeats(ledger, longest=settings.transfer_timeout + settings.lease),
         now=ledger.now,
         fullness=Room(ledger.redis, settings.redis_max_bytes).fullness,

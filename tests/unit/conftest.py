@@ -13,7 +13,6 @@ from moto.server import ThreadedMotoServer
 
 from tests.conftest import MakeSettings, Payload
 from tests.origin import Origin
-from tests.unit.reading import THREADS
 from workers.egress import open_session
 from workers.heartbeats import Heartbeats
 from workers.ledger import Ledger
@@ -119,7 +118,6 @@ def vault(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Cloc
         tickets=Tickets(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
         memory=TransferMemory(settings.transfer_memory, settings.part_bytes),
-        threads=THREADS,
         heartbeats=Heartbeats(ledger, longest=3600, every=0.02),
         now=clock,
         monotonic=clock,

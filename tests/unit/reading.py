@@ -1,14 +1,11 @@
 """How tests cut content into parts, as an asset is cut on its way."""
 
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 
 from workers.memory import Share, TransferMemory
 from workers.parts import Digest, Part, read_parts
 
 PART = 5 * 1024**2
-#: For reading ahead; its threads begin when they are needed.
-THREADS = ThreadPoolExecutor(8)
 
 
 def reader(content: bytes, most: int = 1_000_003) -> Callable[[memoryview], int]:
@@ -35,4 +32,4 @@ def share(budget: int = 1024**3, part: int = PART, announced: int | None = None)
 
 def parts_of(content: bytes, digest: Digest | None = None) -> Generator[Part]:
     """Cut content into parts, with the next one read ahead."""
-    return read_parts(reader(content), share(), digest or Digest(), THREADS)
+    return read_parts(reader(content), share(), digest or Digest())

@@ -5,7 +5,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -173,3 +175,14 @@ def test_others_are_called_to_what_is_left_but_not_for_every_asset(vault: Vault,
     carry(vault, QUEUES, "shift")
     assert calls.count("assets") < 10
     assert "assets" in calls
+
+
+def test_where_the_system_gives_no_more_threads_assets_are_stored_one_after_the_other(
+    vault: Vault, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.otherwise = lambda path: Answer(song(path, 5))
+    assets = recorded(vault, origin.url, 3)
+    none_left = SimpleNamespace(start=Mock(side_effect=RuntimeError("can't start new thread")))
+    monkeypatch.setattr("workers.carrying.threading", SimpleNamespace(Thread=lambda **_: none_left))
+    carry(vault, QUEUES, "shift")
+    assert set(states(vault, assets)) == {"archived"}

@@ -4,10 +4,12 @@ import hashlib
 import random
 import threading
 from collections.abc import Generator
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
-from tests.unit.reading import PART, THREADS, reader, share
+from tests.unit.reading import PART, reader, share
 from workers.errors import LeaseLostError
 from workers.parts import Body, Digest, Part, read_parts
 
@@ -18,8 +20,7 @@ def test_every_size_is_cut_into_whole_parts_of_which_only_the_last_says_so(budge
     content, digest = random.Random(size).randbytes(size), Digest()
     with share(budget) as memory:
         parts = [
-            Part(memoryview(bytes(part.data)), part.is_last)
-            for part in read_parts(reader(content), memory, digest, THREADS)
+            Part(memoryview(bytes(part.data)), part.is_last) for part in read_parts(reader(content), memory, digest)
         ]
     assert b"".join(part.data for part in parts) == content
     assert [part.is_last for part in parts] == [False] * (len(parts) - 1) + [True]
@@ -29,7 +30,7 @@ def test_every_size_is_cut_into_whole_parts_of_which_only_the_last_says_so(budge
 
 def test_no_more_than_two_parts_are_ever_held() -> None:
     with share() as memory:
-        seen = {id(part.data.obj) for part in read_parts(reader(bytes(7 * PART + 1)), memory, Digest(), THREADS)}
+        seen = {id(part.data.obj) for part in read_parts(reader(bytes(7 * PART + 1)), memory, Digest())}
     assert len(seen) == 2
 
 
@@ -60,7 +61,7 @@ def source() -> Generator[Watched]:
 
 def test_the_next_part_is_read_while_the_last_one_is_in_use(source: Watched) -> None:
     with share() as memory:
-        parts = read_parts(source.read_into, memory, Digest(), THREADS)
+        parts = read_parts(source.read_into, memory, Digest())
         next(parts)
         assert source.second.wait(10)
         source.go_on.set()
@@ -70,7 +71,7 @@ def test_the_next_part_is_read_while_the_last_one_is_in_use(source: Watched) -> 
 
 def test_nobody_writes_to_a_buffer_any_more_once_the_reading_was_closed(source: Watched) -> None:
     with share() as memory:
-        parts = read_parts(source.read_into, memory, Digest(), THREADS)
+        parts = read_parts(source.read_into, memory, Digest())
         next(parts)
         assert source.second.wait(10)
         threading.Timer(0.05, source.go_on.set).start()
@@ -88,7 +89,7 @@ def test_what_goes_wrong_while_reading_ahead_is_raised_where_the_next_part_is_as
         return count
 
     with share() as memory:
-        parts = read_parts(fail_in_second, memory, Digest(), THREADS)
+        parts = read_parts(fail_in_second, memory, Digest())
         assert not next(parts).is_last
         with pytest.raises(LeaseLostError):
             next(parts)
@@ -100,3 +101,11 @@ def test_a_send_ends_when_it_may_not_go_on() -> None:
 
     with pytest.raises(LeaseLostError):
         Body(memoryview(b"x"), lost).read()
+
+
+def test_where_the_system_gives_no_more_threads_nothing_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    none_left = SimpleNamespace(start=Mock(side_effect=RuntimeError("can't start new thread")))
+    monkeypatch.setattr("workers.parts.threading", SimpleNamespace(Thread=lambda **_: none_left))
+    content = random.Random(1).randbytes(3 * PART + 1)
+    with share() as memory:
+        assert b"".join(bytes(part.data) for part in read_parts(reader(content), memory, Digest())) == content
