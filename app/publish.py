@@ -14,7 +14,8 @@ from config.settings import Settings
 from workers import inbox
 from workers.bounded import Bounded
 from workers.errors import TransientError
-from workers.store import Store, open_client
+from workers.s3_client import open_client
+from workers.store import Store
 
 log = structlog.get_logger()
 

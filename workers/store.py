@@ -1,95 +1,44 @@
 """The bucket: objects written once, whole or not at all, and proven to be what was sent.
 
-A write says ``If-None-Match: *``, so of two writers of one key the second changes nothing, and
-each part carries its CRC-32C, which S3 checks before it takes the part. Our own part loop, because
-s3transfer can neither write conditionally nor keep to two parts in memory.
+A write says ``If-None-Match: *``, so of two writers of one key the second changes nothing, and each body carries a
+checksum, which the store compares before it takes it. Not every store does both. What this one does is found out by
+trying (``workers/examination.py``), and what it does not do is made up for: by MD5 instead of CRC-32C, by a question
+before the write and by another after it. Our own part loop, because s3transfer can neither write conditionally nor keep
+to two parts in memory.
 """
 
-import base64
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.request import getproxies
+from typing import TYPE_CHECKING
 
-import boto3
-import botocore.session
-import certifi
 import urllib3
-from awscrt.checksums import crc32c
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.handlers import add_expect_header
-from botocore.loaders import Loader, create_loader
+from botocore.exceptions import ClientError
 
-from workers.direct import DirectWrites, PreconditionFailedError
-from workers.errors import PermanentError, TransientError
-from workers.parts import Body, Digest, Uploader
+from workers.bucket import Bucket, Facts
+from workers.checksums import checksums
+from workers.errors import PermanentError
+from workers.examination import examine_put, examine_upload
+from workers.guarantees import OF_AWS, UNKNOWN, Guarantees, Learned
+from workers.multipart import Hold, Upload
+from workers.parts import Digest, Uploader
+from workers.s3_client import is_aws
+from workers.s3_errors import FINAL, AlreadyThereError, reporting, status_of
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
-_CRC_BYTES = 4
-#: Uploads at a time, where threads of one process share the store; and the connections that are kept for them.
-_MOST_AT_ONCE, _POOL_SIZE = 64, 4
-#: The upload has ended, or the store has no such operation and never will.
-_NOTHING_TO_ABORT = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
-#: Of S3's own words, so many characters are told.
-_MOST_SAID = 300
-#: Seconds.
-CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 40.0
-
-
-def open_pool() -> urllib3.PoolManager | None:
-    """Make connections for ``DirectWrites`` that trust whom boto3 trusts; None behind a proxy, which boto3 knows."""
-    if getproxies().keys() & {"http", "https", "all"}:
-        return None
-    authority = botocore.session.get_session().get_config_variable("ca_bundle") or certifi.where()
-    timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
-    return urllib3.PoolManager(ca_certs=authority, timeout=timeout, maxsize=_POOL_SIZE)
-
-
-@cache
-def s3_models() -> Loader:
-    """Read botocore's description of S3, a dozen MiB that nobody changes. Read before a fork, processes share it."""
-    loader = create_loader(botocore.session.get_session().get_config_variable("data_path"))
-    for kind in ("service-2", "endpoint-rule-set-1"):
-        loader.load_service_model("s3", kind)
-    for name in ("endpoints", "partitions", "sdk-default-configuration"):
-        loader.load_data(name)
-    return loader
-
-
-def open_client(
-    *, connect_timeout: float = CONNECT_TIMEOUT, read_timeout: float = READ_TIMEOUT, attempts: int = 3
-) -> "S3Client":
-    """Make an S3 client; time-outs in seconds. It is thread-safe but not fork-safe: make it after the fork.
-
-    Payloads are not signed by SHA-256: their CRC-32C stands in a signed header, and TLS protects
-    them under way.
-    """
-    config = Config(
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={"payload_signing_enabled": False},
-        signature_version="s3v4",
-        tcp_keepalive=True,
-    )
-    session = botocore.session.get_session()
-    session.register_component("data_loader", s3_models())
-    client = boto3.session.Session(botocore_session=session).client("s3", config=config)
-    # `Expect: 100-continue` before each body costs a round trip, and a second where S3 is silent.
-    client.meta.events.unregister("before-call.s3", add_expect_header)
-    return client
+#: Uploads at a time, where threads of one process share the store.
+_MOST_AT_ONCE = 64
+#: Up to so many bytes a body carries its MD5 even where that is not needed: it takes 1.5 ms at most.
+_SMALL = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,29 +63,30 @@ class NewObject:
     metadata: Mapping[str, str]
 
 
-class Hold(Protocol):
-    """Whoever writes an object shows that it is still at it, and what it leaves behind if it dies."""
+class Store(Bucket):
+    """One bucket. Everything S3 refuses or fails to do is ``TransientError("store_unavailable")``.
 
-    def alive(self) -> None:
-        """Be asked, every second or so, whether the write may go on; what it raises ends the write."""
+    ``probe_key`` is where the store is examined. ``known`` says what the store guarantees where that is known already.
+    """
 
-    def upload_began(self, upload: str) -> None:
-        """Be told of a multipart upload: ``<upload id> <key>``, as ``Store.abort`` takes it."""
-
-    def upload_ended(self) -> None:
-        """Be told that it was completed or aborted."""
-
-
-class Store:
-    """One bucket. Everything S3 refuses or fails to do is ``TransientError("store_unavailable")``."""
-
-    def __init__(self, client: "S3Client", bucket: str, pool: urllib3.PoolManager | None = None) -> None:
-        self.client = client
-        self.bucket = bucket
-        self._direct = DirectWrites(client, pool) if pool else None
+    def __init__(  # noqa: PLR0913 - all but two have defaults
+        self,
+        client: "S3Client",
+        bucket: str,
+        pool: urllib3.PoolManager | None = None,
+        *,
+        bodies: "S3Client | None" = None,
+        probe_key: str = "_probe",
+        known: Guarantees | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(client, bucket, pool, bodies=bodies)
         # They begin when they are needed and stay: to begin one costs more than a small file's way through it.
         self._threads = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="upload")
-        self._conditional: dict[str, Any] = {"IfNoneMatch": "*"}
+        known = OF_AWS if known is None and is_aws(client) else known
+        self._probe_key = probe_key
+        self._of_put = Learned("put", known, monotonic)
+        self._of_upload = Learned("multipart", known, monotonic)
 
     def write_once(self, new: NewObject, parts: Iterator[memoryview], digest: Digest, hold: Hold) -> Stored:
         """Store the parts (``read_parts``) as one object, unless one stands there already; ``digest`` follows them.
@@ -145,138 +95,84 @@ class Store:
         write and leaves nothing behind.
         """
         head = [*islice(parts, 2)]
-        with reporting(_FINAL), Uploader(self._threads, hold.alive) as uploader:
+        with reporting(FINAL), Uploader(self._threads, hold.alive) as uploader:
             try:
                 if len(head) == 1:
-                    self._put(replace(new, metadata={**new.metadata, "sha256": digest.sha256}), head[0], uploader)
+                    written = self._write_whole(new, head[0], digest, uploader)
                 else:
-                    self._upload(new, chain(head, parts), uploader, hold)
-            except _AlreadyThereError:
+                    written = self._write_parts(new, chain(head, parts), digest, uploader, hold)
+            except AlreadyThereError:
+                written = False
+            if not written:
                 return self._found(new.key, digest, hold.alive)
         return Stored(digest.size, digest.sha256)
 
-    def _put(self, new: NewObject, body: memoryview, uploader: Uploader) -> None:
-        arguments = {
-            "Bucket": self.bucket,
-            "Key": new.key,
-            "ContentType": new.content_type,
-            "Metadata": new.metadata,
-            "ChecksumCRC32C": _crc32c(body),
-        }
-        uploader.start(self._conditionally, partial(self._write, "put_object", body), new.key, arguments)
-        uploader.finish()
+    def _write_whole(self, new: NewObject, body: memoryview, digest: Digest, uploader: Uploader) -> bool:
+        """Write by one request, and tell whether these bytes stand there."""
+        metadata = {**new.metadata, "sha256": digest.sha256}
 
-    def _upload(self, new: NewObject, parts: Iterator[memoryview], uploader: Uploader, hold: Hold) -> None:
-        key = new.key
-        created = self.client.create_multipart_upload(
-            Bucket=self.bucket,
-            Key=key,
-            ContentType=new.content_type,
-            Metadata=new.metadata,
-            ChecksumAlgorithm="CRC32C",
-        )
-        upload_id = created["UploadId"]
-        try:
-            hold.upload_began(f"{upload_id} {key}")
-            completed = list(self._upload_parts(key, upload_id, parts, uploader))
-            whole = {"Bucket": self.bucket, "Key": key, "UploadId": upload_id, "MultipartUpload": {"Parts": completed}}
-            uploader.start(self._conditionally, self.client.complete_multipart_upload, key, whole)
-            uploader.finish()
-        except BaseException:
-            uploader.drain()
-            with contextlib.suppress(BotoCoreError, ClientError):
-                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
-                hold.upload_ended()
-            raise
-        hold.upload_ended()
+        def write() -> bool:
+            guarantees = self._of_put.ask(self._examine_put)
+            checks = checksums(body, md5=guarantees.needs_md5)
+            described = {"ContentType": new.content_type, "Metadata": metadata} | checks
+            put = partial(self.put, new.key, body, described)
+            etag = self._write_if_new(new.key, guarantees, lambda if_new: put(if_new=if_new))
+            return self._stands(new.key, guarantees, Facts(len(body), etag))
 
-    def _upload_parts(
-        self, key: str, upload_id: str, parts: Iterator[memoryview], uploader: Uploader
-    ) -> Iterator[dict[str, Any]]:
-        """Upload each part while the next one is read."""
-        for number, part in enumerate(parts, start=1):
-            if number > 1:
-                yield uploader.finish()
-            uploader.start(self._upload_part, key, upload_id, number, part)
-        yield uploader.finish()
+        uploader.start(write)
+        return bool(uploader.finish())
 
-    def _upload_part(self, key: str, upload_id: str, number: int, part: memoryview) -> dict[str, Any]:
-        checksum = _crc32c(part)
-        answer = self._write(
-            "upload_part",
-            part,
-            Bucket=self.bucket,
-            Key=key,
-            UploadId=upload_id,
-            PartNumber=number,
-            ChecksumCRC32C=checksum,
-        )
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32C": checksum}
+    def _write_parts(
+        self, new: NewObject, parts: Iterator[memoryview], digest: Digest, uploader: Uploader, hold: Hold
+    ) -> bool:
+        """Write by a multipart upload, and tell whether these bytes stand there."""
+        uploader.start(self._of_upload.ask, partial(self._examine_upload, hold))
+        guarantees: Guarantees = uploader.finish()
+        complete = partial(self._write_if_new, new.key, guarantees)
+        described = {"ContentType": new.content_type, "Metadata": new.metadata}
+        upload = Upload(self, new.key, md5=guarantees.needs_md5)
+        etag = upload.write(parts, described, complete, uploader, hold)
+        uploader.start(self._stands, new.key, guarantees, Facts(digest.size, etag))
+        return bool(uploader.finish())
 
-    def _write(self, operation: str, body: memoryview, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's
-        """Send a body by boto3's ``put_object`` or ``upload_part``, directly if that works."""
+    def _examine_put(self) -> Guarantees:
+        with reporting():
+            return examine_put(self, self._probe_key, {})
 
-        def by_boto3() -> Any:  # noqa: ANN401 - boto3's
-            return getattr(self.client, operation)(Body=Body(body), **arguments)
+    def _examine_upload(self, hold: Hold) -> Guarantees | None:
+        if self._of_put.ask(self._examine_put) == UNKNOWN:
+            return None  # It is not sure that an object stands under the key, as it must.
+        with reporting():
+            return examine_upload(self, self._probe_key, {}, hold)
 
-        return self._direct.write(operation, body, arguments, by_boto3) if self._direct else by_boto3()
+    def _write_if_new(self, key: str, guarantees: Guarantees, write: Callable[[bool], str]) -> str:
+        if guarantees.needs_look and self.exists(key):
+            raise AlreadyThereError
+        return write(guarantees.takes_condition)
 
-    def _conditionally(self, write: Callable[..., object], key: str, arguments: dict[str, Any]) -> None:
-        """Write unless there is an object. A store that takes no condition is asked by HEAD before the write.
+    def _stands(self, key: str, guarantees: Guarantees, written: Facts) -> bool:
+        """Tell whether what was written is what stands there.
 
-        That is learned if it refuses the same write twice with a condition, and takes it without.
+        Where two writers are both told that they have written, one of them finds the other's object. A store may give
+        an object another ETag than it gave to its writer; then the object is read (``_found``).
         """
-        condition = self._conditional
-        with _already_there_told():
-            for _ in range(2 if condition else 0):
-                try:
-                    write(**arguments, **condition)
-                except ClientError as error:
-                    if not _may_be_the_condition(error):
-                        raise
-                else:
-                    return
-            if self.exists(key):
-                raise _AlreadyThereError
-            write(**arguments)
-            self._conditional = {}
+        return not guarantees.needs_proof or self.facts(key) == written
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object under the key."""
         with reporting():
-            try:
-                self.client.head_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if _status(error) == HTTPStatus.NOT_FOUND:
-                    return False
-                raise
-            return True
+            return self.facts(key) is not None
 
     def abort(self, upload: str) -> None:
         """Abort a multipart upload, ``<upload id> <key>``; fine where there is none any more, or the store cannot."""
         upload_id, _, key = upload.partition(" ")
         with reporting():
-            try:
-                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
-            except ClientError as error:
-                if _status(error) not in _NOTHING_TO_ABORT:
-                    raise
+            self.abort_upload(key, upload_id)
 
     def check(self) -> None:
         """Reach the bucket, or say why not by ``TransientError``."""
         with reporting():
             self.client.head_bucket(Bucket=self.bucket)
-
-    def refuses_overwrite(self, key: str) -> bool:
-        """Tell whether a conditional write leaves the object that stands under the key alone."""
-        with reporting():
-            try:
-                self.client.put_object(Bucket=self.bucket, Key=key, Body=b"", IfNoneMatch="*")
-            except ClientError as error:
-                if _status(error) == HTTPStatus.PRECONDITION_FAILED:
-                    return True
-                raise
-            return False
 
     def _found(self, key: str, wanted: Digest, alive: Callable[[], None]) -> Stored:
         """Read the object under the key, so that its digest is of its bytes, and compare it with what was wanted."""
@@ -311,16 +207,11 @@ class Store:
 
     def write_text(self, key: str, body: bytes | memoryview, content_type: str, **metadata: str) -> None:
         """Write a small object whole, in place of the one that may stand there; metadata is ASCII."""
+        checks = checksums(body, md5=len(body) <= _SMALL or self._of_put.known.needs_md5)
+        ascii_only = {name: value.encode("ascii", "replace").decode() for name, value in metadata.items()}
         with reporting():
-            self._write(
-                "put_object",
-                memoryview(body),
-                Bucket=self.bucket,
-                Key=key,
-                ContentType=content_type,
-                ChecksumCRC32C=_crc32c(body),
-                Metadata={name: value.encode("ascii", "replace").decode() for name, value in metadata.items()},
-            )
+            described = {"ContentType": content_type, "Metadata": ascii_only} | checks
+            self.put(key, body, described, if_new=False)
 
     def metadata(self, key: str) -> dict[str, str]:
         """Give an object's metadata."""
@@ -344,70 +235,11 @@ class Store:
             try:
                 return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
             except ClientError as error:
-                if _status(error) == HTTPStatus.NOT_FOUND:
+                if status_of(error) == HTTPStatus.NOT_FOUND:
                     return None
                 raise
-
-
-class _AlreadyThereError(Exception):
-    pass
-
-
-def _crc32c(data: bytes | memoryview) -> str:
-    return base64.b64encode(crc32c(data).to_bytes(_CRC_BYTES)).decode()
 
 
 def _lower(metadata: Mapping[str, str]) -> dict[str, str]:
     """Write names in lower case, as they were given: header names have no case, and stores change it."""
     return {name.lower(): value for name, value in metadata.items()}
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-@contextlib.contextmanager
-def _already_there_told() -> Iterator[None]:
-    """Turn either way of saying that there is an object (412) into ``_AlreadyThereError``."""
-    try:
-        yield
-    except PreconditionFailedError:
-        raise _AlreadyThereError from None
-    except ClientError as error:
-        if _status(error) != HTTPStatus.PRECONDITION_FAILED:
-            raise
-        raise _AlreadyThereError from None
-
-
-def _may_be_the_condition(error: ClientError) -> bool:
-    """Tell whether a store may have refused a write because it does not know ``If-None-Match``."""
-    return _status(error) == HTTPStatus.NOT_IMPLEMENTED or (
-        _status(error) == HTTPStatus.BAD_REQUEST and _code(error) in {"InvalidArgument", "NotImplemented"}
-    )
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", "unknown"))
-
-
-#: S3's codes for requests that stay wrong however often they are sent.
-#: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-_FINAL = frozenset({"EntityTooLarge", "InvalidStorageClass", "KeyTooLongError", "MetadataTooLarge"})
-
-
-@contextlib.contextmanager
-def reporting(final: frozenset[str] = frozenset()) -> Iterator[None]:
-    """Turn whatever boto3 raises into ``TransientError("store_unavailable")``, with S3's own words.
-
-    A code among ``final`` becomes ``PermanentError("store_refused")``.
-    """
-    try:
-        yield
-    except ClientError as error:
-        said = error.response.get("Error", {}).get("Message", "")
-        detail = f"S3 answered {_status(error)} {_code(error)} to {error.operation_name}: {said[:_MOST_SAID]}"
-        if _code(error) in final:
-            raise PermanentError("store_refused", detail) from None
-        raise TransientError("store_unavailable", detail) from None
-    except (BotoCoreError, OSError) as error:
-        raise TransientError("store_unavailable", type(error).__name__) from None

@@ -27,8 +27,8 @@ from workers.ingest import ingest_next
 from workers.ledger_keys import FORMAT
 from workers.queues import CALLBACKS
 from workers.room import RECORDING_STOPS
+from workers.s3_client import open_client, s3_models
 from workers.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
-from workers.store import open_client, s3_models
 from workers.sweep import sweep as ring_alarms
 from workers.vault import Vault, open_ledger, open_redis, open_vault
 

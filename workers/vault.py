@@ -16,7 +16,8 @@ from workers.ledger import Ledger
 from workers.parts import Buffers
 from workers.received import ReceivedCallbacks
 from workers.room import Room
-from workers.store import Store, open_client, open_pool
+from workers.s3_client import open_client, open_pool
+from workers.store import Store
 from workers.tickets import Tickets
 
 
@@ -86,4 +87,12 @@ def open_ledger(settings: Settings) -> Ledger:
 
 def open_store(settings: Settings) -> Store:
     """Open the bucket that the settings name."""
-    return Store(open_client(), settings.s3_bucket, open_pool())
+    pool = open_pool()
+    # A body is sent twice at most: directly and then once by boto3, or twice by boto3, which pauses by itself.
+    return Store(
+        open_client(),
+        settings.s3_bucket,
+        pool,
+        bodies=open_client(attempts=1 if pool else 2),
+        probe_key=settings.layout.probe_key,
+    )
