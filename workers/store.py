@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import urllib3
 from botocore.exceptions import ClientError
 
+from config.upload_args import UploadArgs, of_documents
 from workers.bucket import Bucket, Facts
 from workers.checksums import checksums
 from workers.errors import PermanentError
@@ -66,7 +67,8 @@ class NewObject:
 class Store(Bucket):
     """One bucket. Everything S3 refuses or fails to do is ``TransientError("store_unavailable")``.
 
-    ``probe_key`` is where the store is examined. ``known`` says what the store guarantees where that is known already.
+    ``probe_key`` is where the store is examined. ``upload_args`` go with each object. ``known`` says what the store
+    guarantees where that is known already.
     """
 
     def __init__(  # noqa: PLR0913 - all but two have defaults
@@ -77,6 +79,7 @@ class Store(Bucket):
         *,
         bodies: "S3Client | None" = None,
         probe_key: str = "_probe",
+        upload_args: UploadArgs | None = None,
         known: Guarantees | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -85,6 +88,8 @@ class Store(Bucket):
         self._threads = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="upload")
         known = OF_AWS if known is None and is_aws(client) else known
         self._probe_key = probe_key
+        self._with_assets = upload_args or {}
+        self._with_documents = of_documents(self._with_assets)
         self._of_put = Learned("put", known, monotonic)
         self._of_upload = Learned("multipart", known, monotonic)
 
@@ -114,7 +119,7 @@ class Store(Bucket):
         def write() -> bool:
             guarantees = self._of_put.ask(self._examine_put)
             checks = checksums(body, md5=guarantees.needs_md5)
-            described = {"ContentType": new.content_type, "Metadata": metadata} | checks
+            described = self._with_assets | {"ContentType": new.content_type, "Metadata": metadata} | checks
             put = partial(self.put, new.key, body, described)
             etag = self._write_if_new(new.key, guarantees, lambda if_new: put(if_new=if_new))
             return self._stands(new.key, guarantees, Facts(len(body), etag))
@@ -129,7 +134,7 @@ class Store(Bucket):
         uploader.start(self._of_upload.ask, partial(self._examine_upload, hold))
         guarantees: Guarantees = uploader.finish()
         complete = partial(self._write_if_new, new.key, guarantees)
-        described = {"ContentType": new.content_type, "Metadata": new.metadata}
+        described = self._with_assets | {"ContentType": new.content_type, "Metadata": new.metadata}
         upload = Upload(self, new.key, md5=guarantees.needs_md5)
         etag = upload.write(parts, described, complete, uploader, hold)
         uploader.start(self._stands, new.key, guarantees, Facts(digest.size, etag))
@@ -137,13 +142,13 @@ class Store(Bucket):
 
     def _examine_put(self) -> Guarantees:
         with reporting():
-            return examine_put(self, self._probe_key, {})
+            return examine_put(self, self._probe_key, self._with_documents)
 
     def _examine_upload(self, hold: Hold) -> Guarantees | None:
         if self._of_put.ask(self._examine_put) == UNKNOWN:
             return None  # It is not sure that an object stands under the key, as it must.
         with reporting():
-            return examine_upload(self, self._probe_key, {}, hold)
+            return examine_upload(self, self._probe_key, self._with_documents, hold)
 
     def _write_if_new(self, key: str, guarantees: Guarantees, write: Callable[[bool], str]) -> str:
         if guarantees.needs_look and self.exists(key):
@@ -210,7 +215,7 @@ class Store(Bucket):
         checks = checksums(body, md5=len(body) <= _SMALL or self._of_put.known.needs_md5)
         ascii_only = {name: value.encode("ascii", "replace").decode() for name, value in metadata.items()}
         with reporting():
-            described = {"ContentType": content_type, "Metadata": ascii_only} | checks
+            described = self._with_documents | {"ContentType": content_type, "Metadata": ascii_only} | checks
             self.put(key, body, described, if_new=False)
 
     def metadata(self, key: str) -> dict[str, str]:

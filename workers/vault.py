@@ -95,4 +95,5 @@ def open_store(settings: Settings) -> Store:
         pool,
         bodies=open_client(attempts=1 if pool else 2),
         probe_key=settings.layout.probe_key,
+        upload_args=settings.s3_upload_args,
     )

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from app.operate.finding import Finding
 from app.operate.processes import StartError
 from app.operate.rivals import both_succeed
-from config.settings import Settings
+from config.settings import PREFIX, Settings
 from workers.checksums import checksums
 from workers.direct import DirectWrites
 from workers.errors import AssetError, TransientError
@@ -45,7 +45,7 @@ class _NoHold:
 def examine_bucket(settings: Settings) -> Iterator[Finding]:
     """Try all that the fleet does with its bucket, under a key that is deleted at the end."""
     try:
-        store = Store(open_client(attempts=1), settings.s3_bucket)
+        store = Store(open_client(attempts=1), settings.s3_bucket, upload_args=settings.s3_upload_args)
     except (ValueError, BotoCoreError) as error:
         yield Finding("bucket_reachable", "bucket", good=False, advice=f"AWS settings: {error}")
         return
@@ -56,6 +56,7 @@ def examine_bucket(settings: Settings) -> Iterator[Finding]:
         return  # nothing else can be found out
     try:
         yield from trial.rights()
+        yield from trial.arguments()
         yield from trial.puts()
         yield from trial.uploads()
         yield trial.metadata()
@@ -107,6 +108,21 @@ class _Trial:
         yield self.right("put", "bucket takes an object", "s3:PutObject", write)
         yield self.right("get", "bucket gives it back", "s3:GetObject", read)
         yield self.right("multipart", "bucket takes multipart uploads", "s3:AbortMultipartUpload", begin)
+
+    def arguments(self) -> Iterator[Finding]:
+        """Write by one request and begin an upload with the customer's arguments, if there are any."""
+        arguments = self.settings.s3_upload_args
+        if not arguments:
+            return
+        what = f"bucket takes {PREFIX}S3_UPLOAD_ARGS"
+        try:
+            with reporting():
+                self.store.put(self.key, BODY, {**arguments, **checksums(BODY, md5=True)}, if_new=False)
+                self.store.abort_upload(self.key, self.store.create_upload(self.key, arguments))
+        except TransientError as error:
+            yield Finding("upload_args", what, good=False, advice=f"{error.detail}. No asset can be stored like this.")
+            return
+        yield Finding("upload_args", what, good=True)
 
     def puts(self) -> Iterator[Finding]:
         """Send wrong checksums, and writes where an object stands or comes to stand meanwhile."""

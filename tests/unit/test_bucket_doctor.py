@@ -1,5 +1,6 @@
 """What ``stemvault doctor`` tells of a store's habits."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -63,6 +64,14 @@ def test_each_condition_is_tried_where_an_object_stands(
     habits.ignores, habits.refuses = set(), {operation}
     finding = found(make_settings)[name]
     assert (finding.verdict, "It refuses the condition" in finding.advice) == ("warn", True)
+
+
+def test_upload_args_are_tried(habits: Bucket, make_settings: MakeSettings) -> None:
+    wanted = json.dumps({"Tagging": "a=b"})
+    assert found(make_settings, S3_UPLOAD_ARGS=wanted)["upload_args"].verdict == "ok"
+    habits.refuses_headers = {"x-amz-tagging"}
+    finding = found(make_settings, S3_UPLOAD_ARGS=wanted)["upload_args"]
+    assert (finding.verdict, "501 NotImplemented" in finding.advice) == ("fail", True)
 
 
 def test_the_json_of_a_finding_has_its_name_and_verdict() -> None:
