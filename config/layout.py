@@ -16,8 +16,6 @@ SAFE_CHARACTERS = frozenset(string.ascii_letters + string.digits + "!-_.*'()")
 MAX_NAME_LENGTH = 128
 #: Folders of ours beside the tasks' folders, so no task may bear their names.
 RESERVED_NAMES = frozenset({"_inbox", "_unrecognized", "_partial"})
-#: An object of ours beside them. No key of an asset or manifest is like it, as all of them have an extension.
-PROBE_NAME = "_probe"
 
 DEFAULT_TEMPLATE = "{task_id}/{track}{task_id}_{stem}.{ext}"
 MANIFEST_STEM, MANIFEST_EXT = "manifest", "json"
@@ -84,10 +82,9 @@ class KeyLayout:
         """Give the key under which a part of an asset is kept while more of it may come; ``key`` is the asset's."""
         return f"{self.prefix}_partial/{key.removeprefix(self.prefix)}"
 
-    @property
-    def probe_key(self) -> str:
-        """Give the key under which workers try what the store checks."""
-        return self.prefix + PROBE_NAME
+    def probe_key(self, name: str) -> str:
+        """Give a key for trying what the store checks. Keys of parts have an extension, so they are others."""
+        return f"{self.prefix}_partial/probe-{name}"
 
     def inbox_key(self, name: str) -> str:
         """Give the key under which a callback is kept while the broker is down."""

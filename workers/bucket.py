@@ -1,5 +1,6 @@
 """The requests to one bucket that writing an object takes."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -77,7 +78,7 @@ class Bucket:
             answer = self.client.complete_multipart_upload(
                 Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}, **condition
             )
-        return _bare(answer.get("ETag", ""))
+        return _bare(answer.get("ETag") or "") or _etag_of(parts)
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Abort a multipart upload; fine where there is none any more, or the store cannot."""
@@ -89,6 +90,8 @@ class Bucket:
 
     def facts(self, key: str) -> Facts | None:
         """Ask what stands under a key, or give None where nothing does."""
+        if self._direct and (told := self._direct.head({"Bucket": self.bucket, "Key": key})):
+            return Facts(told[0], _bare(told[1]))
         try:
             answer = self.client.head_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
@@ -112,3 +115,15 @@ class Bucket:
 def _bare(etag: str) -> str:
     """Give an ETag without its quotes, and without the mark that proxies put before one (RFC 9110, section 8.8.3)."""
     return etag.removeprefix("W/").strip('"')
+
+
+def _etag_of(parts: "list[CompletedPartTypeDef]") -> str:
+    """Compute the ETag of an object from those of its parts, for a store that does not tell it (RGW).
+
+    It is the MD5 of their MD5s with their number. Where they are no MD5s it is empty, and so unlike any other.
+    """
+    try:
+        digests = b"".join(bytes.fromhex(_bare(part["ETag"])) for part in parts)
+    except ValueError:
+        return ""
+    return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"

@@ -91,10 +91,10 @@ class Learned:
         """What is known by now."""
         return self._known or UNKNOWN
 
-    def ask(self, examine: Callable[[], Guarantees | None]) -> Guarantees:
+    def ask(self, examine: Callable[[], Guarantees]) -> Guarantees:
         """Give what is known; where nothing is, have it examined.
 
-        ``examine`` may give None if it cannot tell yet. Its ``TransientError`` is logged; all others are raised.
+        A ``TransientError`` of ``examine`` is logged; all others are raised.
         """
         if self._known or not self._lock.acquire(blocking=False):
             return self.known
@@ -105,13 +105,12 @@ class Learned:
         finally:
             self._lock.release()
 
-    def _examined(self, examine: Callable[[], Guarantees | None]) -> Guarantees | None:
+    def _examined(self, examine: Callable[[], Guarantees]) -> Guarantees | None:
         try:
             found = examine()
         except TransientError as error:
             self._rests_until = self._monotonic() + REST_SECONDS
             log.warning("store_not_examined", write=self._kind, detail=error.detail)
             return None
-        if found:
-            log.info("store_examined", write=self._kind, checksum=found.checksum, condition=found.condition)
+        log.info("store_examined", write=self._kind, checksum=found.checksum, condition=found.condition)
         return found

@@ -28,7 +28,7 @@ def reporting(final: frozenset[str] = frozenset()) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        said = error.response.get("Error", {}).get("Message", "")
+        said = error.response.get("Error", {}).get("Message") or ""  # RGW sends an empty one.
         detail = f"S3 answered {status_of(error)} {code_of(error)} to {error.operation_name}: {said[:_MOST_SAID]}"
         if code_of(error) in final:
             raise PermanentError("store_refused", detail) from None

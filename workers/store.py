@@ -17,16 +17,18 @@ from functools import partial
 from http import HTTPStatus
 from itertools import chain, islice
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import urllib3
 from botocore.exceptions import ClientError
 
+from config.layout import KeyLayout
 from config.upload_args import UploadArgs, of_documents
 from workers.bucket import Bucket, Facts
 from workers.checksums import checksums
 from workers.errors import PermanentError
 from workers.examination import examine_put, examine_upload
-from workers.guarantees import OF_AWS, UNKNOWN, Guarantees, Learned
+from workers.guarantees import OF_AWS, Guarantees, Learned
 from workers.multipart import Hold, Upload
 from workers.parts import Digest, Uploader
 from workers.s3_client import is_aws
@@ -67,8 +69,8 @@ class NewObject:
 class Store(Bucket):
     """One bucket. Everything S3 refuses or fails to do is ``TransientError("store_unavailable")``.
 
-    ``probe_key`` is where the store is examined. ``upload_args`` go with each object. ``known`` says what the store
-    guarantees where that is known already.
+    Keys that begin with ``probe_key`` are where the store is examined; they must be this process's own. ``upload_args``
+    go with each object. ``known`` says what the store guarantees where that is known already.
     """
 
     def __init__(  # noqa: PLR0913 - all but two have defaults
@@ -78,7 +80,7 @@ class Store(Bucket):
         pool: urllib3.PoolManager | None = None,
         *,
         bodies: "S3Client | None" = None,
-        probe_key: str = "_probe",
+        probe_key: str = "",
         upload_args: UploadArgs | None = None,
         known: Guarantees | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -87,7 +89,7 @@ class Store(Bucket):
         # They begin when they are needed and stay: to begin one costs more than a small file's way through it.
         self._threads = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="upload")
         known = OF_AWS if known is None and is_aws(client) else known
-        self._probe_key = probe_key
+        self._probe_key = probe_key or KeyLayout().probe_key(uuid4().hex)
         self._with_assets = upload_args or {}
         self._with_documents = of_documents(self._with_assets)
         self._of_put = Learned("put", known, monotonic)
@@ -142,13 +144,11 @@ class Store(Bucket):
 
     def _examine_put(self) -> Guarantees:
         with reporting():
-            return examine_put(self, self._probe_key, self._with_documents)
+            return examine_put(self, f"{self._probe_key}-put", self._with_documents)
 
-    def _examine_upload(self, hold: Hold) -> Guarantees | None:
-        if self._of_put.ask(self._examine_put) == UNKNOWN:
-            return None  # It is not sure that an object stands under the key, as it must.
+    def _examine_upload(self, hold: Hold) -> Guarantees:
         with reporting():
-            return examine_upload(self, self._probe_key, self._with_documents, hold)
+            return examine_upload(self, f"{self._probe_key}-multipart", self._with_documents, hold)
 
     def _write_if_new(self, key: str, guarantees: Guarantees, write: Callable[[bool], str]) -> str:
         if guarantees.needs_look and self.exists(key):

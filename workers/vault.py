@@ -94,6 +94,6 @@ def open_store(settings: Settings) -> Store:
         settings.s3_bucket,
         pool,
         bodies=open_client(attempts=1 if pool else 2),
-        probe_key=settings.layout.probe_key,
+        probe_key=settings.layout.probe_key(uuid4().hex),
         upload_args=settings.s3_upload_args,
     )

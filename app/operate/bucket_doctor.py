@@ -23,8 +23,8 @@ from workers.store import Store
 #: As long as a value can be that we send (``workers/archive.py``), next to the four others.
 _LONGEST_METADATA = {"source-url": "https://" + "u" * 247, "task-id": "t" * 128, "stem": "s" * 128, "sha256": "0" * 64}
 _UNCHECKED = (
-    "The store takes a body whose checksum is wrong (CRC-32C and Content-MD5 alike), so it can keep bytes that changed "
-    "under way. Reach it by TLS, which notices that, and keep proxies that rewrite bodies away."
+    "The store takes a body that contradicts its checksum (CRC-32C and Content-MD5 alike), so it can keep bytes that "
+    "changed under way. Reach it by TLS, which notices that, and keep proxies that rewrite bodies away."
 )
 _WITHOUT_CONDITION = (
     "A HEAD request precedes each {write} instead, and another one follows it and compares. Two workers at one asset "
@@ -201,14 +201,14 @@ def _unclear(name: str, what: str, error: TransientError) -> Finding:
 def _checksum(name: str, of: str, found: Checksum) -> Finding:
     by = {Checksum.CRC32C: " (CRC-32C)", Checksum.MD5: " (Content-MD5; it does not look at CRC-32C)"}.get(found, "")
     what = f"bucket compares the checksum of {of}{by}"
-    return Finding(name, what, good=found is not Checksum.NONE, warning=True, advice=_UNCHECKED)
+    return Finding(name, what, good=found is not Checksum.NONE, warning=True, advice=_UNCHECKED, value=found)
 
 
 def _condition(name: str, condition: str, write: str, found: Condition) -> Finding:
     saying = {Condition.IGNORED: "It ignores the condition.", Condition.REFUSED: "It refuses the condition."}
     advice = f"{saying.get(found, '')} {_WITHOUT_CONDITION.format(write=write)}"
     what = f"bucket refuses to overwrite ({condition})"
-    return Finding(name, what, good=found is Condition.HONOURED, warning=True, advice=advice)
+    return Finding(name, what, good=found is Condition.HONOURED, warning=True, advice=advice, value=found)
 
 
 def _lifecycle(store: Store) -> Finding:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 class Finding:
     """One thing examined: ``good``, or what is wrong and how to mend it. A warning does not fail the examination.
 
-    ``name`` is a fixed word for scripts, ``what`` a sentence for people.
+    ``name`` is a fixed word for scripts, ``what`` a sentence for people. ``value`` is a fixed word too, where more than
+    good and bad can be found.
     """
 
     name: str
@@ -15,6 +16,7 @@ class Finding:
     good: bool
     advice: str = ""
     warning: bool = False
+    value: str = ""
 
     @property
     def passes(self) -> bool:

@@ -361,6 +361,7 @@ def test_doctor_tells_what_is_deadly_or_odd_in_one_line_each(service: Service) -
         "good": True,
         "advice": "",
         "warning": False,
+        "value": "",
         "verdict": "ok",
     } in found
 

@@ -48,10 +48,10 @@ def test_each_checksum_is_tried_by_a_wrong_one(
 ) -> None:
     habits.checks = CHECKS_ALL - {f"{operation} crc32c"}
     finding = found(make_settings)[name]
-    assert (finding.verdict, "it does not look at CRC-32C" in finding.what) == ("ok", True)
+    assert (finding.verdict, finding.value, "it does not look at CRC-32C" in finding.what) == ("ok", "md5", True)
     habits.checks = CHECKS_ALL - {f"{operation} crc32c", f"{operation} md5"}
     finding = found(make_settings)[name]
-    assert (finding.verdict, "takes a body whose checksum is wrong" in finding.advice) == ("warn", True)
+    assert (finding.verdict, "takes a body that contradicts its checksum" in finding.advice) == ("warn", True)
 
 
 @pytest.mark.parametrize(("operation", "name"), [("put", "condition_on_put"), ("complete", "condition_on_complete")])
@@ -82,5 +82,6 @@ def test_the_json_of_a_finding_has_its_name_and_verdict() -> None:
         "good": False,
         "advice": "mend it",
         "warning": True,
+        "value": "",
         "verdict": "warn",
     }

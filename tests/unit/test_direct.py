@@ -21,6 +21,7 @@ from app.operate.loopback import serving
 from tests.conftest import MakeSettings
 from tests.unit.conftest import BUCKET, Clock
 from tests.unit.test_store import PART, write
+from workers.bucket import Facts
 from workers.direct import PAUSE, REST_SECONDS, DirectWrites
 from workers.errors import TransientError
 from workers.guarantees import OF_AWS
@@ -283,3 +284,16 @@ def test_behind_a_proxy_boto3_sends_everything(monkeypatch: pytest.MonkeyPatch) 
     assert open_pool()
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     assert open_pool() is None
+
+
+def test_an_object_is_asked_about_directly_and_where_that_fails_by_boto3(direct: Store, pool: Pool) -> None:
+    asked = _by_boto3(direct)
+    direct.put("k", CONTENT, {}, if_new=True)
+    etag = hashlib.md5(CONTENT).hexdigest()
+    assert direct.facts("k") == Facts(len(CONTENT), etag)
+    assert (asked, pool.asked) == ([], 2)
+    pool.status = 403
+    assert direct.facts("k") == Facts(len(CONTENT), etag)
+    pool.breaks = True
+    assert direct.facts("nothing") is None
+    assert asked == ["HeadObject", "HeadObject"]

@@ -3,15 +3,18 @@
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import urllib3
+from botocore.exceptions import ClientError
 from structlog.testing import capture_logs
 
 from tests.s3proxy import Bucket, moody_bucket
 from tests.unit.conftest import BUCKET, Clock
 from tests.unit.test_store import PART, Holding, write
 from workers.errors import TransientError
+from workers.examination import examine_upload
 from workers.guarantees import OF_AWS, REST_SECONDS, UNKNOWN, Checksum, Condition, Guarantees, Learned
 from workers.s3_client import open_client
 from workers.store import Store
@@ -69,9 +72,8 @@ def test_a_store_that_looks_at_no_checksum_is_not_sent_the_expensive_one(
     store = make_store()
     with capture_logs() as logs:
         write(store, content)
-    assert [event["checksum"] for event in logs if event["event"] == "store_examined"] == ["none"] * (
-        1 if operation == "put" else 2
-    )
+    kind = "put" if operation == "put" else "multipart"
+    assert [(event["write"], event["checksum"]) for event in logs] == [(kind, "none")]
 
 
 @BOTH_WRITES
@@ -153,14 +155,14 @@ def test_aws_is_known_by_its_name(url: str, known: bool, monkeypatch: pytest.Mon
     assert (store._of_put.known == OF_AWS) is known  # noqa: SLF001
 
 
-def test_an_examination_leaves_one_small_object_and_no_upload(make_store: MakeStore, habits: Bucket) -> None:
+def test_an_examination_leaves_neither_an_object_nor_an_upload(make_store: MakeStore, habits: Bucket) -> None:
     for habits.checks, habits.ignores in [
         ({"put crc32c", "part crc32c"}, set[str]()),
         ({"put md5", "part md5"}, {"put", "complete"}),
     ]:
         store = make_store()
         write(store, LARGE)
-        assert store.list("", limit=10) == ["_probe", "k"]
+        assert store.list("", limit=10) == ["k"]
         assert store.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
 
 
@@ -172,7 +174,7 @@ def test_the_uploads_of_an_examination_are_known_to_the_ledger_in_case_the_worke
 
     known: list[str] = []
     write(make_store(), LARGE, Knowing())
-    assert known == ["_probe", "_probe", "k"]
+    assert [key.startswith("_partial/probe-") for key in known] == [True, True, False]
 
 
 def test_an_outage_teaches_nothing_and_the_examination_is_made_again(
@@ -211,3 +213,29 @@ def test_threads_that_write_while_one_examines_do_not_wait_for_it(clock: Clock) 
     may_end.set()
     thread.join()
     assert learned.ask(pytest.fail) == found
+
+
+@pytest.mark.parametrize("told", ["", None])
+def test_an_upload_whose_etag_the_store_does_not_tell_is_not_read_back(store: Store, told: str | None) -> None:
+    """RGW answers completion with an empty ETag, and HEAD with S3's: the MD5 of the parts' MD5s."""
+    asked: list[str] = []
+    events = store.client.meta.events
+    events.register("after-call.s3.CompleteMultipartUpload", lambda parsed, **_: parsed.update(ETag=told))
+    events.register("before-call.s3", lambda model, **_: asked.append(model.name))
+    assert write(store, LARGE).found == ""
+    assert asked[-2:] == ["CompleteMultipartUpload", "HeadObject"]
+
+
+def test_a_store_that_gives_up_an_upload_with_a_part_that_it_refuses_is_understood(store: Store) -> None:
+    """As rclone does: boto3, which sends the part again, is told that there is no such upload."""
+    sent: list[str] = []
+
+    def answer(model: Any, params: dict[str, Any], **_: object) -> None:
+        sent.append(model.name)
+        if "Content-MD5" in params["headers"]:
+            error = {"Error": {"Code": "NoSuchUpload"}, "ResponseMetadata": {"HTTPStatusCode": 404}}
+            raise ClientError(error, model.name)  # type: ignore[arg-type]  # the stubs want the whole of it
+
+    store.client.meta.events.register("before-call.s3.UploadPart", answer)
+    assert examine_upload(store, "probe", {}, Holding()).checksum is Checksum.MD5
+    assert len(sent) == 2

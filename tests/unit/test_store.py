@@ -175,7 +175,7 @@ def test_a_store_that_refuses_for_another_reason_is_not_taken_for_one_without_co
     with pytest.raises(TransientError, match="store_unavailable") as raised:
         write(store, b"x")
     # Tried with and without a condition; then written as if nothing were known.
-    assert asked == ["PutObject", "PutObject", "HeadObject", "PutObject"]
+    assert asked == ["PutObject", "PutObject", "DeleteObject", "HeadObject", "PutObject"]
     assert raised.value.detail == "S3 answered 400 InvalidArgument to PutObject: so says the store"
 
 
@@ -252,3 +252,15 @@ def test_an_upload_that_nobody_ended_can_be_aborted_by_its_name_and_more_than_on
     store.abort(f"{upload_id} a b/ü")
     assert uploads(store) == []
     store.abort(f"{upload_id} a b/ü")
+
+
+def test_a_store_that_gives_no_words_with_its_error_is_survived(store: Store) -> None:
+    """RGW's ``Message`` is empty, which botocore reads as None."""
+
+    def answer(model: Any, **_: object) -> None:
+        error = {"Error": {"Code": "AccessDenied", "Message": None}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+        raise ClientError(error, model.name)  # type: ignore[arg-type]  # the stubs want the whole of it
+
+    store.client.meta.events.register("before-call.s3", answer)
+    with pytest.raises(TransientError, match="S3 answered 403 AccessDenied to HeadBucket"):
+        store.check()
