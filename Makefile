@@ -31,8 +31,14 @@ demo: setup ## run the main job on embedded parts and compare the bucket with th
 up: setup ## stay up on embedded defaults until Ctrl-C
 	$(BIN)/stemvault up $(if $(PORT),--port $(PORT))
 
-test: setup ## run all tests
+test: setup .venv/swift/ready ## run all tests
 	$(BIN)/python -m pytest
+
+# OpenStack Swift, against which the tests of the store run. Its libraries are not for our environment.
+.venv/swift/ready: tests/stores/swift/requirements.txt
+	$(PYTHON) -m venv .venv/swift
+	.venv/swift/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
 
 image-test: ## build the image and run docker-compose.yml in a real Docker Engine (Debian, as root; about 5 minutes)
 	tests/image/run
@@ -63,6 +69,9 @@ pins: setup ## pin the newest versions that pyproject.toml allows, with their ha
 	(sed -n 1p constraints.txt; $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --extra embedded --group dev --no-header --no-annotate pyproject.toml) > constraints.new
 	mv constraints.new constraints.txt
+	(sed -n 1p tests/stores/swift/requirements.txt; echo swift | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate -) > .venv/swift.new
+	mv .venv/swift.new tests/stores/swift/requirements.txt
 
 format: setup ## format the code
 	$(BIN)/ruff format

@@ -16,7 +16,8 @@ from redis import Redis
 from app.metrics import LedgerCollector
 from config.settings import Settings
 from workers.bounded import Bounded
-from workers.store import Store, open_client
+from workers.s3_client import open_client
+from workers.store import Store
 
 #: Seconds that each of connecting and answering may take, for what can do without an answer.
 SOCKET_TIMEOUT = 1

@@ -14,7 +14,8 @@ from config.settings import Settings
 from workers import inbox
 from workers.bounded import Bounded
 from workers.errors import TransientError
-from workers.store import Store, open_client
+from workers.s3_client import open_client
+from workers.store import Store
 
 log = structlog.get_logger()
 
@@ -65,7 +66,9 @@ class Safekeeping:
 def open_safekeeping(settings: Settings) -> Safekeeping:
     """Open the queue and the inbox that the settings name; nothing is connected to yet."""
     store = Store(
-        open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=SOCKET_TIMEOUT, attempts=1), settings.s3_bucket
+        open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=SOCKET_TIMEOUT, attempts=1),
+        settings.s3_bucket,
+        upload_args=settings.s3_upload_args,
     )
 
     writing = Bounded(_INBOX_SECONDS, at_once=_INBOX_AT_ONCE)

@@ -82,6 +82,10 @@ class KeyLayout:
         """Give the key under which a part of an asset is kept while more of it may come; ``key`` is the asset's."""
         return f"{self.prefix}_partial/{key.removeprefix(self.prefix)}"
 
+    def probe_key(self, name: str) -> str:
+        """Give a key for trying what the store checks. Keys of parts have an extension, so they are others."""
+        return f"{self.prefix}_partial/probe-{name}"
+
     def inbox_key(self, name: str) -> str:
         """Give the key under which a callback is kept while the broker is down."""
         return f"{self.prefix}_inbox/{name}"

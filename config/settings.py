@@ -16,6 +16,7 @@ from redis.connection import parse_url
 from config.addresses import host_of
 from config.layout import DEFAULT_TEMPLATE, KeyLayout
 from config.logging import Level
+from config.upload_args import UploadArgs, read_upload_args
 
 PREFIX = "STEMVAULT_"
 #: The exit status with which gunicorn's arbiter gives up instead of starting the worker again.
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     s3_bucket: Annotated[str, Field(min_length=3, max_length=63)]
     s3_prefix: str = ""
     key_template: str = DEFAULT_TEMPLATE
+    s3_upload_args: Annotated[UploadArgs, NoDecode, BeforeValidator(read_upload_args)] = {}
 
     webhook_hmac_keys: Secrets = ()
     signature_tolerance: Seconds = 300

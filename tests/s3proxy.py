@@ -1,5 +1,7 @@
-"""A bucket that has bad days, and rules: it passes requests on to a real S3 server, or fails them as it is told."""
+"""A bucket that has bad days, rules and habits: it passes requests on to a real S3 server, or fails them."""
 
+import base64
+import hashlib
 import http.client
 import socket
 import struct
@@ -8,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote
+
+from awscrt.checksums import crc32c
 
 from app.operate.loopback import serving
 
@@ -18,12 +22,24 @@ class Bucket:
     """What the proxy does now: ``pass``, ``unavailable``, ``forbidden``, ``slow`` or ``reset``.
 
     ``allows`` is asked for each request, by its IAM action and resource; ``denied`` is what it did not allow.
+    Its habits are for the operations ``put``, ``part`` and ``complete``: ``checks`` names the checksums that it
+    compares, as in ``put crc32c`` or ``part md5``; ``ignores`` and ``refuses`` name operations whose ``If-None-Match``
+    it does not look at or answers by 501, as it does any of ``refuses_headers``. ``flips`` names operations on whose
+    way a bit of the next large body flips.
+    ``asked`` lists the operations that came, and ``before`` is called with each before it is passed on.
     """
 
     def __init__(self, target_port: int) -> None:
         self.allows: Callable[[str, str], bool] = lambda _action, _resource: True
         self.denied: list[tuple[str, str]] = []
         self.mood = "pass"
+        self.checks: set[str] = set()
+        self.ignores: set[str] = set()
+        self.refuses: set[str] = set()
+        self.refuses_headers: set[str] = set()
+        self.flips: list[str] = []
+        self.asked: list[str] = []
+        self.before: Callable[[str], None] = lambda _operation: None
         self.failed = 0
         self.target_port = target_port
         self.port = 0
@@ -48,6 +64,27 @@ def asked_for(method: str, target: str) -> tuple[str, str]:
     return action, f"arn:aws:s3:::{bucket}/{key}"
 
 
+def operation_of(method: str, target: str) -> str:
+    """Name what a request asks for: ``put``, ``part``, ``create``, ``complete``, ``abort``, or the method."""
+    path, _, query = target.partition("?")
+    names = set(parse_qs(query, keep_blank_values=True))
+    if method == "PUT" and "/" in path.strip("/"):
+        return "part" if "partNumber" in names else "put"
+    if method == "POST" and names & {"uploads", "uploadId"}:
+        return "create" if "uploads" in names else "complete"
+    return "abort" if method == "DELETE" and "uploadId" in names else method.lower()
+
+
+def _checksum(kind: str, body: bytes) -> str:
+    digest = hashlib.md5(body).digest() if kind == "md5" else crc32c(body).to_bytes(4)
+    return base64.b64encode(digest).decode()
+
+
+_CHECKSUM_HEADERS = {"md5": "Content-MD5", "crc32c": "x-amz-checksum-crc32c"}
+#: What is smaller than this is a document of ours, or a probe.
+_LARGE = 500
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     bucket: Bucket
@@ -68,7 +105,27 @@ class _Handler(BaseHTTPRequestHandler):
         elif mood == "forbidden":
             self._fail(403, "InvalidAccessKeyId")
         else:
-            self._pass_on(body)
+            self._by_habit(operation_of(self.command, self.path), body)
+
+    def _by_habit(self, operation: str, body: bytes) -> None:
+        bucket = self.bucket
+        bucket.asked.append(operation)
+        if operation in bucket.flips and len(body) > _LARGE:
+            bucket.flips.remove(operation)
+            body = body[:-1] + bytes([body[-1] ^ 1])
+        for kind, header in _CHECKSUM_HEADERS.items():
+            given = self.headers.get(header)
+            if given and f"{operation} {kind}" in bucket.checks and given != _checksum(kind, body):
+                self._fail(400, "BadDigest")
+                return
+        unknown = bucket.refuses_headers & {name.lower() for name in self.headers}
+        if unknown or ("If-None-Match" in self.headers and operation in bucket.refuses):
+            self._fail(501, "NotImplemented")
+            return
+        if operation in bucket.ignores:
+            del self.headers["If-None-Match"]
+        bucket.before(operation)
+        self._pass_on(body)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _handle  # noqa: N815 - http.server's names
 

@@ -1,105 +1,44 @@
 """The bucket: objects written once, whole or not at all, and proven to be what was sent.
 
-A write says ``If-None-Match: *``, so of two writers of one key the second changes nothing, and
-each part carries its CRC-32C, which S3 checks before it takes the part. Our own part loop, because
-s3transfer can neither write conditionally nor keep to two parts in memory.
+A write says ``If-None-Match: *``, so of two writers of one key the second changes nothing, and each body carries a
+checksum, which the store compares before it takes it. Not every store does both. What this one does is found out by
+trying (``workers/examination.py``), and what it does not do is made up for: by MD5 instead of CRC-32C, by a question
+before the write and by another after it. Our own part loop, because s3transfer can neither write conditionally nor keep
+to two parts in memory.
 """
 
-import base64
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.request import getproxies
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import boto3
-import botocore.session
-import certifi
-import structlog
 import urllib3
-from awscrt.checksums import crc32c
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.handlers import add_expect_header
-from botocore.loaders import Loader, create_loader
+from botocore.exceptions import ClientError
 
-from workers.direct import DirectWrites, PreconditionFailedError
-from workers.errors import PermanentError, TransientError
-from workers.parts import Body, Digest, Part, go_on
-
-log = structlog.get_logger()
+from config.layout import KeyLayout
+from config.upload_args import UploadArgs, of_documents
+from workers.bucket import Bucket, Facts
+from workers.checksums import checksums
+from workers.errors import PermanentError
+from workers.examination import examine_put, examine_upload
+from workers.guarantees import OF_AWS, Guarantees, Learned
+from workers.multipart import Hold, Upload
+from workers.parts import Digest, Part
+from workers.s3_client import is_aws
+from workers.s3_errors import FINAL, AlreadyThereError, reporting, status_of
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
-_CRC_BYTES = 4
-#: The upload has ended, or the store has no such operation and never will.
-_NOTHING_TO_ABORT = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
-#: With it the names begin of uploads that are being created.
-UNNAMED = "?"
-#: The store has no such operation, or the keys are not allowed to ask.
-_NO_SUCH_QUESTION = {HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
-#: Of S3's own words, so many characters are told.
-_MOST_SAID = 300
-#: Seconds.
-CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 40.0
-
-
-def open_pool(at_once: int = 1) -> urllib3.PoolManager | None:
-    """Make connections for ``DirectWrites`` that trust whom boto3 trusts; None behind a proxy, which boto3 knows."""
-    if getproxies().keys() & {"http", "https", "all"}:
-        return None
-    authority = botocore.session.get_session().get_config_variable("ca_bundle") or certifi.where()
-    timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
-    return urllib3.PoolManager(ca_certs=authority, timeout=timeout, maxsize=at_once)
-
-
-@cache
-def s3_models() -> Loader:
-    """Read botocore's description of S3, a dozen MiB that nobody changes. Read before a fork, processes share it."""
-    loader = create_loader(botocore.session.get_session().get_config_variable("data_path"))
-    for kind in ("service-2", "endpoint-rule-set-1"):
-        loader.load_service_model("s3", kind)
-    for name in ("endpoints", "partitions", "sdk-default-configuration"):
-        loader.load_data(name)
-    return loader
-
-
-def open_client(
-    *,
-    connect_timeout: float = CONNECT_TIMEOUT,
-    read_timeout: float = READ_TIMEOUT,
-    attempts: int = 3,
-    at_once: int = 10,
-) -> "S3Client":
-    """Make an S3 client for so many threads at once; time-outs in seconds. What it has used, a fork must not take over.
-
-    Payloads are not signed by SHA-256: their CRC-32C stands in a signed header, and TLS protects
-    them under way.
-    """
-    config = Config(
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={"payload_signing_enabled": False},
-        signature_version="s3v4",
-        tcp_keepalive=True,
-        max_pool_connections=at_once,
-    )
-    session = botocore.session.get_session()
-    session.register_component("data_loader", s3_models())
-    client = boto3.session.Session(botocore_session=session).client("s3", config=config)
-    # `Expect: 100-continue` before each body costs a round trip, and a second where S3 is silent.
-    client.meta.events.unregister("before-call.s3", add_expect_header)
-    return client
+#: Up to so many bytes a body carries its MD5 even where that is not needed: it takes 1.5 ms at most.
+_SMALL = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,30 +63,32 @@ class NewObject:
     metadata: Mapping[str, str]
 
 
-class Hold(Protocol):
-    """Whoever writes an object shows that it is still at it, and what it leaves behind if it dies."""
+class Store(Bucket):
+    """One bucket. Everything S3 refuses or fails to do is ``TransientError("store_unavailable")``.
 
-    def alive(self) -> None:
-        """Be asked, every second or so, whether the write may go on; what it raises ends the write."""
+    Keys that begin with ``probe_key`` are where the store is examined; they must be this process's own. ``upload_args``
+    go with each object. ``known`` says what the store guarantees where that is known already.
+    """
 
-    def upload_began(self, upload: str) -> None:
-        """Be told of a multipart upload: ``<upload id> <key>``, as ``Store.abort`` takes it.
-
-        Before it is created, ``UNNAMED`` and something unique stand for the id. Who dies then may leave an upload.
-        """
-
-    def upload_ended(self) -> None:
-        """Be told that it was completed or aborted."""
-
-
-class Store:
-    """One bucket. Everything S3 refuses or fails to do is ``TransientError("store_unavailable")``."""
-
-    def __init__(self, client: "S3Client", bucket: str, pool: urllib3.PoolManager | None = None) -> None:
-        self.client = client
-        self.bucket = bucket
-        self._direct = DirectWrites(client, pool) if pool else None
-        self._conditional: dict[str, Any] = {"IfNoneMatch": "*"}
+    def __init__(  # noqa: PLR0913 - all but two have defaults
+        self,
+        client: "S3Client",
+        bucket: str,
+        pool: urllib3.PoolManager | None = None,
+        *,
+        bodies: "S3Client | None" = None,
+        probe_key: str = "",
+        upload_args: UploadArgs | None = None,
+        known: Guarantees | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(client, bucket, pool, bodies=bodies)
+        known = OF_AWS if known is None and is_aws(client) else known
+        self._probe_key = probe_key or KeyLayout().probe_key(uuid4().hex)
+        self._with_assets = upload_args or {}
+        self._with_documents = of_documents(self._with_assets)
+        self._of_put = Learned("put", known, monotonic)
+        self._of_upload = Learned("multipart", known, monotonic)
 
     def write_once(self, new: NewObject, parts: Iterator[Part], digest: Digest, hold: Hold) -> Stored:
         """Store the parts (``read_parts``) as one object, unless one stands there already; ``digest`` follows them.
@@ -156,151 +97,77 @@ class Store:
         write and leaves nothing behind.
         """
         first = next(parts)
-        with reporting(_FINAL), _telling_why(hold.alive):
+        with reporting(FINAL), _telling_why(hold.alive):
             try:
                 if first.is_last:
-                    self._put(replace(new, metadata={**new.metadata, "sha256": digest.sha256}), first.data, hold.alive)
+                    written = self._write_whole(new, first.data, digest, hold)
                 else:
-                    self._upload(new, chain([first], parts), hold)
-            except _AlreadyThereError:
+                    written = self._write_parts(new, chain([first], parts), digest, hold)
+            except AlreadyThereError:
+                written = False
+            if not written:
                 return self._found(new.key, digest, hold.alive)
         return Stored(digest.size, digest.sha256)
 
-    def _put(self, new: NewObject, body: memoryview, alive: Callable[[], None]) -> None:
-        arguments = {
-            "Bucket": self.bucket,
-            "Key": new.key,
-            "ContentType": new.content_type,
-            "Metadata": new.metadata,
-            "ChecksumCRC32C": _crc32c(body),
-        }
-        self._conditionally(partial(self._write, "put_object", body, alive), new.key, arguments)
+    def _write_whole(self, new: NewObject, body: memoryview, digest: Digest, hold: Hold) -> bool:
+        """Write by one request, and tell whether these bytes stand there."""
+        guarantees = self._of_put.ask(self._examine_put)
+        metadata = {**new.metadata, "sha256": digest.sha256}
+        checks = checksums(body, md5=guarantees.needs_md5)
+        described = self._with_assets | {"ContentType": new.content_type, "Metadata": metadata} | checks
+        put = partial(self.put, new.key, body, described, alive=hold.alive)
+        etag = self._write_if_new(new.key, guarantees, lambda if_new: put(if_new=if_new))
+        return self._stands(new.key, guarantees, Facts(len(body), etag))
 
-    def _upload(self, new: NewObject, parts: Iterator[Part], hold: Hold) -> None:
-        key = new.key
-        hold.upload_began(f"{UNNAMED}{uuid4().hex} {key}")
-        created = self.client.create_multipart_upload(
-            Bucket=self.bucket,
-            Key=key,
-            ContentType=new.content_type,
-            Metadata=new.metadata,
-            ChecksumAlgorithm="CRC32C",
-        )
-        upload_id = created["UploadId"]
-        try:
-            hold.upload_began(f"{upload_id} {key}")
-            completed = [
-                self._upload_part(key, upload_id, number, part.data, hold.alive)
-                for number, part in enumerate(parts, start=1)
-            ]
-            hold.alive()
-            whole = {"Bucket": self.bucket, "Key": key, "UploadId": upload_id, "MultipartUpload": {"Parts": completed}}
-            self._conditionally(self.client.complete_multipart_upload, key, whole)
-        except BaseException:
-            with contextlib.suppress(BotoCoreError, ClientError):
-                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
-                hold.upload_ended()
-            raise
-        hold.upload_ended()
+    def _write_parts(self, new: NewObject, parts: Iterator[Part], digest: Digest, hold: Hold) -> bool:
+        """Write by a multipart upload, and tell whether these bytes stand there."""
+        guarantees = self._of_upload.ask(partial(self._examine_upload, hold))
+        complete = partial(self._write_if_new, new.key, guarantees)
+        described = self._with_assets | {"ContentType": new.content_type, "Metadata": new.metadata}
+        etag = Upload(self, new.key, md5=guarantees.needs_md5).write(parts, described, complete, hold)
+        return self._stands(new.key, guarantees, Facts(digest.size, etag))
 
-    def _upload_part(
-        self, key: str, upload_id: str, number: int, part: memoryview, alive: Callable[[], None]
-    ) -> dict[str, Any]:
-        checksum = _crc32c(part)
-        answer = self._write(
-            "upload_part",
-            part,
-            alive,
-            Bucket=self.bucket,
-            Key=key,
-            UploadId=upload_id,
-            PartNumber=number,
-            ChecksumCRC32C=checksum,
-        )
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32C": checksum}
+    def _examine_put(self) -> Guarantees:
+        with reporting():
+            return examine_put(self, f"{self._probe_key}-put", self._with_documents)
 
-    def _write(
-        self,
-        operation: str,
-        part: memoryview,
-        alive: Callable[[], None] = go_on,
-        **arguments: Any,  # noqa: ANN401 - boto3's
-    ) -> dict[str, Any]:
-        """Send a part by boto3's ``put_object`` or ``upload_part``, directly if that works."""
+    def _examine_upload(self, hold: Hold) -> Guarantees:
+        with reporting():
+            return examine_upload(self, f"{self._probe_key}-multipart", self._with_documents, hold)
 
-        def by_boto3() -> Any:  # noqa: ANN401 - boto3's
-            return getattr(self.client, operation)(Body=Body(part, alive), **arguments)
+    def _write_if_new(self, key: str, guarantees: Guarantees, write: Callable[[bool], str]) -> str:
+        if guarantees.needs_look and self.exists(key):
+            raise AlreadyThereError
+        return write(guarantees.takes_condition)
 
-        return self._direct.write(operation, Body(part, alive), arguments, by_boto3) if self._direct else by_boto3()
+    def _stands(self, key: str, guarantees: Guarantees, written: Facts) -> bool:
+        """Tell whether what was written is what stands there.
 
-    def _conditionally(self, write: Callable[..., object], key: str, arguments: dict[str, Any]) -> None:
-        """Write unless there is an object. A store that takes no condition is asked by HEAD before the write.
-
-        That is learned if it refuses the same write twice with a condition, and takes it without.
+        Where two writers are both told that they have written, one of them finds the other's object. A store may give
+        an object another ETag than it gave to its writer; then the object is read (``_found``).
         """
-        condition = self._conditional
-        with _already_there_told():
-            for _ in range(2 if condition else 0):
-                try:
-                    write(**arguments, **condition)
-                except ClientError as error:
-                    if not _may_be_the_condition(error):
-                        raise
-                else:
-                    return
-            if self.exists(key):
-                raise _AlreadyThereError
-            write(**arguments)
-            self._conditional = {}
+        return not guarantees.needs_proof or self.facts(key) == written
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object under the key."""
         with reporting():
-            try:
-                self.client.head_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if _status(error) == HTTPStatus.NOT_FOUND:
-                    return False
-                raise
-            return True
+            return self.facts(key) is not None
 
     def abort(self, upload: str) -> None:
         """Abort a multipart upload, ``<upload id> <key>``; fine where there is none any more, or the store cannot."""
         upload_id, _, key = upload.partition(" ")
         with reporting():
-            try:
-                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
-            except ClientError as error:
-                if _status(error) not in _NOTHING_TO_ABORT:
-                    raise
+            self.abort_upload(key, upload_id)
 
-    def uploads(self, key: str) -> list[str]:
-        """Give the ids of the key's multipart uploads; none where S3 does not tell, or does not allow the question."""
+    def unfinished(self, key: str) -> list[str]:
+        """Give the key's multipart uploads, as ``abort`` takes them, as far as the store tells."""
         with reporting():
-            try:
-                found = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key)
-            except ClientError as error:
-                if _status(error) in _NO_SUCH_QUESTION:
-                    log.warning("uploads_not_listed", detail=f"S3 answered {_status(error)} {_code(error)}")
-                    return []
-                raise
-        return [upload["UploadId"] for upload in found.get("Uploads", []) if upload["Key"] == key]
+            return [f"{upload_id} {key}" for upload_id in self.uploads(key)]
 
     def check(self) -> None:
         """Reach the bucket, or say why not by ``TransientError``."""
         with reporting():
             self.client.head_bucket(Bucket=self.bucket)
-
-    def refuses_overwrite(self, key: str) -> bool:
-        """Tell whether a conditional write leaves the object that stands under the key alone."""
-        with reporting():
-            try:
-                self.client.put_object(Bucket=self.bucket, Key=key, Body=b"", IfNoneMatch="*")
-            except ClientError as error:
-                if _status(error) == HTTPStatus.PRECONDITION_FAILED:
-                    return True
-                raise
-            return False
 
     def _found(self, key: str, wanted: Digest, alive: Callable[[], None]) -> Stored:
         """Read the object under the key, so that its digest is of its bytes, and compare it with what was wanted."""
@@ -335,16 +202,11 @@ class Store:
 
     def write_text(self, key: str, body: bytes | memoryview, content_type: str, **metadata: str) -> None:
         """Write a small object whole, in place of the one that may stand there; metadata is ASCII."""
+        checks = checksums(body, md5=len(body) <= _SMALL or self._of_put.known.needs_md5)
+        ascii_only = {name: value.encode("ascii", "replace").decode() for name, value in metadata.items()}
         with reporting():
-            self._write(
-                "put_object",
-                memoryview(body),
-                Bucket=self.bucket,
-                Key=key,
-                ContentType=content_type,
-                ChecksumCRC32C=_crc32c(body),
-                Metadata={name: value.encode("ascii", "replace").decode() for name, value in metadata.items()},
-            )
+            described = self._with_documents | {"ContentType": content_type, "Metadata": ascii_only} | checks
+            self.put(key, body, described, if_new=False)
 
     def metadata(self, key: str) -> dict[str, str]:
         """Give an object's metadata."""
@@ -368,55 +230,9 @@ class Store:
             try:
                 return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
             except ClientError as error:
-                if _status(error) == HTTPStatus.NOT_FOUND:
+                if status_of(error) == HTTPStatus.NOT_FOUND:
                     return None
                 raise
-
-
-class _AlreadyThereError(Exception):
-    pass
-
-
-def _crc32c(data: bytes | memoryview) -> str:
-    return base64.b64encode(crc32c(data).to_bytes(_CRC_BYTES)).decode()
-
-
-def _lower(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Write names in lower case, as they were given: header names have no case, and stores change it."""
-    return {name.lower(): value for name, value in metadata.items()}
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-@contextlib.contextmanager
-def _already_there_told() -> Iterator[None]:
-    """Turn either way of saying that there is an object (412) into ``_AlreadyThereError``."""
-    try:
-        yield
-    except PreconditionFailedError:
-        raise _AlreadyThereError from None
-    except ClientError as error:
-        if _status(error) != HTTPStatus.PRECONDITION_FAILED:
-            raise
-        raise _AlreadyThereError from None
-
-
-def _may_be_the_condition(error: ClientError) -> bool:
-    """Tell whether a store may have refused a write because it does not know ``If-None-Match``."""
-    return _status(error) == HTTPStatus.NOT_IMPLEMENTED or (
-        _status(error) == HTTPStatus.BAD_REQUEST and _code(error) in {"InvalidArgument", "NotImplemented"}
-    )
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", "unknown"))
-
-
-#: S3's codes for requests that stay wrong however often they are sent.
-#: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-_FINAL = frozenset({"EntityTooLarge", "InvalidStorageClass", "KeyTooLongError", "MetadataTooLarge"})
 
 
 @contextlib.contextmanager
@@ -429,19 +245,6 @@ def _telling_why(alive: Callable[[], None]) -> Iterator[None]:
         raise
 
 
-@contextlib.contextmanager
-def reporting(final: frozenset[str] = frozenset()) -> Iterator[None]:
-    """Turn whatever boto3 raises into ``TransientError("store_unavailable")``, with S3's own words.
-
-    A code among ``final`` becomes ``PermanentError("store_refused")``.
-    """
-    try:
-        yield
-    except ClientError as error:
-        said = error.response.get("Error", {}).get("Message", "")
-        detail = f"S3 answered {_status(error)} {_code(error)} to {error.operation_name}: {said[:_MOST_SAID]}"
-        if _code(error) in final:
-            raise PermanentError("store_refused", detail) from None
-        raise TransientError("store_unavailable", detail) from None
-    except (BotoCoreError, OSError) as error:
-        raise TransientError("store_unavailable", type(error).__name__) from None
+def _lower(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Write names in lower case, as they were given: header names have no case, and stores change it."""
+    return {name.lower(): value for name, value in metadata.items()}

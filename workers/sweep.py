@@ -9,8 +9,8 @@ from workers.assets import AssetId
 from workers.dispatch import follow_up, top_up_tickets
 from workers.errors import FreshUrlError, LeaseLostError, TransientError
 from workers.manifest import write_manifest
+from workers.multipart import UNNAMED
 from workers.room import SWEEP_FORGETS
-from workers.store import UNNAMED
 from workers.vault import Vault
 
 log = structlog.get_logger()
@@ -92,8 +92,7 @@ def _abort_orphaned_uploads(vault: Vault) -> None:
 def _unnamed(vault: Vault, upload: str) -> list[str]:
     """Give what a worker has left that died while it created an upload: those of the key of which nobody knows."""
     _, _, key = upload.partition(" ")
-    found = [f"{upload_id} {key}" for upload_id in vault.store.uploads(key)]
-    return [each for each in found if not vault.ledger.knows_upload(each)]
+    return [each for each in vault.store.unfinished(key) if not vault.ledger.knows_upload(each)]
 
 
 def _abort(vault: Vault, upload: str) -> None:

@@ -31,12 +31,12 @@ from workers.ledger_keys import FORMAT
 from workers.memory import TransferMemory
 from workers.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
 from workers.room import RECORDING_STOPS
+from workers.s3_client import s3_models
 from workers.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
 from workers.slots import Slots
-from workers.store import s3_models
 from workers.sweep import sweep as ring_alarms
 from workers.tickets import Tickets
-from workers.vault import Vault, client_for, open_ledger, open_redis, open_vault
+from workers.vault import Clients, Vault, open_clients, open_ledger, open_redis, open_vault
 
 log = structlog.get_logger()
 
@@ -66,11 +66,18 @@ def _slots() -> _Slots:
 
 
 @cache
+def _clients() -> Clients:
+    """Give the clients for S3. They are made before the fork, and used behind it only."""
+    return open_clients(Capacity.of(settings, _slots().carriers.number).at_once)
+
+
+@cache
 def vault() -> Vault:
     """Give this process's clients, opened at first use and so after the fork."""
     return open_vault(
         settings,
         processes=_slots().carriers.number,
+        clients=_clients(),
         must_stop=lambda: shutdown.is_due(settings.shutdown_grace),
         is_ending=shutdown.is_due,
     )
@@ -185,7 +192,7 @@ def _share_memory(**_: object) -> None:
     It would touch every object that it looks at, and so give each process pages of its own.
     """
     try:
-        client_for(Capacity.of(settings, _slots().carriers.number).at_once)
+        _clients()
     except (ValueError, BotoCoreError) as error:
         print(f"Stemvault cannot start: AWS settings: {error}", file=sys.stderr)  # noqa: T201 - for people
         sys.exit(EXIT_MISCONFIGURED)

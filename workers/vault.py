@@ -4,8 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 import requests
@@ -19,7 +18,8 @@ from workers.ledger import Ledger
 from workers.memory import TransferMemory
 from workers.received import ReceivedCallbacks
 from workers.room import Room
-from workers.store import Store, open_client, open_pool
+from workers.s3_client import open_client, open_pool
+from workers.store import Store
 from workers.tickets import Tickets
 
 if TYPE_CHECKING:
@@ -35,6 +35,13 @@ def open_redis(url: str, *, timeout: float = 10, connect_timeout: float = 5) -> 
         socket_connect_timeout=connect_timeout,
         health_check_interval=30,
     )
+
+
+class Clients(NamedTuple):
+    """The clients of a process for S3: for everything, and for bodies, which are sent twice at most."""
+
+    all: "S3Client"
+    bodies: "S3Client"
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ def open_vault(
     settings: Settings,
     *,
     processes: int = 1,
+    clients: Clients | None = None,
     must_stop: Callable[[], bool] = lambda: False,
     is_ending: Callable[[], bool] = lambda: False,
 ) -> Vault:
@@ -78,7 +86,7 @@ def open_vault(
     return Vault(
         settings=settings,
         ledger=ledger,
-        store=open_store(settings, at_once=capacity.at_once),
+        store=open_store(settings, at_once=capacity.at_once, clients=clients),
         session=open_session(settings, at_once=capacity.at_once),
         tickets=Tickets(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
@@ -98,12 +106,22 @@ def open_ledger(settings: Settings) -> Ledger:
     return Ledger(redis, lease_seconds=settings.lease, urgent_window=settings.urgent_window)
 
 
-def open_store(settings: Settings, *, at_once: int = 10) -> Store:
+def open_store(settings: Settings, *, at_once: int = 10, clients: Clients | None = None) -> Store:
     """Open the bucket that the settings name, for so many threads at once."""
-    return Store(client_for(at_once), settings.s3_bucket, open_pool(at_once))
+    clients = clients or open_clients(at_once)
+    return Store(
+        clients.all,
+        settings.s3_bucket,
+        open_pool(at_once),
+        bodies=clients.bodies,
+        probe_key=settings.layout.probe_key(uuid4().hex),
+        upload_args=settings.s3_upload_args,
+    )
 
 
-@cache
-def client_for(at_once: int) -> "S3Client":
-    """Make the S3 client once. Made before a fork, and not used there, processes share most of its memory."""
-    return open_client(at_once=at_once)
+def open_clients(at_once: int) -> Clients:
+    """Make the clients. Made before a fork, and not used there, processes share most of their memory.
+
+    A body is sent directly and then once by boto3, or twice by boto3, which pauses by itself.
+    """
+    return Clients(open_client(at_once=at_once), open_client(attempts=1 if open_pool() else 2, at_once=at_once))

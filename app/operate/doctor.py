@@ -4,25 +4,21 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
-from uuid import uuid4
 
-from botocore.exceptions import BotoCoreError, ClientError
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 from rich.console import Console
 
-from app.operate.processes import StartError
+from app.operate.bucket_doctor import examine_bucket
+from app.operate.finding import Finding
 from config.settings import PREFIX, Settings, SettingsError, load_settings
-from workers.errors import TransientError
 from workers.ledger_keys import FORMAT, FORMATS
 from workers.room import SWEEP_FORGETS, Room
 from workers.scripts import redis_now
 from workers.signs_of_life import SILENCE, SignsOfLife
-from workers.store import Store, open_client, reporting
 from workers.vault import open_redis
 
 #: As long as most URLs are; Redis's own default is 64.
@@ -31,39 +27,22 @@ _FIRST_WITH_LISTPACKS = 7
 _SHORTEST_TOKEN = 16
 #: Seconds by which clocks may differ, as they do where NTP runs.
 _MOST_SKEW = 2.0
+_MARKS = {"ok": "[green]ok  [/green]", "warn": "[yellow]warn[/yellow]", "fail": "[red]FAIL[/red]"}
 #: Seconds to wait for Redis.
 _PATIENCE = 5.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing examined: ``good``, or what is wrong and how to mend it. A warning does not fail the examination."""
-
-    what: str
-    good: bool
-    advice: str = ""
-    warning: bool = False
-
-    @property
-    def passes(self) -> bool:
-        """Whether Stemvault could run with it."""
-        return self.good or self.warning
 
 
 def examine_as_json() -> tuple[str, bool]:
     """Give all findings as a JSON list, and tell whether Stemvault could run like this."""
     findings = list(_findings())
-    return json.dumps([asdict(each) for each in findings], indent=1), all(each.passes for each in findings)
+    return json.dumps([each.as_json() for each in findings], indent=1), all(each.passes for each in findings)
 
 
 def examine(console: Console) -> bool:
     """Print a line a finding and tell whether Stemvault could run like this."""
     healthy = True
     for finding in _findings():
-        mark = (
-            "[green]ok  [/green]" if finding.good else "[yellow]warn[/yellow]" if finding.warning else "[red]FAIL[/red]"
-        )
-        console.print(f"{mark}  {finding.what}", highlight=False, soft_wrap=True)
+        console.print(f"{_MARKS[finding.verdict]}  {finding.what}", highlight=False, soft_wrap=True)
         if not finding.good:
             console.print(f"      {finding.advice}", highlight=False, soft_wrap=True, markup=False)
         healthy = healthy and finding.passes
@@ -75,20 +54,20 @@ def _findings() -> Iterator[Finding]:
     try:
         settings = load_settings()
     except SettingsError as error:
-        yield Finding("settings", good=False, advice="\n      ".join(error.faults))
+        yield Finding("settings", "settings", good=False, advice="\n      ".join(error.faults))
         return
-    yield Finding("settings", good=True)
+    yield Finding("settings", "settings", good=True)
     if settings.allow_unsigned and not (settings.webhook_hmac_keys or settings.callback_token):
         advice = (
             f"Anyone who finds the URL may send callbacks. Set {PREFIX}WEBHOOK_HMAC_KEYS or {PREFIX}CALLBACK_TOKEN."
         )
-        yield Finding("callbacks are unsigned", good=False, warning=True, advice=advice)
+        yield Finding("authentication", "callbacks are unsigned", good=False, warning=True, advice=advice)
     if settings.callback_token and len(settings.callback_token.get_secret_value()) < _SHORTEST_TOKEN:
         advice = f"It can be guessed. Make one of {_SHORTEST_TOKEN} characters or more: openssl rand -hex 16"
-        yield Finding("callback token is short", good=False, warning=True, advice=advice)
+        yield Finding("callback_token", "callback token is short", good=False, warning=True, advice=advice)
     if settings.s3_prefix and not settings.s3_prefix.endswith("/"):
         advice = f"Keys begin like {settings.s3_prefix}<task id>. Write {settings.s3_prefix}/ if a folder is meant."
-        yield Finding("S3 prefix does not end in a slash", good=False, warning=True, advice=advice)
+        yield Finding("s3_prefix", "S3 prefix does not end in a slash", good=False, warning=True, advice=advice)
     redis = open_redis(settings.redis_url.get_secret_value(), timeout=_PATIENCE, connect_timeout=_PATIENCE)
     broker = list(_broker(redis, settings.redis_address))
     yield from broker
@@ -97,7 +76,7 @@ def _findings() -> Iterator[Finding]:
         yield from _room(redis, settings.redis_max_bytes)
         yield from _clock(redis)
         yield from _fleet(redis)
-    yield from _bucket(settings)
+    yield from examine_bucket(settings)
 
 
 def unknown_variables() -> Iterator[Finding]:
@@ -107,7 +86,7 @@ def unknown_variables() -> Iterator[Finding]:
         own = {each.removeprefix(PREFIX): each for each in known}
         similar = [own[each] for each in get_close_matches(name.removeprefix(PREFIX), own, n=1)]
         hint = f"Did you mean {similar[0]}?" if similar else "Remove it, or see README.md for the settings there are."
-        yield Finding(f"{name} is no setting", good=False, warning=True, advice=hint)
+        yield Finding("unknown_variable", f"{name} is no setting", good=False, warning=True, advice=hint)
 
 
 def told(error: RedisError, address: str) -> str:
@@ -128,29 +107,33 @@ def _broker(redis: "Redis", address: str) -> Iterator[Finding]:
         # Redis 7 calls it listpack; both names mean the same there.
         compact = int(redis.config_get("hash-max-ziplist-value").get("hash-max-ziplist-value") or 0)
     except RedisError as error:
-        yield Finding("broker", good=False, advice=told(error, address))
+        yield Finding("broker", "broker", good=False, advice=told(error, address))
         return
-    yield Finding(f"broker answers (Redis {info['redis_version']})", good=True)
+    yield Finding("broker", f"broker answers (Redis {info['redis_version']})", good=True)
     old = int(str(info["redis_version"]).partition(".")[0]) < _FIRST_WITH_LISTPACKS
     option = "--hash-max-ziplist-value" if old else "--hash-max-listpack-value"
     yield Finding(
+        "broker_append_only",
         "broker keeps what it acknowledged across a restart",
         good=append_only == "yes",
         advice="Start Redis with --appendonly yes, or a restart loses callbacks that were acknowledged.",
     )
     yield Finding(
+        "broker_fsync",
         "broker writes each command to disk before it answers",
         good=fsync == "always",
         warning=True,
         advice=f"appendfsync is {fsync}: set always, or a crash can lose callbacks that were acknowledged.",
     )
     yield Finding(
+        "broker_eviction",
         "broker never evicts",
         good=policy == "noeviction",
         warning=True,
         advice=f"maxmemory-policy is {policy}: set noeviction, or Redis may drop callbacks when memory is short.",
     )
     yield Finding(
+        "broker_compact",
         "broker keeps records compact",
         good=compact >= _COMPACT_BYTES,
         warning=True,
@@ -165,6 +148,7 @@ def _format(redis: "Redis") -> Iterator[Finding]:
     except RedisError:
         return  # told already
     yield Finding(
+        "ledger_format",
         "ledger has this version's format",
         good=newest <= FORMAT,
         warning=True,
@@ -178,15 +162,16 @@ def _room(redis: "Redis", limit: int | None) -> Iterator[Finding]:
         used, most = Room(redis, limit).usage()
     except ResponseError as error:
         advice = f"Redis does not tell how much it uses ({error}), so nothing keeps it from filling up: allow INFO."
-        yield Finding(what, good=False, warning=True, advice=advice)
+        yield Finding("broker_memory", what, good=False, warning=True, advice=advice)
         return
     except RedisError:
         return  # told already
     if math.isinf(most):
         advice = f"Set Redis's maxmemory or {PREFIX}REDIS_MAX_BYTES, or Redis can take all memory and be killed."
-        yield Finding(what, good=False, warning=True, advice=advice)
+        yield Finding("broker_memory", what, good=False, warning=True, advice=advice)
         return
     yield Finding(
+        "broker_memory",
         f"broker uses {used / most:.0%} of its memory",
         good=used / most < SWEEP_FORGETS,
         warning=True,
@@ -202,6 +187,7 @@ def _clock(redis: "Redis") -> Iterator[Finding]:
         return  # told already
     ahead = (before + after) / 2 - theirs
     yield Finding(
+        "clock_skew",
         f"this host's time is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} Redis's",
         good=abs(ahead) <= _MOST_SKEW,
         warning=True,
@@ -216,12 +202,14 @@ def _fleet(redis: "Redis") -> Iterator[Finding]:
     except RedisError:
         return  # told already
     yield Finding(
+        "workers",
         f"{fleet.workers} workers are there" if fleet.workers else "no worker is there",
         good=bool(fleet.workers),
         warning=True,
         advice="Callbacks are kept and nothing is archived. Start one: celery -A workers worker",
     )
     yield Finding(
+        "clocks",
         f"{fleet.clocks} beats are there" if fleet.clocks else "no beat is there",
         good=bool(fleet.clocks),
         warning=True,
@@ -232,95 +220,9 @@ def _fleet(redis: "Redis") -> Iterator[Finding]:
         made = since is not None and since < SILENCE
         ago = "in the last hour" if since is None else f"for {since:.0f} s"
         yield Finding(
+            "sweep",
             "the sweep is made" if made else f"no sweep was made {ago}",
             good=made,
             warning=True,
             advice="No worker takes the sweep to its end. The workers' logs tell why, if all use the same Redis.",
         )
-
-
-def _bucket(settings: Settings) -> Iterator[Finding]:
-    try:
-        store = Store(open_client(attempts=1), settings.s3_bucket)
-    except (ValueError, BotoCoreError) as error:
-        yield Finding("bucket", good=False, advice=f"AWS settings: {error}")
-        return
-    key = settings.layout.unrecognized_key(f"doctor-{uuid4().hex}")
-    rights: list[tuple[str, str, Callable[[], object]]] = [
-        ("bucket is reachable", "s3:ListBucket", store.check),
-        ("bucket takes an object", "s3:PutObject", lambda: store.write_text(key, b"doctor", "text/plain")),
-        ("bucket gives it back", "s3:GetObject", lambda: _expect(store.read_text(key), b"doctor")),
-        ("bucket takes multipart uploads", "s3:AbortMultipartUpload", lambda: _multipart(store, key)),
-    ]
-    reachable = _right(settings, store, *rights[0])
-    yield reachable
-    if not reachable.good:
-        return  # nothing else can be found out
-    try:
-        for what, right, check in rights[1:]:
-            yield _right(settings, store, what, right, check)
-        yield _conditional(store, key)
-        yield _lifecycle(store)
-    finally:
-        delete = _right(settings, store, "bucket lets it be deleted", "s3:DeleteObject", lambda: store.delete(key))
-    yield delete
-
-
-def _right(settings: Settings, store: Store, what: str, right: str, check: Callable[[], object]) -> Finding:
-    try:
-        check()
-    except (TransientError, StartError) as error:
-        return Finding(
-            what,
-            good=False,
-            advice=f"{error}. Bucket {settings.s3_bucket} at {store.client.meta.endpoint_url}: does it exist, is "
-            f"AWS_ENDPOINT_URL_S3 right, and do the credentials (AWS_ACCESS_KEY_ID …) grant {right}?",
-        )
-    return Finding(what, good=True)
-
-
-def _expect(found: bytes | None, wanted: bytes) -> None:
-    if found != wanted:
-        raise StartError("nothing came back" if found is None else "something else came back")
-
-
-def _multipart(store: Store, key: str) -> None:
-    with reporting():
-        upload = store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
-        store.client.abort_multipart_upload(Bucket=store.bucket, Key=key, UploadId=upload["UploadId"])
-
-
-def _conditional(store: Store, key: str) -> Finding:
-    what = "bucket refuses to overwrite (If-None-Match)"
-    try:
-        honoured = store.refuses_overwrite(key)
-    except TransientError as error:
-        return Finding(
-            what, good=False, warning=True, advice=f"{error}. Each write is preceded by a HEAD request instead."
-        )
-    advice = (
-        "It ignores If-None-Match: two workers at one asset could both write it. Their bytes are checked all the same."
-    )
-    return Finding(what, good=honoured, warning=True, advice=advice)
-
-
-def _lifecycle(store: Store) -> Finding:
-    """Look for the rule that clears up behind a worker that died between two lines of ours."""
-    what = "bucket aborts multipart uploads that were left behind"
-    rules: Sequence[Mapping[str, Any]] = []
-    try:
-        rules = store.client.get_bucket_lifecycle_configuration(Bucket=store.bucket).get("Rules", [])
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "NoSuchLifecycleConfiguration":
-            advice = "This store does not tell (or has no) lifecycle rules; see in its documents how it clears them up."
-            return Finding(what, good=False, warning=True, advice=advice)
-    except BotoCoreError:
-        pass
-    good = any("AbortIncompleteMultipartUpload" in rule and rule.get("Status") == "Enabled" for rule in rules)
-    advice = (
-        "The sweep aborts those that the ledger knows of. For the rest add a lifecycle rule: aws s3api "
-        f"put-bucket-lifecycle-configuration --bucket {store.bucket} --lifecycle-configuration "
-        '\'{"Rules": [{"ID": "stemvault", "Status": "Enabled", "Filter": {"Prefix": ""}, '
-        '"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}]}\''
-    )
-    return Finding(what, good=good, warning=True, advice=advice)

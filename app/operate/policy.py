@@ -20,7 +20,7 @@ def least_policy(settings: Settings) -> dict[str, Any]:
             {
                 "Sid": "KeepAndReadBack",
                 "Effect": "Allow",
-                "Action": ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"],
+                "Action": ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", *_for_arguments(settings)],
                 "Resource": objects,
             },
             {
@@ -40,5 +40,35 @@ def least_policy(settings: Settings) -> dict[str, Any]:
                 "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetLifecycleConfiguration"],
                 "Resource": bucket,
             },
+            *_for_encryption(settings),
         ],
     }
+
+
+def _for_arguments(settings: Settings) -> list[str]:
+    """Give the rights to what ``S3_UPLOAD_ARGS`` asks for.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html names them.
+    """
+    wanted = settings.s3_upload_args.keys()
+    rights = {
+        "s3:PutObjectAcl": any(name == "ACL" or name.startswith("Grant") for name in wanted),
+        "s3:PutObjectLegalHold": "ObjectLockLegalHoldStatus" in wanted,
+        "s3:PutObjectRetention": "ObjectLockMode" in wanted,
+        "s3:PutObjectTagging": "Tagging" in wanted,
+    }
+    return [right for right, needed in rights.items() if needed]
+
+
+def _for_encryption(settings: Settings) -> list[dict[str, Any]]:
+    """Give the statement for the customer's own KMS key.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html: a multipart upload needs kms:Decrypt too.
+    """
+    key = settings.s3_upload_args.get("SSEKMSKeyId")
+    if not isinstance(key, str):
+        return []
+    is_key_arn = key.startswith("arn:") and ":key/" in key
+    resource = key if is_key_arn else f"arn:aws:kms:*:*:key/{'*' if 'alias/' in key else key}"
+    actions = ["kms:GenerateDataKey", "kms:Decrypt"]
+    return [{"Sid": "Encrypt", "Effect": "Allow", "Action": actions, "Resource": resource}]

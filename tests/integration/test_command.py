@@ -355,7 +355,15 @@ def test_doctor_tells_what_is_deadly_or_odd_in_one_line_each(service: Service) -
     done = run("status", **there, STEMVAULT_RETENTIN="1d")
     assert "STEMVAULT_RETENTIN is no setting. Did you mean STEMVAULT_RETENTION?" in done.stderr
     found = json.loads(run("doctor", "--json", **there).stdout)
-    assert {"what": "settings", "good": True, "advice": "", "warning": False} in found
+    assert {
+        "name": "settings",
+        "what": "settings",
+        "good": True,
+        "advice": "",
+        "warning": False,
+        "value": "",
+        "verdict": "ok",
+    } in found
 
 
 def test_doctor_tells_a_wrong_password_from_no_answer_and_fails_without_an_append_only_file() -> None:

@@ -19,7 +19,8 @@ from workers.ledger import Ledger
 from workers.memory import TransferMemory
 from workers.queues import QUEUES
 from workers.received import ReceivedCallbacks
-from workers.store import Store, open_client
+from workers.s3_client import open_client
+from workers.store import Store
 from workers.tickets import Tickets
 from workers.vault import Vault
 

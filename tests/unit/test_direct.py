@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NoReturn
 from unittest.mock import Mock
 
@@ -16,12 +17,19 @@ import urllib3
 from structlog.testing import capture_logs
 from urllib3.exceptions import ProtocolError
 
+from app.operate.loopback import serving
+from tests.conftest import MakeSettings
 from tests.unit.conftest import BUCKET, Clock
 from tests.unit.reading import PART
 from tests.unit.test_store import write
-from workers.direct import REST_SECONDS, DirectWrites
+from workers.bucket import Facts
+from workers.direct import PAUSE, REST_SECONDS, DirectWrites
+from workers.errors import TransientError
+from workers.guarantees import OF_AWS
 from workers.parts import Body
-from workers.store import Store, open_client, open_pool
+from workers.s3_client import open_client, open_pool
+from workers.store import Store
+from workers.vault import open_store
 
 CONTENT = b"ID3" + bytes(1000)
 
@@ -33,13 +41,15 @@ class Pool(urllib3.PoolManager):
         super().__init__()
         self.asked = 0
         self.status = 0
+        self.code = ""
         self.breaks = False
 
     def urlopen(self, *args: Any, **kwargs: Any) -> urllib3.BaseHTTPResponse:
         self.asked += 1
         if self.breaks:
             self._break()
-        return urllib3.HTTPResponse(status=self.status) if self.status else super().urlopen(*args, **kwargs)
+        body = f"<Error><Code>{self.code}</Code></Error>".encode()
+        return urllib3.HTTPResponse(body, status=self.status) if self.status else super().urlopen(*args, **kwargs)
 
     def _break(self) -> NoReturn:
         raise ProtocolError("reset in mid-body")
@@ -54,9 +64,9 @@ def pool() -> Iterator[Pool]:
 
 @pytest.fixture
 def direct(store: Store, pool: Pool) -> Store:
-    """A store on the fixture's bucket that writes directly."""
+    """A store on the fixture's bucket that writes directly, and does not examine it first."""
     assert store.bucket == BUCKET
-    return Store(open_client(attempts=1), BUCKET, pool)
+    return Store(open_client(attempts=1), BUCKET, pool, known=OF_AWS)
 
 
 def _by_boto3(store: Store) -> list[str]:
@@ -73,7 +83,7 @@ def test_an_object_is_written_with_its_type_and_metadata_and_boto3_sends_nothing
     found = direct.client.get_object(Bucket=BUCKET, Key="k")
     assert found["Body"].read() == CONTENT
     assert found["ContentType"] == "audio/mpeg"
-    assert found["Metadata"] == {"stem": "cover", "sha256": stored.sha256}
+    assert direct.metadata("k") == {"stem": "cover", "sha256": stored.sha256}
 
 
 def test_parts_are_written_directly_and_the_object_is_whole(direct: Store, pool: Pool) -> None:
@@ -150,7 +160,7 @@ def test_a_store_that_takes_no_presigned_urls_is_asked_once_and_then_left_to_bot
 def test_what_the_store_takes_from_boto3_alone_is_left_to_it_for_a_while_and_not_for_good(
     store: Store, pool: Pool, clock: Clock, status: int
 ) -> None:
-    writes = DirectWrites(store.client, pool, clock)
+    writes = DirectWrites(store.client, pool, monotonic=clock, sleep=clock.advance)
     arguments = {"Bucket": BUCKET, "Key": "k"}
     pool.status = status
     with capture_logs() as logs:
@@ -165,7 +175,7 @@ def test_what_the_store_takes_from_boto3_alone_is_left_to_it_for_a_while_and_not
 
 
 def test_what_boto3_cannot_write_either_says_nothing_of_presigned_urls(store: Store, pool: Pool, clock: Clock) -> None:
-    writes = DirectWrites(store.client, pool, clock)
+    writes = DirectWrites(store.client, pool, monotonic=clock, sleep=clock.advance)
     pool.status = 403
     for _ in range(2):
         with pytest.raises(OSError, match="away"):
@@ -178,8 +188,96 @@ def test_what_boto3_cannot_write_either_says_nothing_of_presigned_urls(store: St
     assert pool.asked == 2
 
 
+@pytest.mark.parametrize("code", ["BadDigest", "RequestTimeout", "IncompleteBody"])
+def test_a_body_that_was_damaged_under_way_says_nothing_of_presigned_urls(
+    store: Store, pool: Pool, clock: Clock, code: str
+) -> None:
+    writes = DirectWrites(store.client, pool, monotonic=clock, sleep=clock.advance)
+    pool.status, pool.code = 400, code
+    for _ in range(2):
+        assert writes.write(
+            "put_object", Body(memoryview(CONTENT)), {"Bucket": BUCKET, "Key": "k"}, lambda: {"by": "boto3"}
+        )
+    assert pool.asked == 2
+
+
+def test_after_a_rest_one_of_many_threads_tries_for_all(store: Store, pool: Pool, clock: Clock) -> None:
+    writes = DirectWrites(store.client, pool, monotonic=clock, sleep=clock.advance)
+    pool.status = 403
+
+    def in_threads() -> None:
+        together = threading.Barrier(16)
+
+        def write() -> None:
+            together.wait(10)
+            writes.write(
+                "put_object", Body(memoryview(CONTENT)), {"Bucket": BUCKET, "Key": "k"}, lambda: {"by": "boto3"}
+            )
+
+        threads = [threading.Thread(target=write) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    with capture_logs() as logs:
+        in_threads()
+        assert [event["event"] for event in logs] == ["presigned_writes_refused"]
+        for _ in range(2):
+            clock.advance(REST_SECONDS)
+            pool.asked = 0
+            in_threads()
+            assert pool.asked == 1
+        clock.advance(REST_SECONDS)
+        pool.status = 0
+        in_threads()
+    assert pool.asked == 2
+    in_threads()
+    assert pool.asked == 18
+
+
+@pytest.mark.parametrize("failing", [500, 503, 429, 0])
+def test_where_the_store_fails_boto3_has_one_turn_after_a_pause(store: Store, pool: Pool, failing: int) -> None:
+    pauses: list[float] = []
+    pool.status, pool.breaks = failing, not failing
+    by_boto3 = Mock(side_effect=OSError("away"))
+    writes = DirectWrites(store.client, pool, sleep=pauses.append)
+    with pytest.raises(OSError, match="away"):
+        writes.write("put_object", Body(memoryview(CONTENT)), {"Bucket": BUCKET, "Key": "k"}, by_boto3)
+    assert (pool.asked, by_boto3.call_count, len(pauses)) == (1, 1, 1)
+    assert PAUSE <= pauses[0] <= 2 * PAUSE
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_what_opens_the_store_sends_no_body_more_than_twice(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, *, proxied: bool
+) -> None:
+    received: list[str] = []
+
+    class Unavailable(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            received.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_error(503)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(Unavailable) as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
+        if proxied:
+            monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+        store = open_store(make_settings())
+        with pytest.raises(TransientError, match="503"):
+            store.write_text("k", CONTENT, "text/plain")
+    assert len(received) == 2
+
+
 @pytest.mark.parametrize("status", [307, 500, 503])
-def test_any_other_answer_is_left_to_boto3_which_knows_what_to_do(direct: Store, pool: Pool, status: int) -> None:
+def test_any_other_answer_is_left_to_boto3_which_knows_what_to_do(
+    direct: Store, pool: Pool, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.direct.PAUSE", 0.0)
     pool.status = status
     write(direct, CONTENT)
     pool.status = 0
@@ -188,7 +286,8 @@ def test_any_other_answer_is_left_to_boto3_which_knows_what_to_do(direct: Store,
     assert pool.asked == 2
 
 
-def test_a_connection_that_breaks_is_left_to_boto3(direct: Store, pool: Pool) -> None:
+def test_a_connection_that_breaks_is_left_to_boto3(direct: Store, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.direct.PAUSE", 0.0)
     pool.breaks = True
     write(direct, CONTENT)
     assert direct.read_text("k") == CONTENT
@@ -198,3 +297,16 @@ def test_behind_a_proxy_boto3_sends_everything(monkeypatch: pytest.MonkeyPatch) 
     assert open_pool()
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     assert open_pool() is None
+
+
+def test_an_object_is_asked_about_directly_and_where_that_fails_by_boto3(direct: Store, pool: Pool) -> None:
+    asked = _by_boto3(direct)
+    direct.put("k", CONTENT, {}, if_new=True)
+    etag = hashlib.md5(CONTENT).hexdigest()
+    assert direct.facts("k") == Facts(len(CONTENT), etag)
+    assert (asked, pool.asked) == ([], 2)
+    pool.status = 403
+    assert direct.facts("k") == Facts(len(CONTENT), etag)
+    pool.breaks = True
+    assert direct.facts("nothing") is None
+    assert asked == ["HeadObject", "HeadObject"]

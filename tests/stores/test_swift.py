@@ -1,0 +1,60 @@
+"""The tests of the store against OpenStack Swift, which checks signatures and checksums. moto does not."""
+
+import hashlib
+
+import pytest
+
+from app.operate.rivals import both_succeed
+from tests.unit import test_direct, test_store
+from tests.unit.reading import PART
+from tests.unit.test_direct import direct, pool
+from tests.unit.test_store import write
+from workers.examination import examine_put, examine_upload
+from workers.guarantees import Checksum, Condition, Guarantees
+from workers.parts import Body
+from workers.s3_errors import AlreadyThereError
+from workers.store import Store
+
+__all__ = ["direct", "pool"]
+
+#: They ask the fixtures ``store`` and ``direct``, which are Swift's here.
+for _module in (test_store, test_direct):
+    vars().update({name: test for name, test in vars(_module).items() if name.startswith("test_")})
+
+
+def test_swift_compares_checksums_and_honours_conditions(store: Store) -> None:
+    found = Guarantees(Checksum.CRC32C, Condition.HONOURED)
+    assert examine_put(store, "probe", {}) == found
+    assert examine_upload(store, "probe", {}, test_store.Holding()) == found
+
+
+def test_swift_tells_two_writers_at_the_same_moment_that_both_have_written(store: Store) -> None:
+    """Why a write is followed by a HEAD. Once this fails, Swift does better."""
+    assert both_succeed(store.client, store.bucket, "k")
+
+
+def test_a_writer_who_was_overtaken_reports_the_bytes_that_stand_there(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Swift answers 200 to it and keeps the other's bytes."""
+    rival = b"of the one who overtakes"
+    write(store, b"examined first")
+    store.delete("k")
+    rivals = [rival]
+
+    class Overtaken(Body):
+        def read(self, size: int = -1) -> memoryview:
+            if rivals:
+                store.client.put_object(Bucket=store.bucket, Key="k", Body=rivals.pop(), IfNoneMatch="*")
+            return super().read(size)
+
+    monkeypatch.setattr("workers.bucket.Body", Overtaken)
+    stored = write(store, bytes(PART))
+    assert (stored.sha256, stored.found) == (hashlib.sha256(rival).hexdigest(), "different")
+    assert store.read_text("k") == rival
+
+
+def test_a_second_writer_is_told_at_once(store: Store) -> None:
+    write(store, b"first")
+    with pytest.raises(AlreadyThereError):
+        store.put("k", b"second", {}, if_new=True)
