@@ -56,7 +56,7 @@ class Bucket:
         self.client = client
         self.bucket = bucket
         self._bodies = bodies or client
-        self._direct = DirectWrites(self._bodies, pool) if pool else None
+        self._direct = DirectWrites(self._bodies, bucket, pool) if pool else None
 
     def put(
         self,
@@ -125,7 +125,7 @@ class Bucket:
 
     def facts(self, key: str) -> Facts | None:
         """Ask what stands under a key, or give None where nothing does."""
-        if self._direct and (told := self._direct.head({"Bucket": self.bucket, "Key": key})):
+        if self._direct and (told := self._direct.head(key)):
             return Facts(told[0], _bare(told[1]))
         try:
             answer = self.client.head_object(Bucket=self.bucket, Key=key)
@@ -150,7 +150,7 @@ class Bucket:
 
         with already_there_told():
             direct = self._direct
-            answer = direct.write(operation, Body(view, alive), arguments, by_boto3) if direct else by_boto3()
+            answer = direct.write(Body(view, alive), arguments, by_boto3) if direct else by_boto3()
         return _bare(answer.get("ETag", ""))
 
 

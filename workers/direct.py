@@ -1,9 +1,8 @@
 """Bodies on their way to S3 past botocore's machinery, of which only the signature is needed.
 
 More than half of what ``put_object`` costs a processor goes into serialisers, hooks and parsers for what is always the
-same request. Here boto3 signs (a presigned URL), and urllib3, by which botocore sends as well, sends. Whatever is not
-simply answered by success boto3 does over, once: redirects to another region and errors stay its own. So a body is sent
-twice at most.
+same request. Here botocore signs, and urllib3, by which botocore sends as well, sends. Whatever is not simply answered
+by success boto3 does over, once: redirects to another region and errors stay its own. So a body is sent twice at most.
 """
 
 import random
@@ -21,21 +20,22 @@ from urllib3.exceptions import HTTPError
 
 from workers.parts import Body
 from workers.s3_errors import AlreadyThereError
+from workers.signing import HeaderSigner, OtherSignatureError
 
 log = structlog.get_logger()
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-#: How long a signature is good for; a request begins at once, and S3 looks when it begins.
-_SECONDS = 300
 #: After a refusal boto3 alone writes for so many seconds. Rights change, so it is not for good.
 REST_SECONDS = 600.0
 #: The pause before a body is sent again, in seconds, to which up to as much is added by chance.
 PAUSE = 0.5
 _TURNED_DOWN = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-#: Codes of 400 that are about this body on its way, and say nothing of presigned URLs.
+#: Codes of 400 that are about this body on its way, and say nothing of the way it took.
 _ABOUT_THE_BODY = {"BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentChecksumMismatch"}
+#: boto3's names for what tells parts apart, and S3's.
+_IN_QUERY = {"PartNumber": "partNumber", "UploadId": "uploadId"}
 _CODE = re.compile(rb"<Code>(\w+)</Code>")
 
 
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 
 
 class Refusals:
-    """Whether presigned writes may be tried. Threads share it: after a rest one of them tries for all."""
+    """Whether direct writes may be tried. Threads share it: after a rest one of them tries for all."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -56,7 +56,7 @@ class Refusals:
         self._rests_until: float | None = None
 
     def may_try(self) -> bool:
-        """Tell whether to try a presigned write. After a rest, True is for the first who asks."""
+        """Tell whether to try a direct write. After a rest, True is for the first who asks."""
         with self._lock:
             if self._rests_until is None:
                 return True
@@ -67,26 +67,26 @@ class Refusals:
 
     @property
     def none(self) -> bool:
-        """Whether presigned requests are taken, as far as is known."""
+        """Whether direct requests are taken, as far as is known."""
         return self._rests_until is None
 
     def taken(self) -> None:
-        """Note that a presigned write was taken."""
+        """Note that a direct write was taken."""
         if not self.none:
             with self._lock:
                 self._rests_until = None
 
     def refused(self, status: int) -> None:
-        """Note that a presigned write was refused and boto3's was taken."""
+        """Note that a direct write was refused and boto3's was taken."""
         with self._lock:
             first = self._rests_until is None
             self._rests_until = self._monotonic() + REST_SECONDS
         if first:
-            log.warning("presigned_writes_refused", status=status, rest=REST_SECONDS)
+            log.warning("direct_writes_refused", status=status, rest=REST_SECONDS)
 
 
 class DirectWrites:
-    """``put_object``, ``upload_part`` and ``head_object`` for one client, which should send a body once only.
+    """``put_object``, ``upload_part`` and ``head_object`` for one bucket, by a client that sends a body once only.
 
     Threads may share it.
     """
@@ -94,12 +94,13 @@ class DirectWrites:
     def __init__(
         self,
         client: "S3Client",
+        bucket: str,
         pool: urllib3.PoolManager,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = client
+        self._signer = HeaderSigner(client, bucket)
         self._pool = pool
         self._header_names = _header_names(client)
         self._sleep = sleep
@@ -107,7 +108,6 @@ class DirectWrites:
 
     def write(
         self,
-        operation: str,
         body: Body,
         arguments: Mapping[str, Any],
         by_boto3: Callable[[], dict[str, Any]],
@@ -115,12 +115,15 @@ class DirectWrites:
         """Send one request and give what boto3 would; where it does not succeed, have it done by boto3.
 
         Where the store fails, boto3 has its turn after a pause (``PAUSE``). What the store turns down and then takes
-        from boto3 (a policy against presigned URLs, say) is left to boto3 for ``REST_SECONDS``. Raises
+        from boto3 is left to boto3 for ``REST_SECONDS``. Raises
         ``AlreadyThereError`` where ``IfNoneMatch`` was asked for and an object is there, and what ``by_boto3`` raises.
         """
         if not self._refusals.may_try():
             return by_boto3()
-        status, code, etag = self.send(operation, body, arguments)
+        try:
+            status, code, etag = self.send(body, arguments)
+        except OtherSignatureError:
+            return by_boto3()
         if status == HTTPStatus.OK:
             self._refusals.taken()
             return {"ETag": etag}
@@ -131,7 +134,7 @@ class DirectWrites:
             self._refusals.refused(status)
         return answer
 
-    def head(self, arguments: Mapping[str, str]) -> tuple[int, str] | None:
+    def head(self, key: str) -> tuple[int, str] | None:
         """Give the size in bytes and the ETag of an object, or None where boto3 has to be asked.
 
         It takes half the processor time of ``head_object``.
@@ -139,23 +142,24 @@ class DirectWrites:
         if not self._refusals.none:
             return None
         try:
-            url = self._client.generate_presigned_url("head_object", Params=dict(arguments), ExpiresIn=_SECONDS)
-            answer = self._pool.urlopen("HEAD", url, retries=False, redirect=False)
-        except (HTTPError, BotoCoreError, OSError):
+            url, headers = self._signer.sign("HEAD", key, {}, {})
+            answer = self._pool.urlopen("HEAD", url, headers=headers, retries=False, redirect=False)
+        except (HTTPError, BotoCoreError, OSError, OtherSignatureError):
             return None
         size = answer.headers.get("Content-Length", "")
         if answer.status != HTTPStatus.OK or not size.isdecimal():
             return None
         return int(size), answer.headers.get("ETag", "")
 
-    def send(self, operation: str, body: Body, arguments: Mapping[str, Any]) -> Answer:
-        """Send one request by a presigned URL. Raises ``AlreadyThereError``."""
+    def send(self, body: Body, arguments: Mapping[str, Any]) -> Answer:
+        """Send one request. Raises ``AlreadyThereError``, and ``OtherSignatureError`` where only boto3 can sign."""
         names = self._header_names
+        query = {_IN_QUERY[name]: value for name, value in arguments.items() if name in _IN_QUERY}
         headers = {names[name]: _as_header(value) for name, value in arguments.items() if name in names}
-        headers["Content-Length"] = str(len(body))
         headers |= {f"x-amz-meta-{name}": value for name, value in arguments.get("Metadata", {}).items()}
         try:
-            url = self._client.generate_presigned_url(operation, Params=dict(arguments), ExpiresIn=_SECONDS)
+            url, headers = self._signer.sign("PUT", arguments["Key"], query, headers)
+            headers["Content-Length"] = str(len(body))
             answer = self._pool.urlopen("PUT", url, body=body, headers=headers, retries=False, redirect=False)
         except (HTTPError, BotoCoreError, OSError):
             return Answer(0, "", "")

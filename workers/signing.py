@@ -27,6 +27,10 @@ class _Place(NamedTuple):
     service: str
 
 
+class OtherSignatureError(Exception):
+    """boto3 does not sign by Signature Version 4 here, so only boto3 can sign."""
+
+
 class HeaderSigner:
     """Signs by Signature Version 4 for one bucket; the payload is not part of the signature. Threads may share it."""
 
@@ -39,7 +43,7 @@ class HeaderSigner:
     def sign(
         self, method: str, key: str, query: Mapping[str, object], headers: Mapping[str, str]
     ) -> tuple[str, dict[str, str]]:
-        """Give URL and headers of a request. Raises ``LookupError`` where boto3 signs otherwise, and boto3's errors."""
+        """Give URL and headers of a request. Raises ``OtherSignatureError``, and boto3's errors."""
         place = self._place or self._learned()
         url = place.prefix + quote(key, safe="/~")
         request = AWSRequest(method, f"{url}?{urlencode(query, quote_via=quote)}" if query else url, headers)
@@ -61,6 +65,6 @@ class HeaderSigner:
         query = parse_qs(url.query)
         signed_for = _CREDENTIAL.fullmatch(query.get("X-Amz-Credential", [""])[0])
         if not signed_for or query.get("X-Amz-Algorithm") != ["AWS4-HMAC-SHA256"] or not url.path.endswith(_ANY_KEY):
-            raise LookupError("boto3 does not sign by Signature Version 4 here")
+            raise OtherSignatureError
         prefix = f"{url.scheme}://{url.netloc}{url.path.removesuffix(_ANY_KEY)}"
         return _Place(prefix, signed_for["region"], signed_for["service"])

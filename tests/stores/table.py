@@ -23,7 +23,7 @@ _COLUMNS = {
     "rivals": "of two at once",
     "condition_on_complete": "condition on complete",
     "metadata": "metadata",
-    "presigned": "presigned",
+    "direct": "direct",
     "lifecycle": "lifecycle",
 }
 #: How a store answers the question for lifecycle rules: it has none yet, or it does not know them.

@@ -35,7 +35,7 @@ def test_a_store_that_does_all_gets_no_warning_but_for_lifecycle_rules(
     assert [name for name, each in findings.items() if not each.good] == ["lifecycle"]
     assert findings.keys() == {
         "bucket_reachable", "put", "get", "multipart", "checksum_on_put", "condition_on_put", "rivals",
-        "checksum_on_part", "condition_on_complete", "metadata", "presigned", "lifecycle", "delete",
+        "checksum_on_part", "condition_on_complete", "metadata", "direct", "lifecycle", "delete",
     }  # fmt: skip
     assert store.list("", limit=10) == []
     assert store.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []

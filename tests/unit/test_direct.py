@@ -148,7 +148,7 @@ def test_what_stands_there_already_is_left_alone_and_read_back(direct: Store) ->
     assert direct.read_text("k") == CONTENT
 
 
-def test_a_store_that_takes_no_presigned_urls_is_asked_once_and_then_left_to_boto3(direct: Store, pool: Pool) -> None:
+def test_a_store_that_takes_no_direct_writes_is_asked_once_and_then_left_to_boto3(direct: Store, pool: Pool) -> None:
     pool.status = 403
     for _ in range(2):
         direct.write_json("document", {"a": 1})
@@ -160,49 +160,44 @@ def test_a_store_that_takes_no_presigned_urls_is_asked_once_and_then_left_to_bot
 def test_what_the_store_takes_from_boto3_alone_is_left_to_it_for_a_while_and_not_for_good(
     store: Store, pool: Pool, clock: Clock, status: int
 ) -> None:
-    writes = DirectWrites(store.client, pool, monotonic=clock, sleep=clock.advance)
-    arguments = {"Bucket": BUCKET, "Key": "k"}
+    writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
+    arguments = {"Key": "k"}
     pool.status = status
     with capture_logs() as logs:
         for _ in range(3):
-            assert writes.write("put_object", Body(memoryview(CONTENT)), arguments, lambda: {"by": "boto3"}) == {
-                "by": "boto3"
-            }
-    assert (pool.asked, [event["event"] for event in logs]) == (1, ["presigned_writes_refused"])
+            assert writes.write(Body(memoryview(CONTENT)), arguments, lambda: {"by": "boto3"}) == {"by": "boto3"}
+    assert (pool.asked, [event["event"] for event in logs]) == (1, ["direct_writes_refused"])
     clock.advance(REST_SECONDS)
     pool.status = 0
-    assert "ETag" in writes.write("put_object", Body(memoryview(CONTENT)), arguments, lambda: {"by": "boto3"})
+    assert "ETag" in writes.write(Body(memoryview(CONTENT)), arguments, lambda: {"by": "boto3"})
 
 
-def test_what_boto3_cannot_write_either_says_nothing_of_presigned_urls(store: Store, pool: Pool, clock: Clock) -> None:
-    writes = DirectWrites(store.client, pool, monotonic=clock, sleep=clock.advance)
+def test_what_boto3_cannot_write_either_says_nothing_of_direct_writes(store: Store, pool: Pool, clock: Clock) -> None:
+    writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
     pool.status = 403
     for _ in range(2):
         with pytest.raises(OSError, match="away"):
             writes.write(
-                "put_object",
                 Body(memoryview(CONTENT)),
-                {"Bucket": BUCKET, "Key": "k"},
+                {"Key": "k"},
                 Mock(side_effect=OSError("away")),
             )
     assert pool.asked == 2
 
 
 @pytest.mark.parametrize("code", ["BadDigest", "RequestTimeout", "IncompleteBody"])
-def test_a_body_that_was_damaged_under_way_says_nothing_of_presigned_urls(
+def test_a_body_that_was_damaged_under_way_says_nothing_of_direct_writes(
     store: Store, pool: Pool, clock: Clock, code: str
 ) -> None:
-    writes = DirectWrites(store.client, pool, monotonic=clock, sleep=clock.advance)
+    writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
     pool.status, pool.code = 400, code
     for _ in range(2):
-        assert writes.write(
-            "put_object", Body(memoryview(CONTENT)), {"Bucket": BUCKET, "Key": "k"}, lambda: {"by": "boto3"}
-        )
+        assert writes.write(Body(memoryview(CONTENT)), {"Key": "k"}, lambda: {"by": "boto3"})
     assert pool.asked == 2
 
 
 def test_after_a_rest_one_of_many_threads_tries_for_all(store: Store, pool: Pool, clock: Clock) -> None:
-    writes = DirectWrites(store.client, pool, monotonic=clock, sleep=clock.advance)
+    writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
     pool.status = 403
 
     def in_threads() -> None:
@@ -210,9 +205,7 @@ def test_after_a_rest_one_of_many_threads_tries_for_all(store: Store, pool: Pool
 
         def write() -> None:
             together.wait(10)
-            writes.write(
-                "put_object", Body(memoryview(CONTENT)), {"Bucket": BUCKET, "Key": "k"}, lambda: {"by": "boto3"}
-            )
+            writes.write(Body(memoryview(CONTENT)), {"Key": "k"}, lambda: {"by": "boto3"})
 
         threads = [threading.Thread(target=write) for _ in range(16)]
         for thread in threads:
@@ -222,7 +215,7 @@ def test_after_a_rest_one_of_many_threads_tries_for_all(store: Store, pool: Pool
 
     with capture_logs() as logs:
         in_threads()
-        assert [event["event"] for event in logs] == ["presigned_writes_refused"]
+        assert [event["event"] for event in logs] == ["direct_writes_refused"]
         for _ in range(2):
             clock.advance(REST_SECONDS)
             pool.asked = 0
@@ -241,9 +234,9 @@ def test_where_the_store_fails_boto3_has_one_turn_after_a_pause(store: Store, po
     pauses: list[float] = []
     pool.status, pool.breaks = failing, not failing
     by_boto3 = Mock(side_effect=OSError("away"))
-    writes = DirectWrites(store.client, pool, sleep=pauses.append)
+    writes = DirectWrites(store.client, BUCKET, pool, sleep=pauses.append)
     with pytest.raises(OSError, match="away"):
-        writes.write("put_object", Body(memoryview(CONTENT)), {"Bucket": BUCKET, "Key": "k"}, by_boto3)
+        writes.write(Body(memoryview(CONTENT)), {"Key": "k"}, by_boto3)
     assert (pool.asked, by_boto3.call_count, len(pauses)) == (1, 1, 1)
     assert PAUSE <= pauses[0] <= 2 * PAUSE
 
