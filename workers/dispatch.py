@@ -34,8 +34,8 @@ def take_up_again(ledger: Ledger, tickets: Tickets, owners: str) -> list[str]:
 
 
 def call_to_what_is_left(vault: Vault, queues: Iterable[str]) -> None:
-    """Call a worker to each of the queues in which something waits."""
-    ready = vault.ledger.ready()
+    """Call a worker to each of the queues in which something waits that it can take."""
+    ready = vault.ledger.ready(unexpired=True)
     for queue in queues:
         vault.tickets.call(queue, min(ready[queue], 1))
 

@@ -289,9 +289,9 @@ class Ledger:
         siblings = f"{ASSETS}{asset.task_id}/"
         return bool(self._run("revive", keys, asset, deadline, siblings))
 
-    def ready(self) -> dict[str, int]:
-        """Tell how many assets wait for a worker, by queue."""
-        _, *waiting = self._run("count_waiting", [ALARMS, *READY.values()])
+    def ready(self, *, unexpired: bool = False) -> dict[str, int]:
+        """Tell how many assets wait for a worker, by queue; those that have expired wait for the sweep alone."""
+        _, *waiting = self._run("count_waiting", [ALARMS, *READY.values()], unexpired or "")
         return dict(zip(READY, waiting, strict=True))
 
     def upload_began(self, upload: str, *, before: str = "") -> None:
@@ -332,7 +332,7 @@ class Ledger:
 
     def in_flight(self) -> int:
         """Tell how many assets and manifests need another step."""
-        return sum(self._run("count_waiting", [ALARMS, *READY.values()]))
+        return sum(self._run("count_waiting", [ALARMS, *READY.values()], ""))
 
     def next_steps(self, limit: int) -> list[tuple[str, float]]:
         """Give what comes first, with its time: the ready assets, by deadline (their time is 0), then the alarms."""

@@ -609,3 +609,10 @@ def test_a_suspect_that_expires_while_it_waits_is_due(ledger: Ledger) -> None:
     assert ledger.ready()["suspects"] == 2
     assert len(at(ledger, DEADLINE + 1).due(limit=10)) == 2
     assert ledger.ready()["suspects"] == 0
+
+
+def test_what_has_expired_waits_for_nobody_but_the_sweep(ledger: Ledger) -> None:
+    record(ledger, song_at("h.test", "t"))
+    assert ledger.ready(unexpired=True)["assets"] == 1
+    later = at(ledger, DEADLINE + 1)
+    assert (later.ready()["assets"], later.ready(unexpired=True)["assets"], later.in_flight()) == (1, 0, 1)
