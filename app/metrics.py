@@ -41,10 +41,15 @@ class LedgerCollector(Collector):
         fullness = GaugeMetricFamily(
             "stemvault_broker_fullness", "Share of its memory that Redis uses, 0 without a limit"
         )
+        transfers = GaugeMetricFamily("stemvault_transfers", "Assets that workers have in hand")
+        ready = GaugeMetricFamily("stemvault_assets_waiting", "Assets that wait for a worker", labels=["queue"])
         waiting = GaugeMetricFamily("stemvault_queue_length", "Messages waiting", labels=["queue"])
         try:
             counters = self._ledger.counters()
             alarms.add_metric([], self._ledger.in_flight())
+            transfers.add_metric([], self._ledger.transferring())
+            for queue, number in self._ledger.ready().items():
+                ready.add_metric([queue], number)
             received.add_metric([], self._received.waiting())
             fleet = self._signs.fleet()
             workers.add_metric([], fleet.workers)
@@ -60,7 +65,19 @@ class LedgerCollector(Collector):
             yield up
             return
         up.add_metric([], 1)
-        yield from (up, alarms, received, workers, clocks, sweep, fullness, waiting, *_counters(counters))
+        yield from (
+            up,
+            alarms,
+            received,
+            workers,
+            clocks,
+            sweep,
+            fullness,
+            transfers,
+            ready,
+            waiting,
+            *_counters(counters),
+        )
 
 
 def _counters(counters: dict[str, int]) -> Iterable[Metric]:

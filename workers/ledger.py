@@ -294,6 +294,10 @@ class Ledger:
         _, *waiting = self._run("count_waiting", [ALARMS, *READY.values()], unexpired or "")
         return dict(zip(READY, waiting, strict=True))
 
+    def transferring(self) -> int:
+        """Tell how many assets workers have in hand."""
+        return int(self.redis.hlen(TAKEN))
+
     def upload_began(self, upload: str, *, before: str = "") -> None:
         """Note a multipart upload, in place of the one ``before``, so that it is aborted if its worker dies."""
         pipe = self.redis.pipeline()

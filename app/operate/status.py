@@ -31,6 +31,8 @@ def show_vault(console: Console, settings: Settings) -> bool:
     waiting = "  ".join(f"{queue} {tickets.waiting(queue)}" for queue in QUEUES)
     received = ReceivedCallbacks(ledger.redis).waiting()
     console.print(f"Tickets in queues: {waiting}   Callbacks not recorded yet: {received}")
+    ready = "  ".join(f"{queue} {number}" for queue, number in ledger.ready().items())
+    console.print(f"Transfers under way: {ledger.transferring()}   Assets that wait for one: {ready}")
     if inbox := len(open_store(settings).list(settings.layout.inbox_key(""), limit=_MOST_LISTED)):
         many = "at least " if inbox == _MOST_LISTED else ""
         console.print(f"Callbacks in the bucket's inbox: {many}{inbox}")

@@ -180,6 +180,7 @@ def test_replay_takes_a_kept_callback_in_and_status_tells_of_it(service: Service
     overview = run("status", **pointing_at(service))
     assert overview.returncode == 0
     assert "Tickets in queues" in overview.stdout
+    assert "Transfers under way: 0   Assets that wait for one: urgent 0  assets 0  suspects 0" in overview.stdout
     unknown = run("status", "never-heard-of", **pointing_at(service))
     assert unknown.returncode == 1
 

@@ -117,6 +117,8 @@ def test_metrics_tell_the_queues(ingress: Stack) -> None:
     text = requests.get(f"{ingress.url}/metrics", timeout=5).text
     assert "stemvault_up 1.0" in text
     assert 'stemvault_queue_length{queue="callbacks"}' in text
+    assert 'stemvault_assets_waiting{queue="suspects"} 0.0' in text
+    assert "stemvault_transfers 0.0" in text
 
 
 def test_refusals_are_counted_by_reason(ingress: Stack) -> None:
