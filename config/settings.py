@@ -143,6 +143,15 @@ class Settings(BaseSettings):
             ) from None
         return value
 
+    @field_validator("s3_bucket")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if "/" in value or ":" in value:
+            raise ValueError(
+                "write the bucket's name alone, without s3:// or a path; STEMVAULT_S3_PREFIX is for a path"
+            )
+        return value
+
     @field_validator("callback_token")
     @classmethod
     def _is_one_step_of_a_path(cls, value: SecretStr | None) -> SecretStr | None:
@@ -184,7 +193,7 @@ class Settings(BaseSettings):
     @classmethod
     def _memory_suffices(cls, value: ByteSize, info: ValidationInfo) -> ByteSize:
         if value < 2 * info.data.get("part_bytes", 0):
-            raise ValueError(f"must be at least twice {PREFIX}PART_BYTES")
+            raise ValueError(f"must be at least twice {PREFIX}PART_BYTES, which is {info.data['part_bytes']} bytes")
         return value
 
     @field_validator("allow_unsigned")
@@ -250,6 +259,8 @@ def _fault(detail: dict[str, Any]) -> str:
     variable = PREFIX + str(detail["loc"][0]).upper()
     if detail["type"] == "bool_parsing":
         return f"{variable}: write true or false"
+    if detail["type"] in {"byte_size", "byte_size_unit"}:
+        return f"{variable}: write a number of bytes, or a number with KiB, MiB or GiB, as in 8MiB"
     if detail["type"] == "missing":
         return f"{variable} is not set."
     return f"{variable}: {message}"

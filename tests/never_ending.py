@@ -119,6 +119,7 @@ def never_ending(pieces: Serve, pause: float) -> Iterator[NeverEnding]:
         source.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         yield source
         source.over.set()
+        listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers import media
+from workers.containment import contained
 from workers.dispatch import LOOKS_IN, follow_up
 from workers.duration import AudioSample, is_short
 from workers.errors import (
@@ -47,13 +48,15 @@ def archive_next(vault: Vault, queue: str, owner: str) -> bool:
 
     Raises what ``archive`` raises. No two may be the same ``owner`` at a time.
     """
-    share = vault.memory.reserve()
-    lease = vault.ledger.take(LOOKS_IN[queue], owner) if share else None
-    if not share or not lease:
+    if not (share := vault.memory.reserve()):
         return False
-    if lease.calls:
-        vault.tickets.call(lease.calls, 1)
     with share:
+        lease = vault.ledger.take(LOOKS_IN[queue], owner)
+        if lease is None:
+            return False
+        if lease.calls:
+            with contained("call"):
+                vault.tickets.call(lease.calls, 1)
         archive(vault, lease, share)
     return True
 
@@ -81,7 +84,11 @@ def _attempt(vault: Vault, lease: Lease, share: Share) -> None:
     try:
         stored, found = _transfer(vault, lease, share)
     except AssetError as error:
-        _record_failure(vault, lease, error)
+        # When the worker must end, it is the one who cuts connections off.
+        if vault.must_stop():
+            _hand_back(vault, lease)
+        else:
+            _record_failure(vault, lease, error)
         return
     except HandedBackError:
         _hand_back(vault, lease)
@@ -157,8 +164,8 @@ def _transfer(vault: Vault, lease: Lease, share: Share) -> tuple[Stored, _Found]
 def _source(vault: Vault, lease: Lease) -> AbstractContextManager[Readable]:
     """Open what the asset is read from."""
     if lease.final:
-        return open_partial(vault.store, lease.partial)
-    return open_source(vault.session, lease.url, vault.settings, clock=vault.monotonic)
+        return open_partial(vault, lease.partial)
+    return open_source(vault.session, lease.url, vault.settings, clock=vault.monotonic, must_stop=vault.must_stop)
 
 
 def _measured(vault: Vault, lease: Lease, parts: Iterator[Part], found: _Found) -> Iterator[Part]:
@@ -256,7 +263,14 @@ def _record_failure(vault: Vault, lease: Lease, error: AssetError) -> None:
     if isinstance(step, Retry):
         vault.ledger.postpone(lease, error.reason, streak=streak, until=step.at, facts=facts)
         wait = round(step.at - vault.now(), 1)
-        log.warning("asset_postponed", reason=error.reason, detail=error.detail, attempt=lease.attempts, wait=wait)
+        log.warning(
+            "asset_postponed",
+            reason=error.reason,
+            detail=error.detail,
+            host=lease.host,
+            attempt=lease.attempts,
+            wait=wait,
+        )
     elif (facts or lease.partial) and not part_is_gone:
         until = vault.now() + (LONGEST_DELAY if lease.final else 0.0)
         vault.ledger.postpone(lease, error.reason, streak=0, until=until, final=True, facts=facts)

@@ -11,8 +11,8 @@ OTHER_PROCESSES = 2
 
 
 def carrying_processes(settings: Settings, wanted: int) -> int:
-    """Give how many processes carry transfers: as many as are wanted, if there are transfers and memory for each."""
-    return max(1, min(wanted, settings.transfers, _memory(settings) // settings.part_bytes))
+    """Give how many processes carry transfers: as many as are wanted, with a part and a transfer a host each."""
+    return max(1, min(wanted, settings.transfers_per_host, _memory(settings) // settings.part_bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Capacity:
     def of(cls, settings: Settings, processes: int) -> Self:
         """Divide what a worker may carry among so many processes, ``carrying_processes`` at most."""
         return cls(
-            at_once=-(-settings.transfers // processes),
-            per_host=-(-settings.transfers_per_host // processes),
+            at_once=settings.transfers // processes,
+            per_host=settings.transfers_per_host // processes,
             memory=_memory(settings) // processes,
             least_part=max(MIN_PART_BYTES, -(-settings.max_asset_bytes // MAX_PARTS)),
         )

@@ -79,7 +79,8 @@ class _Hands:
         lease = self._vault.ledger.take(self._queues, next(self._owners), passing_over=self._full_hosts())
         if lease and lease.calls and time.monotonic() > self._calls_again_at:
             self._calls_again_at = time.monotonic() + CALL_EVERY
-            self._vault.tickets.call(lease.calls, 1)
+            with contained("call"):
+                self._vault.tickets.call(lease.calls, 1)
         return lease
 
     def _full_hosts(self) -> set[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from workers.assets import AssetId
 from workers.ledger import Ledger
 from workers.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS, WAITING_QUEUES
-from workers.tickets import Tickets
+from workers.tickets import MOST_WAITING, Tickets
 from workers.vault import Vault
 
 #: Where a ticket of each queue looks. What is urgent goes first everywhere, and a worker that is
@@ -35,13 +35,13 @@ def take_up_again(ledger: Ledger, tickets: Tickets, owners: str) -> list[str]:
 
 def call_to_what_is_left(vault: Vault, queues: Iterable[str]) -> None:
     """Call a worker to each of the queues in which something waits that it can take."""
-    ready = vault.ledger.ready(unexpired=True)
+    ready = vault.ledger.ready(unexpired=True, most=1)
     for queue in queues:
         vault.tickets.call(queue, min(ready[queue], 1))
 
 
 def top_up_tickets(vault: Vault) -> None:
     """Send what tickets are missing: some are lost with a worker, or were never sent."""
-    wanted = {CALLBACKS: vault.received.due(), **vault.ledger.ready()}
+    wanted = {CALLBACKS: vault.received.due(), **vault.ledger.ready(most=MOST_WAITING)}
     for queue, number in wanted.items():
         vault.tickets.call(queue, number)

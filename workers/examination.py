@@ -6,6 +6,8 @@ would make the other take the store for one that ignores conditions. Functions r
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -31,9 +33,10 @@ def examine_put(bucket: Bucket, key: str, arguments: Mapping[str, Any]) -> Guara
 
     with _left_clean(bucket, key):
         condition = _condition(lambda if_new: put(_RIGHT, if_new=if_new), tries=2)
-        if _refused(lambda: put(_WRONG_CRC32C)):
+        right = partial(put, _RIGHT)
+        if _refused(lambda: put(_WRONG_CRC32C), right):
             return Guarantees(Checksum.CRC32C, condition)
-        return Guarantees(Checksum.MD5 if _refused(lambda: put(_WRONG_MD5)) else Checksum.NONE, condition)
+        return Guarantees(Checksum.MD5 if _refused(lambda: put(_WRONG_MD5), right) else Checksum.NONE, condition)
 
 
 def examine_upload(bucket: Bucket, key: str, arguments: Mapping[str, Any], hold: Hold) -> Guarantees:
@@ -59,10 +62,20 @@ def examine_upload(bucket: Bucket, key: str, arguments: Mapping[str, Any], hold:
                 lambda if_new: bucket.complete_upload(key, upload_id, [part], if_new=if_new), tries=1
             )
         if checksum is Checksum.UNKNOWN:
-            with _upload(bucket, key, arguments, hold) as upload_id:
-                refused = _refused(lambda: bucket.put_part(key, upload_id, 1, BODY, _WRONG_MD5))
+            upload = partial(_upload, bucket, key, arguments, hold)
+            refused = _refused(
+                partial(_part, bucket, key, upload, _WRONG_MD5), partial(_part, bucket, key, upload, _RIGHT)
+            )
             checksum = Checksum.MD5 if refused else Checksum.NONE
     return Guarantees(checksum, condition)
+
+
+def _part(
+    bucket: Bucket, key: str, upload: Callable[[], AbstractContextManager[str]], checks: Mapping[str, str]
+) -> None:
+    """Upload a part in an upload of its own."""
+    with upload() as upload_id:
+        bucket.put_part(key, upload_id, 1, BODY, checks)
 
 
 @contextlib.contextmanager
@@ -104,12 +117,14 @@ def _condition(write: Callable[[bool], object], *, tries: int) -> Condition:
     return Condition.IGNORED
 
 
-def _refused(write: Callable[[], object]) -> bool:
+def _refused(wrong: Callable[[], object], right: Callable[[], object]) -> bool:
+    """Tell whether wrong bytes are refused. A store that then takes no right ones either has refused something else."""
     try:
-        write()
+        wrong()
     except ClientError as error:
         # rclone gives up the upload with a part that it refuses, so boto3 finds none when it sends the part again.
         if status_of(error) != HTTPStatus.BAD_REQUEST and code_of(error) != "NoSuchUpload":
             raise
+        right()
         return True
     return False

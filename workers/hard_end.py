@@ -29,20 +29,32 @@ Result = TypeVar("Result")
 LOOKUP_SECONDS = 10.0
 #: Names that are resolved at a time. One whose time is over still has its thread until the resolver gives up.
 _LOOKUPS = 64
+#: A piece of a body must be taken by the bucket within so many seconds.
+SEND_SECONDS = 40.0
+#: So often, in seconds, somebody looks whether an attempt must end.
+_LOOK_SECONDS = 1.0
 #: A thread with nothing to do stays so long, in seconds: the next attempt begins soon as a rule.
 _IDLE_SECONDS = 10.0
+
+
+def never() -> bool:
+    """Tell that nobody must stop."""
+    return False
 
 
 class Attempt:
     """The connections of one attempt, and whether its time is over.
 
-    It ends after ``seconds`` in all, and when one step of it waits longer than ``patience`` seconds for the source.
+    It ends after ``seconds`` in all, when one step of it waits longer than ``patience`` seconds for the source, and
+    when ``must_stop`` says so.
     """
 
-    def __init__(self, seconds: float, patience: float) -> None:
+    def __init__(self, seconds: float, patience: float, must_stop: Callable[[], bool] = never) -> None:
+        self._must_stop = must_stop
         self._ends_at = time.monotonic() + seconds
         self._patience = patience
         self._waits_since: float | None = None
+        self.why_over = "not done within TRANSFER_TIMEOUT"
         self.is_over = False
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -66,9 +78,12 @@ class Attempt:
         since = self._waits_since
         patience = self._patience if since is None else since + self._patience - time.monotonic()
         left = min(patience, self._ends_at - time.monotonic())
-        if left <= 0:
+        if left <= 0 or self._must_stop():
+            if patience <= 0:
+                self.why_over = "it gave nothing for LOW_SPEED_TIME"
             self.cut()
-        return max(0.0, left)
+            return 0.0
+        return min(left, _LOOK_SECONDS)
 
     def add(self, used: socket.socket) -> socket.socket:
         """Have a socket's connection end with the attempt; it ends at once if the time is over. Give what holds it.
@@ -184,16 +199,31 @@ os.register_at_fork(after_in_child=_own.__init__)  # type: ignore[misc]  # made 
 
 
 @contextmanager
-def cut_off_after(seconds: float, *, patience: float = math.inf) -> Iterator[Attempt]:
-    """Shut down all connections that are used within the block, in this context, when its attempt ends."""
-    attempt = Attempt(seconds, patience)
-    cancel = _own.timers.again_and_again(attempt.look, min(seconds, patience))
+def cut_off_after(
+    seconds: float, *, patience: float = math.inf, must_stop: Callable[[], bool] = never
+) -> Iterator[Attempt]:
+    """Shut down all connections that are used within the block, in this context, when its attempt ends.
+
+    Those to the bucket are among them (``STORE_POOLS``).
+    """
+    attempt = Attempt(seconds, patience, must_stop)
+    cancel = _own.timers.again_and_again(attempt.look, min(seconds, patience, _LOOK_SECONDS))
     outer = _current.set(attempt)
     try:
         yield attempt
     finally:
         cancel()
         attempt.forget()
+        _current.reset(outer)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Use connections that do not end with the attempt: for what it leaves behind to be cleared up."""
+    outer = _current.set(None)
+    try:
+        yield
+    finally:
         _current.reset(outer)
 
 
@@ -261,5 +291,30 @@ def _let_go(connection: object) -> None:
         connection.is_free()
 
 
-#: For ``PoolManager.pool_classes_by_scheme``.
-POOLS = {"http": _Pool, "https": _TLSPool}
+class _ToStore(_Tracked):
+    """A connection to the bucket. A body may be sent as slowly as an answer may come.
+
+    urllib3 lets the time limit for connecting hold until the answer is read, so a thin uplink failed with every body.
+    """
+
+    def _new_conn(self) -> socket.socket:
+        connection = super()._new_conn()
+        connection.settimeout(SEND_SECONDS)
+        return connection
+
+
+class _ToStoreTLS(_ToStore, HTTPSConnection):
+    pass
+
+
+class _StorePool(_Pool):
+    ConnectionCls = _ToStore
+
+
+class _StoreTLSPool(_StorePool, HTTPSConnectionPool):
+    ConnectionCls = _ToStoreTLS
+
+
+#: For ``PoolManager.pool_classes_by_scheme``: for sources, and for the bucket.
+POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TLSPool}
+STORE_POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _StorePool, "https": _StoreTLSPool}

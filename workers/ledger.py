@@ -36,7 +36,7 @@ from workers.ledger_keys import (
     lock_key,
     task_key,
 )
-from workers.records import Lease, Recorded, TaskSnapshot
+from workers.records import UNNAMED, Lease, Recorded, TaskSnapshot
 from workers.scripts import redis_now, script
 from workers.task_record import (
     asset_fields,
@@ -63,6 +63,8 @@ MAX_CALLBACKS, MAX_TASK_ASSETS = 50, 2000
 MOST_LAPSES = 20
 
 DEFAULT_LAYOUT = KeyLayout()
+#: More than ever wait.
+_MANY = 10**9
 #: Seconds in which a partial file is stored when nothing better can come any more. The bucket may be away for hours.
 FINAL_SECONDS = 86400.0
 #: A field of a task's record while it is taken from the manifest.
@@ -289,9 +291,12 @@ class Ledger:
         siblings = f"{ASSETS}{asset.task_id}/"
         return bool(self._run("revive", keys, asset, deadline, siblings))
 
-    def ready(self, *, unexpired: bool = False) -> dict[str, int]:
-        """Tell how many assets wait for a worker, by queue; those that have expired wait for the sweep alone."""
-        _, *waiting = self._run("count_waiting", [ALARMS, *READY.values()], unexpired or "")
+    def ready(self, *, unexpired: bool = False, most: int = _MANY) -> dict[str, int]:
+        """Tell how many assets wait for a worker, by queue; those that have expired wait for the sweep alone.
+
+        Beyond ``most`` nobody counts. Counting takes longer the more source hosts there are.
+        """
+        _, *waiting = self._run("count_waiting", [ALARMS, *READY.values()], unexpired or "", most)
         return dict(zip(READY, waiting, strict=True))
 
     def transferring(self) -> int:
@@ -304,6 +309,11 @@ class Ledger:
         pipe.zadd(UPLOADS, {upload: self.now() + self.lease_seconds})
         pipe.zrem(UPLOADS, before)
         pipe.execute()
+
+    def upload_begins(self, key: str) -> bool:
+        """Tell whether somebody who is alive is creating an upload to the key."""
+        living = self.redis.zrangebyscore(UPLOADS, self.now(), "+inf")
+        return any(member.startswith(UNNAMED) and member.endswith(f" {key}") for member in map(str, living))
 
     def knows_upload(self, upload: str) -> bool:
         """Tell whether a multipart upload is noted."""
@@ -336,7 +346,7 @@ class Ledger:
 
     def in_flight(self) -> int:
         """Tell how many assets and manifests need another step."""
-        return sum(self._run("count_waiting", [ALARMS, *READY.values()], ""))
+        return sum(self._run("count_waiting", [ALARMS, *READY.values()], "", _MANY))
 
     def next_steps(self, limit: int) -> list[tuple[str, float]]:
         """Give what comes first, with its time: the ready assets, by deadline (their time is 0), then the alarms."""

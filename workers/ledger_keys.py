@@ -18,7 +18,7 @@ ALARMS = PREFIX + "alarms"
 TAKEN = PREFIX + "taken"
 #: What waits for a worker: source hosts by their first deadline. The name with ``:`` and a host holds that host's
 #: assets, by deadline. What expires first goes first, and a host that has its share of a worker is passed over.
-READY = {queue: f"{PREFIX}ready:{queue}" for queue in WAITING_QUEUES}
+READY = {queue: f"{PREFIX}waiting:{queue}" for queue in WAITING_QUEUES}
 #: Multipart uploads under way → when one counts as orphaned. The same in all formats.
 UPLOADS = COMMON + "uploads"
 COUNTERS = COMMON + "counters"

@@ -9,10 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from workers.bucket import Bucket
 from workers.checksums import checksums
+from workers.hard_end import apart
 from workers.parts import Part
-
-#: With it the names begin of uploads that are being created.
-UNNAMED = "?"
+from workers.records import UNNAMED
 
 
 def unnamed(key: str) -> str:
@@ -70,7 +69,7 @@ class Upload:
             hold.alive()
             etag = complete(lambda if_new: bucket.complete_upload(key, upload_id, completed, if_new=if_new))
         except BaseException:
-            with contextlib.suppress(BotoCoreError, ClientError):
+            with apart(), contextlib.suppress(BotoCoreError, ClientError):
                 bucket.abort_upload(key, upload_id)
                 hold.upload_ended()
             raise

@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from workers.errors import ShortError, TransientError
+from workers.hard_end import cut_off_after
 from workers.records import Lease
 from workers.store import Store
 from workers.vault import Vault
@@ -67,9 +68,10 @@ def keep_partial(vault: Vault, lease: Lease, part: memoryview, seconds: float) -
 
 
 @contextmanager
-def open_partial(store: Store, key: str) -> Iterator[PartialFile]:
+def open_partial(vault: Vault, key: str) -> Iterator[PartialFile]:
     """Open a partial file for reading. Raises ``TransientError`` where the bucket does not give it."""
-    with store.reading(key) as body:
+    limits = cut_off_after(vault.settings.transfer_timeout, must_stop=vault.must_stop)
+    with limits, vault.store.reading(key) as body:
         yield PartialFile(body)
 
 

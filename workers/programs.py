@@ -60,6 +60,8 @@ class Worker(worker.Worker):  # type: ignore[misc]  # Celery ships no types
             broker=settings.redis_address,
             processes=self.concurrency,
             transfers=settings.transfers,
+            transfers_per_host=settings.transfers_per_host,
+            transfer_memory=settings.transfer_memory,
             queues=list(self.app.amqp.queues),
         )
 

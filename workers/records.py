@@ -6,8 +6,13 @@ from typing import Any
 
 from workers.assets import AssetId
 
-#: What stands between scheme and path of a URL.
-_AUTHORITY = re.compile(r"[^:/]*://([^/?#]*)")
+#: With it the names begin of uploads that are being created.
+UNNAMED = "?"
+#: A URL's scheme, and what stands between it and the path.
+_AUTHORITY = re.compile(r"([^:/]*)://([^/?#]*)")
+#: A host without the root's dot, and a port with its colon.
+_HOST_AND_PORT = re.compile(r"(.*?)\.*(:?[0-9]*)", re.DOTALL)
+_OWN_PORTS = {("http", ":80"), ("https", ":443")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,17 @@ class Lease:
 
     @property
     def host(self) -> str:
-        """The host that the URL names, with its port if it names one; ``workers/lua/waiting.lua`` has the same rule."""
-        authority = _AUTHORITY.match(self.url)
+        """The host that the URL names, and its port if that is not the scheme's own.
+
+        ``workers/lua/waiting.lua`` has the same rule.
+        """
         # Lua knows no letters but ASCII's, as bytes do.
-        return authority[1].rpartition("@")[2].encode(errors="replace").lower().decode() if authority else ""
+        named = _AUTHORITY.match(self.url.encode(errors="replace").lower().decode())
+        if not named:
+            return ""
+        parts = _HOST_AND_PORT.fullmatch(named[2].rpartition("@")[2])
+        host, port = (parts[1], parts[2]) if parts else ("", "")
+        return host + ("" if (named[1], port) in _OWN_PORTS else port)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ from botocore.config import Config
 from botocore.handlers import add_expect_header
 from botocore.loaders import Loader, create_loader
 
+from workers.hard_end import SEND_SECONDS, STORE_POOLS
+
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 #: Seconds.
-CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 40.0
+CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, SEND_SECONDS
 #: Domains of AWS's own endpoints, by partition.
 #: https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
@@ -32,7 +34,9 @@ def open_pool(at_once: int = 1) -> urllib3.PoolManager | None:
         return None
     authority = botocore.session.get_session().get_config_variable("ca_bundle") or certifi.where()
     timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
-    return urllib3.PoolManager(ca_certs=authority, timeout=timeout, maxsize=at_once)
+    pool = urllib3.PoolManager(ca_certs=authority, timeout=timeout, maxsize=at_once)
+    pool.pool_classes_by_scheme = STORE_POOLS
+    return pool
 
 
 @cache
@@ -74,6 +78,8 @@ def open_client(
     client = boto3.session.Session(botocore_session=session).client("s3", config=config)
     # `Expect: 100-continue` before each body costs a round trip, and a second where S3 is silent.
     client.meta.events.unregister("before-call.s3", add_expect_header)
+    # There is no public way to the connections of a client, which must end with the attempt that uses them.
+    client._endpoint.http_session._pool_classes_by_scheme.update(STORE_POOLS)  # type: ignore[attr-defined]  # noqa: SLF001
     return client
 
 

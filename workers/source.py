@@ -19,7 +19,7 @@ from workers import representation
 from workers.decoding import decoded
 from workers.egress import check_redirect, check_url
 from workers.errors import AssetError, PermanentError, TransientError
-from workers.hard_end import Attempt, cut_off_after
+from workers.hard_end import Attempt, cut_off_after, never
 
 #: How long a source may take to accept a connection, and how long it may then send nothing at all.
 CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 25.0
@@ -205,16 +205,23 @@ def _more_arrives(stream: socket.SocketIO) -> bool:
 
 @contextlib.contextmanager
 def open_source(
-    session: requests.Session, url: str, settings: Settings, *, clock: Callable[[], float]
+    session: requests.Session,
+    url: str,
+    settings: Settings,
+    *,
+    clock: Callable[[], float],
+    must_stop: Callable[[], bool] = never,
 ) -> Iterator[Source]:
     """Open the URL for reading, following at most 5 redirects, each checked like the first address.
 
     Raises ``TransientError`` (``unreachable``, ``timed_out``, ``gone``, ``rate_limited``,
     ``origin_error``, ``refused``) or ``PermanentError`` (``forbidden_address`` and what
-    ``workers.egress`` and ``Source`` refuse). ``clock`` gives seconds that never run backwards.
+    ``workers.egress`` and ``Source`` refuse). ``clock`` gives seconds that never run backwards. The connections are cut
+    off when ``must_stop`` says so.
     """
     low_speed = LowSpeed(settings.low_speed_limit, settings.low_speed_time)
-    with cut_off_after(settings.transfer_timeout, patience=settings.low_speed_time) as attempt:
+    limits = cut_off_after(settings.transfer_timeout, patience=settings.low_speed_time, must_stop=must_stop)
+    with limits as attempt:
 
         def reopen(headers: Mapping[str, str]) -> requests.Response:
             with attempt.waiting():
@@ -245,7 +252,7 @@ def _slow_if_over(attempt: Attempt) -> Iterator[None]:
     except AssetError as error:
         if not attempt.is_over:
             raise
-        raise TransientError("slow", f"not done within the time for one transfer ({error.detail})") from None
+        raise TransientError("slow", f"{attempt.why_over} ({error.detail})") from None
 
 
 def _open(

@@ -9,7 +9,7 @@ from workers.assets import AssetId
 from workers.dispatch import follow_up, top_up_tickets
 from workers.errors import FreshUrlError, LeaseLostError, TransientError
 from workers.manifest import write_manifest
-from workers.multipart import UNNAMED
+from workers.records import UNNAMED
 from workers.room import SWEEP_FORGETS
 from workers.vault import Vault
 
@@ -90,9 +90,15 @@ def _abort_orphaned_uploads(vault: Vault) -> None:
 
 
 def _unnamed(vault: Vault, upload: str) -> list[str]:
-    """Give what a worker has left that died while it created an upload: those of the key of which nobody knows."""
+    """Give what a worker has left that died while it created an upload: those of the key of which nobody knows.
+
+    Raises ``TransientError`` (``upload_begins``) where another one is creating an upload to the key now.
+    """
     _, _, key = upload.partition(" ")
-    return [each for each in vault.store.unfinished(key) if not vault.ledger.knows_upload(each)]
+    found = vault.store.unfinished(key)
+    if found and vault.ledger.upload_begins(key):
+        raise TransientError("upload_begins", "another worker has begun to store this asset")
+    return [each for each in found if not vault.ledger.knows_upload(each)]
 
 
 def _abort(vault: Vault, upload: str) -> None:

@@ -48,7 +48,7 @@ def _settings() -> Mapping[str, str]:
 def _check_port(port: int) -> None:
     with closing(socket()) as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise StartError(f"Port {port} is in use; choose another one: stemvault up --port 8001")
+            raise StartError(f"Port {port} is in use; choose another one: stemvault up --port {port + 1}")
 
 
 def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> None:

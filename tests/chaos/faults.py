@@ -140,13 +140,15 @@ def pool_process_dies(town: Town, scale: float) -> Row:
 
     def dies_again() -> bool:
         nonlocal deaths
-        state = town.ledger.asset(poison).get("state")
+        record = town.ledger.asset(poison)
+        state = record.get("state")
         assert state != "archived", "it outlived its fate"
         if state == "transferring":
             for child in _children(worker.pid):
                 os.kill(child, signal.SIGKILL)
             deaths += 1
-            eventually(lambda: town.ledger.asset(poison).get("state") != "transferring")
+            # It may be taken up again at once.
+            eventually(lambda: town.ledger.asset(poison) != record)
             if deaths == 1:
                 town.call_many(_times(20, scale, least=3))
         return state == "set_aside"

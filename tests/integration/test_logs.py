@@ -64,9 +64,11 @@ def test_every_line_is_an_event_whatever_happens(origin: Origin, payload: Payloa
         assert service.post(video).ok
         assert service.post(b"{").status_code == 400
         eventually(lambda: archiving(stack))
-        for pid in children(worker):
+        killed = children(worker)
+        for pid in killed:
             os.kill(pid, signal.SIGKILL)
         eventually_says(worker, "worker_process_died")
+        eventually(lambda: len(set(children(worker)) - set(killed)) == len(killed))
         os.kill(children(ingress)[0], signal.SIGKILL)
         eventually_says(ingress, "SIGKILL")
 

@@ -552,6 +552,21 @@ def test_an_upload_whose_worker_died_before_it_knew_its_id_is_aborted_and_no_oth
     assert not vault.ledger.orphaned_uploads()
 
 
+def test_an_upload_that_another_worker_is_creating_is_not_taken_for_one_that_nobody_knows(
+    vault: Vault, clock: Clock
+) -> None:
+    client = vault.store.client
+    vault.ledger.upload_began(f"?dead {KEY}")
+    clock.advance(LEASE + 1)
+    vault.ledger.upload_began(f"?alive {KEY}")
+    client.create_multipart_upload(Bucket="vault", Key=KEY)
+    sweep(vault)
+    assert len(client.list_multipart_uploads(Bucket="vault")["Uploads"]) == 1
+    clock.advance(LEASE + 1)
+    sweep(vault)
+    assert "Uploads" not in client.list_multipart_uploads(Bucket="vault")
+
+
 @pytest.mark.parametrize("status", [403, 405, 501])
 def test_a_store_that_does_not_list_uploads_is_not_asked_again(vault: Vault, clock: Clock, status: int) -> None:
     def answer(model: Any, **_: object) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +15,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from tests.conftest import eventually
+from tests.never_ending import Serve, dripped_body, dripped_chunk_extension, dripped_headers, serving
 from tests.origin import Answer, Origin, running_origin, song
+from workers.archive import archive_next
 from workers.assets import AssetId
 from workers.capacity import Capacity
 from workers.carrying import carry
@@ -186,3 +189,24 @@ def test_where_the_system_gives_no_more_threads_assets_are_stored_one_after_the_
     monkeypatch.setattr("workers.carrying.threading", SimpleNamespace(Thread=lambda **_: none_left))
     carry(vault, QUEUES, "shift")
     assert set(states(vault, assets)) == {"archived"}
+
+
+def test_looking_for_an_asset_in_vain_costs_no_memory(vault: Vault, origin: Origin) -> None:
+    vault = replace(vault, memory=TransferMemory(8 * MIB, 5 * MIB))
+    for _ in range(5):
+        assert not archive_next(vault, "assets", "nobody")
+    assert vault.memory.promised == 0
+    origin.otherwise = lambda path: Answer(song(path, 5))
+    recorded(vault, origin.url, 1)
+    assert archive_next(vault, "assets", "one")
+
+
+@pytest.mark.parametrize("kind", [dripped_headers, dripped_body, dripped_chunk_extension])
+def test_what_waits_for_a_source_is_handed_back_at_once_when_the_worker_must_end(vault: Vault, kind: Serve) -> None:
+    with serving(kind, 0.05) as url:
+        assets = recorded(vault, url.removesuffix("/song.mp3"), 3)
+        with carrying(vault):
+            eventually(lambda: states(vault, assets) == ["transferring"] * 3)
+            began = time.monotonic()
+        assert time.monotonic() - began < 3
+    assert [vault.ledger.asset(asset)["error"] for asset in assets] == ["handed_back"] * 3

@@ -19,6 +19,8 @@ from urllib3.exceptions import ProtocolError
 
 from app.operate.loopback import serving
 from tests.conftest import MakeSettings
+from tests.never_ending import endless_continue
+from tests.never_ending import serving as serving_pieces
 from tests.unit.conftest import BUCKET, Clock
 from tests.unit.reading import PART
 from tests.unit.test_store import write
@@ -26,6 +28,7 @@ from workers.bucket import Facts
 from workers.direct import PAUSE, REST_SECONDS, DirectWrites
 from workers.errors import TransientError
 from workers.guarantees import OF_AWS
+from workers.hard_end import cut_off_after
 from workers.parts import Body
 from workers.s3_client import open_client, open_pool
 from workers.store import Store
@@ -303,3 +306,17 @@ def test_an_object_is_asked_about_directly_and_where_that_fails_by_boto3(direct:
     pool.breaks = True
     assert direct.facts("nothing") is None
     assert asked == ["HeadObject", "HeadObject"]
+
+
+@pytest.mark.parametrize("way", ["direct", "boto3"])
+def test_a_store_that_never_answers_is_cut_off_with_the_attempt(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    with serving_pieces(endless_continue, 0.05) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url.removesuffix("/song.mp3"))
+        pool = open_pool() if way == "direct" else None
+        store = Store(open_client(attempts=1), BUCKET, pool, known=OF_AWS)
+        began = time.monotonic()
+        with pytest.raises(TransientError), cut_off_after(0.7):
+            write(store, CONTENT)
+        assert time.monotonic() - began < 4
+        if pool:
+            pool.clear()

@@ -14,8 +14,9 @@ from tests.s3proxy import Bucket, moody_bucket
 from tests.unit.conftest import BUCKET, Clock
 from tests.unit.reading import PART
 from tests.unit.test_store import Holding, write
+from workers.checksums import checksums
 from workers.errors import TransientError
-from workers.examination import examine_upload
+from workers.examination import BODY, examine_put, examine_upload
 from workers.guarantees import OF_AWS, REST_SECONDS, UNKNOWN, Checksum, Condition, Guarantees, Learned
 from workers.s3_client import open_client
 from workers.store import Store
@@ -234,10 +235,31 @@ def test_a_store_that_gives_up_an_upload_with_a_part_that_it_refuses_is_understo
 
     def answer(model: Any, params: dict[str, Any], **_: object) -> None:
         sent.append(model.name)
-        if "Content-MD5" in params["headers"]:
+        right = checksums(BODY, md5=True)["ContentMD5"]
+        if params["headers"].get("Content-MD5", right) != right:
             error = {"Error": {"Code": "NoSuchUpload"}, "ResponseMetadata": {"HTTPStatusCode": 404}}
             raise ClientError(error, model.name)  # type: ignore[arg-type]  # the stubs want the whole of it
 
     store.client.meta.events.register("before-call.s3.UploadPart", answer)
     assert examine_upload(store, "probe", {}, Holding()).checksum is Checksum.MD5
-    assert len(sent) == 2
+    assert len(sent) == 3
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "RequestTimeout"])
+@pytest.mark.parametrize("examined", [examine_put, examine_upload])
+def test_a_store_that_refuses_for_another_reason_has_taught_nothing(
+    store: Store, code: str, examined: Callable[..., Guarantees]
+) -> None:
+    """From the first wrong checksum on, so that only the right one behind it can tell."""
+    asked = 0
+
+    def answer(model: Any, **_: object) -> None:
+        nonlocal asked
+        asked += model.name in {"PutObject", "UploadPart"}
+        if asked > (2 if examined is examine_put else 1):
+            error = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+            raise ClientError(error, model.name)  # type: ignore[arg-type]  # the stubs want the whole of it
+
+    store.client.meta.events.register("before-call.s3", answer)
+    with pytest.raises(ClientError, match=code):
+        examined(store, "probe", {}, *([Holding()] if examined is examine_upload else []))

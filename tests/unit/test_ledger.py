@@ -616,3 +616,10 @@ def test_what_has_expired_waits_for_nobody_but_the_sweep(ledger: Ledger) -> None
     assert ledger.ready(unexpired=True)["assets"] == 1
     later = at(ledger, DEADLINE + 1)
     assert (later.ready()["assets"], later.ready(unexpired=True)["assets"], later.in_flight()) == (1, 0, 1)
+
+
+@pytest.mark.parametrize("host", ["slow.test", "SLOW.test", "slow.test:80", "slow.test.", "user@slow.test"])
+def test_a_host_is_the_same_however_it_is_spelled(ledger: Ledger, host: str) -> None:
+    record(ledger, song_at(host, "t"))
+    assert ledger.take(("assets",), "one", passing_over=["slow.test"]) is None
+    assert take(ledger, "two").host == "slow.test"

@@ -100,13 +100,15 @@ def test_a_workers_processes_have_its_transfers_and_its_memory_together(make_set
     for wanted in (1, 2, 3, 4, 1000):
         processes = carrying_processes(settings, wanted)
         capacity = Capacity.of(settings, processes)
-        assert processes * capacity.at_once >= 64
+        assert 60 < processes * capacity.at_once <= 64
         assert processes * capacity.memory + settings.part_bytes <= settings.transfer_memory
         assert capacity.memory >= settings.part_bytes
         assert 1 <= capacity.per_host <= capacity.at_once
+        assert processes * capacity.per_host <= 56
     assert Capacity.of(settings, 2).per_host == 28
     assert Capacity.of(make_settings(TRANSFERS="1"), 1).per_host == 1
-    assert Capacity.of(make_settings(MAX_TRANSFERS_PER_HOST="3"), 1).per_host == 3
+    few = make_settings(MAX_TRANSFERS_PER_HOST="3")
+    assert carrying_processes(few, 4) * Capacity.of(few, carrying_processes(few, 4)).per_host == 3
 
 
 def test_a_buffer_is_used_again(memory: TransferMemory) -> None:

@@ -1,6 +1,6 @@
 -- Take what is due: alarms, ready assets whose deadline has come near (they become urgent), and others that expired.
 -- Each gets an alarm a little later, so that it is due again if its taker dies.
--- KEYS: alarms, ready:urgent, ready:assets, ready:suspects
+-- KEYS: alarms, waiting:urgent, waiting:assets, waiting:suspects
 -- ARGV: most to take, seconds until they are due again, urgent window    Reply: members
 local now, most = clock(), tonumber(ARGV[1])
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, most)

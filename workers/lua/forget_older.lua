@@ -1,7 +1,7 @@
 -- A task of the older format was recorded anew: forget it there. What only the older version knows to be archived is
 -- archived in the new record too.
 -- KEYS: the older task, its callbacks, its asset names, its alarms, its ready:urgent, its ready:assets, the new task, the
---       new alarms, ready:urgent, ready:assets, ready:suspects, then the older assets
+--       new alarms, waiting:urgent, waiting:assets, waiting:suspects, then the older assets
 -- ARGV: task id, version that was recorded anew, the prefix of the new assets' records, then the assets' names
 -- Reply: 1, or 0 where it has changed meanwhile, or where a worker of either version holds one of its assets
 local OWN_KEYS, OWN_ARGV = 11, 3

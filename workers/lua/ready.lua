@@ -1,5 +1,5 @@
 -- An asset's alarm rang: make it ready for a worker, or say why it is not.
--- KEYS: record, alarms, taken, ready:urgent, ready:assets, ready:suspects
+-- KEYS: record, alarms, taken, waiting:urgent, waiting:assets, waiting:suspects
 -- ARGV: member, urgent window, most crashes, most lapsed leases, seconds to store a partial file, after how many crashes
 --       in company it is a suspect
 -- Reply: 'urgent', 'assets' or 'suspects' where it became ready there, '' where it needs nothing yet,

@@ -1,5 +1,5 @@
 -- Record what a callback says that was not known; harmless when run twice.
--- KEYS: task, alarms, counters, ready:urgent, ready:assets, ready:suspects, then a record for each asset
+-- KEYS: task, alarms, counters, waiting:urgent, waiting:assets, waiting:suspects, then a record for each asset
 -- ARGV: urgent window, seconds until the task's alarm, task id, stage rank, family, stage, the callback's field, the
 --       callback, most callbacks a task, most assets a task, the records' common prefix, notes, time of arrival, '1' for a
 --       task that must be known or '', '1' for a body that the record got from elsewhere or '', number of task fields, their names and values,

@@ -1,5 +1,5 @@
 -- A person wants an asset tried again that was given up, or at once if it waits in its backoff.
--- KEYS: task, record, alarms, ready:urgent, ready:assets, ready:suspects
+-- KEYS: task, record, alarms, waiting:urgent, waiting:assets, waiting:suspects
 -- ARGV: member, deadline, the prefix of the task's records    Reply: 1, or 0 where there is no need
 local now = clock()
 local known = redis.call('HMGET', KEYS[2], 'state', 'url')

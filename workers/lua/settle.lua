@@ -1,5 +1,5 @@
 -- An asset needs nothing more: archived or rejected by its owner, or given up while nobody ("") held it.
--- KEYS: record, task, alarms, counters, taken, ready:urgent, ready:assets, ready:suspects
+-- KEYS: record, task, alarms, counters, taken, waiting:urgent, waiting:assets, waiting:suspects
 -- ARGV: asset member, task member, owner, state, reason, seconds until the task's alarm, then fields and values
 -- Reply: the task's unsettled assets, -1 where the lease was lost, or -2 where a fresh URL has come meanwhile, which is
 --        tried before the asset is given up

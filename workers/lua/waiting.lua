@@ -2,10 +2,12 @@
 -- host has its assets by deadline. So what waits for one host never stands in the way of another host's.
 local waiting = {}
 
--- The host that a URL names, with its port if it names one.
+-- The host that a URL names, and its port if that is not the scheme's own.
 function waiting.host(url)
-  local authority = string.match(url, '^[^:/]*://([^/?#]*)') or ''
-  return string.lower(string.match(authority, '[^@]*$'))
+  local scheme, authority = string.match(string.lower(url), '^([^:/]*)://([^/?#]*)')
+  local host, port = string.match(string.match(authority or '', '[^@]*$'), '^(.-)%.*(:?%d*)$')
+  if (scheme == 'http' and port == ':80') or (scheme == 'https' and port == ':443') then port = '' end
+  return host .. port
 end
 
 function waiting.set(index, host) return index .. ':' .. host end
