@@ -19,7 +19,8 @@ from workers.ledger_keys import TAKEN
 from workers.repeating import repeating
 
 Event = dict[str, Any]
-SLOW = Answer(film(4 * 1024**2), pause=0.1, piece=16 * 1024)
+#: It takes two minutes, longer than any test here waits.
+SLOW = Answer(film(4 * 1024**2), pause=0.5, piece=16 * 1024)
 
 
 def events(process: Process) -> list[Event]:
