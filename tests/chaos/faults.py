@@ -25,7 +25,7 @@ from workers.signs_of_life import SignsOfLife
 Fault = Callable[[Town, float], Row]
 
 #: What a worker carries by default, and as many kinds of never-ending source as the row has, and when each is let go.
-TRANSFERS, KINDS, TIMEOUT = 64, 8, 10
+TRANSFERS, KINDS, TIMEOUT = 64, 8, 15
 
 
 def _times(number: int, scale: float, *, least: int = 1) -> int:
@@ -117,7 +117,7 @@ def sources_never_end(town: Town, scale: float) -> Row:
         never = set(town.promised)
         town.call_many(_times(100, scale, least=30), stems=1)
         archived_by = time.monotonic() + 30
-        eventually(lambda: not ReceivedCallbacks(town.stack.redis()).waiting(), patience=2)
+        eventually(lambda: not ReceivedCallbacks(town.stack.redis()).waiting(), patience=8)
         assert town.ledger.redis.hgetall(TAKEN).items() >= held.items(), "a transfer ended too early"
         eventually(lambda: (SignsOfLife(town.stack.redis()).since_sweep() or 99) < 1, patience=7)
         eventually(lambda: not held.keys() & town.ledger.redis.hkeys(TAKEN), patience=let_go_by - time.monotonic())
