@@ -29,10 +29,10 @@ def stay_up(console: Console, port: int, embedded: Callable[..., AbstractContext
     settings = _settings()
     _check_port(port)
     with embedded(settings, ingress_port=port) as stack:
-        with console.status("Starting …"):
-            stack.start_all()
-        _explain(console, stack, settings)
         try:
+            with console.status("Starting …"):
+                stack.start_all()
+            _explain(console, stack, settings)
             _watch(console, stack)
         except KeyboardInterrupt:
             console.print("\nStopping.")

@@ -88,6 +88,16 @@ def test_up_stays_until_it_is_told_to_end_and_leaves_nothing_running(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ctrl_c_while_up_starts_is_not_an_error_either(tmp_path: Path) -> None:
+    with start_up(tmp_path) as up:
+        # Redis runs, so starting has begun; gunicorn and Celery take seconds more.
+        assert eventually(lambda: list(tmp_path.glob("stemvault-*/s3.log")), patience=40)
+        up.send_signal(signal.SIGINT)
+        assert up.wait(40) == 0
+    assert running_below(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("signals", "status"),
     [
