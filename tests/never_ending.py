@@ -8,54 +8,49 @@ from contextlib import contextmanager, suppress
 #: What a connection is sent, piece by piece.
 Serve = Callable[[socket.socket], Iterator[bytes]]
 _OK = b"HTTP/1.1 200 OK\r\n"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def _first(head: bytes, *, then: bytes) -> Iterator[bytes]:
+    """Give the head, and then the same again and again."""
+    yield head
+    while True:
+        yield then
 
 
 def dripped_headers(_: socket.socket) -> Iterator[bytes]:
-    yield _OK
-    while True:
-        yield b"X"
+    return _first(_OK, then=b"X")
 
 
 def endless_headers_of_a_redirect(_: socket.socket) -> Iterator[bytes]:
-    yield b"HTTP/1.1 302 Found\r\nLocation: /next\r\n"
-    while True:
-        yield b"X-More: 1\r\n"[:1]
+    return _first(b"HTTP/1.1 302 Found\r\nLocation: /next\r\n", then=b"X")
 
 
 def endless_continue(_: socket.socket) -> Iterator[bytes]:
-    while True:
-        yield b"HTTP/1.1 100 Continue\r\n\r\n"
+    return _first(_CONTINUE, then=_CONTINUE)
 
 
 def dripped_chunk_extension(_: socket.socket) -> Iterator[bytes]:
-    yield _OK + b"Transfer-Encoding: chunked\r\n\r\n5;"
-    while True:
-        yield b"x"
+    return _first(_OK + b"Transfer-Encoding: chunked\r\n\r\n5;", then=b"x")
 
 
 def endless_gzip_header(_: socket.socket) -> Iterator[bytes]:
     # A file name in a gzip header has no end but its zero byte.
-    yield _OK + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x03"
-    while True:
-        yield b"n"
+    head = b"\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x03"
+    return _first(_OK + b"Content-Encoding: gzip\r\n\r\n" + head, then=b"n")
 
 
 def empty_gzip_members(_: socket.socket) -> Iterator[bytes]:
-    yield _OK + b"Content-Encoding: gzip\r\n\r\n"
-    while True:
-        yield bytes.fromhex("1f8b08000000000000030300000000000000000000")[:20]
+    member = bytes.fromhex("1f8b080000000000000303000000000000000000")
+    return _first(_OK + b"Content-Encoding: gzip\r\n\r\n", then=member)
 
 
 def dripped_body(_: socket.socket) -> Iterator[bytes]:
-    yield _OK + b"Content-Length: 1000000\r\n\r\nID3"
-    while True:
-        yield b"x"
+    return _first(_OK + b"Content-Length: 1000000\r\n\r\nID3", then=b"x")
 
 
 def a_body_without_length(_: socket.socket) -> Iterator[bytes]:
-    yield _OK + b"\r\nID3"
-    while True:
-        yield b"x"
+    return _first(_OK + b"\r\nID3", then=b"x")
 
 
 def a_chain_of_slow_redirects(_: socket.socket) -> Iterator[bytes]:

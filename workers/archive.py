@@ -1,7 +1,7 @@
 """The story of an asset: take → open → check → store → record."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from itertools import chain
@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from workers import media
 from workers.containment import contained
-from workers.dispatch import LOOKS_IN, follow_up
+from workers.dispatch import follow_up
 from workers.duration import AudioSample, is_short
 from workers.errors import (
     AssetError,
@@ -43,15 +43,15 @@ _MAX_URL_IN_METADATA = 255
 _PLAIN_IN_URLS = ":/?#[]@!$&'()*+,;=%"
 
 
-def archive_next(vault: Vault, queue: str, owner: str) -> bool:
-    """Store what expires first of the assets that a ticket from ``queue`` may stand for; tell whether there was one.
+def archive_next(vault: Vault, queues: Sequence[str], owner: str) -> bool:
+    """Store what expires first of the assets in ``queues``, looked through in their order; tell whether there was one.
 
     Raises what ``archive`` raises. No two may be the same ``owner`` at a time.
     """
     if not (share := vault.memory.reserve()):
         return False
     with share:
-        lease = vault.ledger.take(LOOKS_IN[queue], owner)
+        lease = vault.ledger.take(queues, owner)
         if lease is None:
             return False
         if lease.calls:
@@ -190,8 +190,7 @@ def _measured(vault: Vault, lease: Lease, parts: Iterator[Part], found: _Found) 
 
 def _keep_if_better_comes(vault: Vault, lease: Lease, whole: memoryview, seconds: float) -> None:
     """Keep audio that is too short, unless it is to be stored as it is. Raises ``ShortError``."""
-    is_last = is_last_chance("short", lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now())
-    if not is_last or seconds < lease.seconds:
+    if not _is_last_chance(vault, lease, "short") or seconds < lease.seconds:
         raise keep_partial(vault, lease, whole, seconds)
 
 
@@ -215,15 +214,17 @@ def _judge_end(vault: Vault, lease: Lease, follower: Follower, found: _Found) ->
     try:
         doubt = follower.end()
     except TransientError as cut_off:
-        is_last = is_last_chance(
-            cut_off.reason, lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now()
-        )
-        if not is_last and not is_short(found.seconds, lease.announced_seconds or 0.0):
+        is_short_audio = is_short(found.seconds, lease.announced_seconds or 0.0)
+        if not is_short_audio and not _is_last_chance(vault, lease, cut_off.reason):
             raise
         found.notes.append(f"cut off: {cut_off.detail}")
     else:
         if doubt:
             found.notes.append(f"the end may be missing: {doubt}")
+
+
+def _is_last_chance(vault: Vault, lease: Lease, reason: str) -> bool:
+    return is_last_chance(reason, lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now())
 
 
 def _reading(source: Readable, hold: Hold) -> Callable[[memoryview], int]:

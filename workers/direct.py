@@ -115,8 +115,8 @@ class DirectWrites:
         """Send one request and give what boto3 would; where it does not succeed, have it done by boto3.
 
         Where the store fails, boto3 has its turn after a pause (``PAUSE``). What the store turns down and then takes
-        from boto3 is left to boto3 for ``REST_SECONDS``. Raises
-        ``AlreadyThereError`` where ``IfNoneMatch`` was asked for and an object is there, and what ``by_boto3`` raises.
+        from boto3 is left to boto3 for ``REST_SECONDS``. Raises ``AlreadyThereError`` where ``IfNoneMatch`` was asked
+        for and an object is there, and what ``by_boto3`` raises.
         """
         if not self._refusals.may_try():
             return by_boto3()

@@ -4,13 +4,9 @@ from collections.abc import Iterable
 
 from workers.assets import AssetId
 from workers.ledger import Ledger
-from workers.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS, WAITING_QUEUES
+from workers.queues import CALLBACKS, WAITING_QUEUES
 from workers.tickets import MOST_WAITING, Tickets
 from workers.vault import Vault
-
-#: Where a ticket of each queue looks. What is urgent goes first everywhere, and a worker that is
-#: kept for urgent assets alone is never found busy with others.
-LOOKS_IN = {"urgent": ("urgent",), "assets": ASSET_QUEUES, SUSPECTS: (SUSPECTS,)}
 
 
 def follow_up(vault: Vault, asset: AssetId) -> str:

@@ -13,7 +13,7 @@ from workers.memory import Share
 
 #: So much is read behind a full buffer, to see whether there is more.
 _BEHIND_BYTES = 64 * 1024
-#: As much of a part is sent at a time. It must be sent within the store's time limit for connecting.
+#: As much of a part is sent at a time, within ``workers.hard_end.SEND_SECONDS``.
 _PIECE_BYTES = 256 * 1024
 
 

@@ -20,7 +20,7 @@ from config.settings import EXIT_MISCONFIGURED
 from workers import shutdown
 from workers.adopt import adopt_older, make_room
 from workers.archive import archive_next
-from workers.capacity import Capacity, carrying_processes
+from workers.capacity import Capacity
 from workers.carrying import carry
 from workers.celery import app, settings
 from workers.containment import contained
@@ -40,7 +40,7 @@ from workers.vault import Clients, Vault, open_clients, open_ledger, open_redis,
 
 log = structlog.get_logger()
 
-#: So long, in seconds, a ticket's worker goes on with the next thing. What rings alarms waits behind at most so much.
+#: So long, in seconds, a ticket's worker goes on with the next callback. The sweep waits at most so long behind it.
 TURN = 1.0
 
 Arguments = ParamSpec("Arguments")
@@ -61,8 +61,11 @@ class _Slots:
 
 @cache
 def _slots() -> _Slots:
-    """Give the worker's slots. They are made before the fork, as ``worker_init`` asks for them first."""
-    return _Slots(Slots(carrying_processes(settings, app.conf.worker_concurrency)), Slots(1))
+    """Give the worker's slots. They are made before the fork, as ``worker_init`` asks for them first.
+
+    ``workers.programs`` has set the number of processes that carry.
+    """
+    return _Slots(Slots(app.conf.worker_concurrency), Slots(1))
 
 
 @cache
@@ -110,24 +113,22 @@ def _contained(task: Callable[Arguments, None]) -> Callable[Arguments, None]:
     return within
 
 
-def _for_a_turn(queue: str, take_next: Callable[[], bool]) -> None:
-    """Take one after the other while there is something; then let other queues have their turn, and come again."""
-    turn_ends = time.monotonic() + TURN
-    while not vault().must_stop() and take_next():
-        if time.monotonic() > turn_ends:
-            vault().tickets.call(queue, 1)
-            return
-
-
 @app.task(acks_late=False)
 @_contained
 def ingest_callback() -> None:
-    """Record the callbacks that are due and call workers to their assets; where Redis is nearly full, one at a time."""
+    """Record callbacks that are due and call workers to their assets; where Redis is nearly full, one at a time.
+
+    After a turn, other queues have theirs, and this comes again.
+    """
     if vault().fullness() >= RECORDING_STOPS:
         log.warning("broker_full", waiting=vault().received.waiting())
         ingest_next(vault())
         return
-    _for_a_turn(CALLBACKS, lambda: ingest_next(vault()))
+    turn_ends = time.monotonic() + TURN
+    while not vault().must_stop() and ingest_next(vault()):
+        if time.monotonic() > turn_ends:
+            vault().tickets.call(CALLBACKS, 1)
+            return
 
 
 @app.task(bind=True, acks_late=False)
@@ -150,7 +151,7 @@ def archive_suspects(self: "Task[Any, Any]") -> None:
     with _slots().suspects.held() as is_wanted:
         if not is_wanted:
             return
-        while not vault().is_ending() and archive_next(_vault_for_one(), SUSPECTS, owner=f"{self.request.id}:0"):
+        while not vault().is_ending() and archive_next(_vault_for_one(), [SUSPECTS], owner=f"{self.request.id}:0"):
             pass
     call_to_what_is_left(vault(), [SUSPECTS])
 

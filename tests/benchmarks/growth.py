@@ -20,8 +20,8 @@ from tests.benchmarks.fleet import ours
 from tests.benchmarks.measuring import in_turn, memory, peak_memory, table
 from workers.callbacks import parse_callback
 from workers.deadline import deadline_of
-from workers.dispatch import LOOKS_IN
 from workers.ledger_keys import ALARMS
+from workers.queues import ASSET_QUEUES
 from workers.received import BODIES, DUE
 from workers.sweep import sweep
 from workers.vault import Vault, open_vault
@@ -91,7 +91,7 @@ def _costs_on(vault: Vault, stack: Stack) -> Callable[[], Mapping[str, float]]:
         found = {"acknowledge": _median(lambda: queue.publish(body, now))}
         redis.delete(DUE, BODIES, "callbacks")
         leases = []
-        found["claim"] = _median(lambda: leases.append(vault.ledger.take(LOOKS_IN["assets"], uuid4().hex)))
+        found["claim"] = _median(lambda: leases.append(vault.ledger.take(ASSET_QUEUES, uuid4().hex)))
         for lease in leases:
             assert lease
             vault.ledger.postpone(lease, "benchmark", streak=0, until=vault.now())
@@ -146,7 +146,7 @@ def redis_bytes_of(assets: int, *, stems: int, compact: int) -> tuple[float, flo
         in_flight = (used() - empty) / number
         tasks = set()
         owners = count()
-        while lease := vault.ledger.take(LOOKS_IN["assets"], f"o{next(owners)}"):
+        while lease := vault.ledger.take(ASSET_QUEUES, f"o{next(owners)}"):
             facts = {"size": 4_000_000, "sha256": "0" * 64, "content_type": "audio/mpeg"}
             vault.ledger.settle(lease.id, lease.owner, "archived", facts=facts)
             tasks.add(lease.id.task_id)

@@ -6,6 +6,7 @@ from tests.origin import film
 from tests.unit.conftest import Sent
 from workers.archive import archive_next
 from workers.assets import AssetId
+from workers.queues import ASSET_QUEUES
 from workers.vault import Vault
 
 VIDEO = AssetId("taskId_c20ad4d76fe9", "video")
@@ -26,6 +27,6 @@ def state(vault: Vault, asset: AssetId = VIDEO) -> tuple[str | None, str | None]
 
 def run(vault: Vault, sent: Sent) -> None:
     """Do what the fleet would do with what was sent."""
-    for queue in sent.take():
-        while archive_next(vault, queue, uuid4().hex) and not vault.must_stop():
+    for _ in sent.take():
+        while archive_next(vault, ASSET_QUEUES, uuid4().hex) and not vault.must_stop():
             pass

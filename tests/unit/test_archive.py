@@ -22,6 +22,7 @@ from workers.assets import AssetId
 from workers.ingest import ingest
 from workers.ledger import FINAL_SECONDS
 from workers.ledger_keys import UPLOADS
+from workers.queues import ASSET_QUEUES
 from workers.retry import ATTEMPTS
 from workers.sweep import sweep
 from workers.vault import Vault
@@ -616,9 +617,9 @@ def test_who_takes_one_asset_and_leaves_another_to_which_nobody_is_called_calls_
     callback = payload("separation_separate_vocal", origin.url)
     ingest(vault, json.dumps(callback), clock())
     assert len(sent.take()) > 1  # and they are gone
-    archive_next(vault, "assets", uuid4().hex)
+    archive_next(vault, ASSET_QUEUES, uuid4().hex)
     assert sent.take() == ["assets"]
-    while archive_next(vault, "assets", uuid4().hex):
+    while archive_next(vault, ASSET_QUEUES, uuid4().hex):
         sent.take()
     assert sent.take() == []
 

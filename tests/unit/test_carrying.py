@@ -194,11 +194,11 @@ def test_where_the_system_gives_no_more_threads_assets_are_stored_one_after_the_
 def test_looking_for_an_asset_in_vain_costs_no_memory(vault: Vault, origin: Origin) -> None:
     vault = replace(vault, memory=TransferMemory(8 * MIB, 5 * MIB))
     for _ in range(5):
-        assert not archive_next(vault, "assets", "nobody")
+        assert not archive_next(vault, QUEUES, "nobody")
     assert vault.memory.promised == 0
     origin.otherwise = lambda path: Answer(song(path, 5))
     recorded(vault, origin.url, 1)
-    assert archive_next(vault, "assets", "one")
+    assert archive_next(vault, QUEUES, "one")
 
 
 @pytest.mark.parametrize("kind", [dripped_headers, dripped_body, dripped_chunk_extension])

@@ -12,8 +12,8 @@ from tests.unit.conftest import START
 from workers import scripts
 from workers.assets import Asset
 from workers.callbacks import Callback
-from workers.dispatch import LOOKS_IN
 from workers.ledger import Ledger
+from workers.queues import ASSET_QUEUES
 
 ASSETS, PER_TASK = 20_000, 100
 #: Each transfer takes this long, and so many run at a time: work for 20,000 s, of which the deadlines leave less.
@@ -105,7 +105,7 @@ def test_with_more_work_than_time_no_more_expires_than_must(monkeypatch: pytest.
 
         def take(now: float) -> float | None:
             client.set("clock", now)
-            lease = ledger.take(LOOKS_IN["assets"], f"{now}-{random.random()}")
+            lease = ledger.take(ASSET_QUEUES, f"{now}-{random.random()}")
             if lease is None:
                 return None
             ledger.settle(lease.id, lease.owner, "archived")
