@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import math
 import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
 from contextvars import copy_context
@@ -13,8 +15,12 @@ from workers.memory import Share
 
 #: So much is read behind a full buffer, to see whether there is more.
 _BEHIND_BYTES = 64 * 1024
-#: As much of a part is sent at a time, within ``workers.hard_end.SEND_SECONDS``.
-_PIECE_BYTES = 256 * 1024
+#: So much is hashed at a time: it lies in the processor's cache still, and each time costs threads a switch.
+_HASHED_BYTES = 1024 * 1024
+#: So much of a part is sent at a time, within ``workers.hard_end.SEND_SECONDS``; more if the last piece was taken
+#: within ``_QUICK_SECONDS``, as each time costs threads a switch.
+_PIECE_BYTES, _LARGE_PIECE_BYTES = 256 * 1024, 1024 * 1024
+_QUICK_SECONDS = 1.0
 
 
 class Digest:
@@ -88,7 +94,7 @@ def _in_a_thread(work: Callable[[], Part]) -> "Future[Part]":
 
 
 class _Reader:
-    """Fills buffers from a stream. What has just come is hashed while it lies in the processor's cache."""
+    """Fills buffers from a stream, and has the digest follow."""
 
     def __init__(self, read_into: Callable[[memoryview], int], digest: Digest) -> None:
         self._read_into = read_into
@@ -97,13 +103,17 @@ class _Reader:
         self.is_wanted = True
 
     def fill(self, buffer: memoryview) -> Part:
-        filled = len(self._carried)
+        filled, hashed, count = len(self._carried), 0, 1
         buffer[:filled] = self._carried
-        while filled < len(buffer):
+        while count and filled < len(buffer):
             count = self._read(buffer[filled:])
-            if not count:
-                return Part(buffer[:filled], is_last=True)
             filled += count
+            if filled - hashed >= _HASHED_BYTES:
+                self._digest.update(buffer[hashed:filled])
+                hashed = filled
+        self._digest.update(buffer[hashed:filled])
+        if not count:
+            return Part(buffer[:filled], is_last=True)
         # Whether that was all shows only when more is asked for.
         behind = memoryview(bytearray(_BEHIND_BYTES))
         self._carried = bytes(behind[: self._read(behind)])
@@ -112,9 +122,7 @@ class _Reader:
     def _read(self, buffer: memoryview) -> int:
         if not self.is_wanted:
             raise NotWantedError
-        count = self._read_into(buffer)
-        self._digest.update(buffer[:count])
-        return count
+        return self._read_into(buffer)
 
 
 class NotWantedError(Exception):
@@ -131,11 +139,15 @@ class Body(io.RawIOBase):
     Python's time limit for ``sendall`` is for all that it is given, so a slow upload of a whole part would fail.
     """
 
-    def __init__(self, part: memoryview, alive: Callable[[], None] = go_on) -> None:
+    def __init__(
+        self, part: memoryview, alive: Callable[[], None] = go_on, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__()
         self._part = part
         self._alive = alive
+        self._clock = clock
         self._at = 0
+        self._began = -math.inf
 
     def __len__(self) -> int:
         return len(self._part)
@@ -143,7 +155,9 @@ class Body(io.RawIOBase):
     def read(self, _size: int = -1) -> memoryview:  # botocore and http.client send what sockets do
         """Give the next piece, whatever size was asked for. Raises what ``alive`` raises: the send ends then."""
         self._alive()
-        piece = self._part[self._at : self._at + _PIECE_BYTES]
+        began, self._began = self._began, self._clock()
+        size = _LARGE_PIECE_BYTES if self._began - began < _QUICK_SECONDS else _PIECE_BYTES
+        piece = self._part[self._at : self._at + size]
         self._at += len(piece)
         return piece
 

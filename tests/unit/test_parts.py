@@ -9,6 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from tests.unit.conftest import Clock
 from tests.unit.reading import PART, reader, share
 from workers.errors import LeaseLostError
 from workers.parts import Body, Digest, Part, read_parts
@@ -101,6 +102,15 @@ def test_a_send_ends_when_it_may_not_go_on() -> None:
 
     with pytest.raises(LeaseLostError):
         Body(memoryview(b"x"), lost).read()
+
+
+def test_who_takes_pieces_quickly_is_sent_larger_ones_and_who_does_not_is_sent_smaller_ones_again(clock: Clock) -> None:
+    body = Body(memoryview(bytes(3 * 1024**2)), clock=clock)
+    sizes = []
+    for takes in [0.1, 0.9, 1.1, 20.0, 0.1, 0.1]:
+        sizes.append(len(body.read()) // 1024)
+        clock.time += takes
+    assert sizes == [256, 1024, 1024, 256, 256, 256]  # the last is what was left
 
 
 def test_where_the_system_gives_no_more_threads_nothing_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
