@@ -1,10 +1,19 @@
 """How much a worker carries at a time, and each of its processes."""
 
+import resource
 from dataclasses import dataclass
 from typing import Self
 
+import structlog
+from requests.adapters import DEFAULT_POOLSIZE
+
 from config.settings import MAX_PARTS, MIN_PART_BYTES, Settings
 
+log = structlog.get_logger()
+
+#: What a process opens beside its transfers, generously, and for each of them: two handles of a connection to the
+#: source and two of one to the bucket, one to Redis, and a kept connection to each of so many hosts.
+_DESCRIPTORS, _DESCRIPTORS_EACH = 64, 5 + DEFAULT_POOLSIZE
 #: Beside those that carry transfers, a worker has a process that is always free for callbacks and the clock, and one
 #: that tries suspects alone.
 OTHER_PROCESSES = 2
@@ -37,6 +46,20 @@ class Capacity:
             memory=_memory(settings) // processes,
             least_part=max(MIN_PART_BYTES, -(-settings.max_asset_bytes // MAX_PARTS)),
         )
+
+
+def make_room_for_descriptors(capacity: Capacity) -> None:
+    """Raise the process's limit of open files to what its transfers need, as far as it may; log where that is too low.
+
+    No further: Celery's pool looks through all that the limit allows.
+    """
+    wanted = _DESCRIPTORS + _DESCRIPTORS_EACH * capacity.at_once
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    if now != resource.RLIM_INFINITY and now < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    if allowed < wanted:
+        log.warning("open_files_limited", limit=allowed, wanted=wanted, hint="raise `ulimit -n`, or lower TRANSFERS")
 
 
 def _memory(settings: Settings) -> int:

@@ -13,7 +13,7 @@ from celery.apps import beat, worker
 
 from config.logging import log_all_output
 from config.settings import EXIT_MISCONFIGURED
-from workers.capacity import OTHER_PROCESSES, carrying_processes
+from workers.capacity import OTHER_PROCESSES, Capacity, carrying_processes, make_room_for_descriptors
 from workers.celery import settings
 
 log = structlog.get_logger()
@@ -50,6 +50,7 @@ class Worker(worker.Worker):  # type: ignore[misc]  # Celery ships no types
         processes = carrying_processes(settings, self.concurrency)
         self.app.conf.worker_concurrency = processes
         self.concurrency = processes + OTHER_PROCESSES
+        make_room_for_descriptors(Capacity.of(settings, processes))
 
     def emit_banner(self) -> None:
         """Log what the banner would show."""
