@@ -1,8 +1,10 @@
 """The memory in which assets lie on their way: a budget for all, and of that no more for an asset than it needs."""
 
 import mmap
+import sys
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from typing import Self
 
 from config.settings import MIN_PART_BYTES
@@ -15,6 +17,19 @@ _SMALL = (64 * 1024, 256 * 1024)
 def rounded(size: int) -> int:
     """Give how many bytes a buffer has that is to hold ``size``."""
     return next((small for small in _SMALL if size <= small), -(-size // _MIB) * _MIB)
+
+
+def _fresh(size: int) -> mmap.mmap:
+    """Get a buffer from the system, in huge pages where it has them.
+
+    In pages of 4 KiB, the first use of each costs a fault: a fifth of the processor time of a transfer.
+    """
+    if sys.platform != "linux":
+        return mmap.mmap(-1, size)
+    buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without huge pages
+        buffer.madvise(mmap.MADV_HUGEPAGE)
+    return buffer
 
 
 class TransferMemory:
@@ -70,7 +85,7 @@ class TransferMemory:
                 other = next(size for size, buffers in self._idle.items() if buffers)
                 self._idle[other].pop()
                 self._idle_bytes -= other
-        return mmap.mmap(-1, size)
+        return _fresh(size)
 
     def give_up_idle(self) -> None:
         """Give to the system what nobody uses."""
