@@ -148,7 +148,8 @@ class Settings(BaseSettings):
     def _is_a_name(cls, value: str) -> str:
         if "/" in value or ":" in value:
             raise ValueError(
-                "write the bucket's name alone, without s3:// or a path; STEMVAULT_S3_PREFIX is for a path"
+                "write the bucket's name alone, without s3:// or a path; STEMVAULT_S3_PREFIX is for a path, "
+                "and an access point is named by its alias"
             )
         return value
 

@@ -84,8 +84,8 @@ def _attempt(vault: Vault, lease: Lease, share: Share) -> None:
     try:
         stored, found = _transfer(vault, lease, share)
     except AssetError as error:
-        # When the worker must end, it is the one who cuts connections off.
-        if vault.must_stop():
+        # When the worker must end, it is the one who cuts connections off. What was judged was not cut off.
+        if vault.must_stop() and not isinstance(error, (ShortError, PermanentError)):
             _hand_back(vault, lease)
         else:
             _record_failure(vault, lease, error)

@@ -12,7 +12,7 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from workers.direct import DirectWrites
-from workers.parts import Body, go_on
+from workers.parts import PIECE_BYTES, Body, go_on
 from workers.s3_errors import already_there_told, code_of, status_of
 
 log = structlog.get_logger()
@@ -146,7 +146,9 @@ class Bucket:
         view = memoryview(body)
 
         def by_boto3() -> dict[str, Any]:
-            return cast("dict[str, Any]", getattr(self._bodies, operation)(Body=Body(view, alive), **arguments))
+            # Where large pieces have failed, small ones may go.
+            again = Body(view, alive, most=PIECE_BYTES)
+            return cast("dict[str, Any]", getattr(self._bodies, operation)(Body=again, **arguments))
 
         with already_there_told():
             direct = self._direct

@@ -16,7 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from workers.bucket import Bucket
 from workers.checksums import checksums
 from workers.guarantees import Checksum, Condition, Guarantees
-from workers.multipart import Hold, unnamed
+from workers.hard_end import apart
+from workers.multipart import Hold, clear_up, unnamed
 from workers.s3_errors import AlreadyThereError, code_of, may_be_the_condition, status_of
 
 BODY = b"Stemvault tries here what this store checks."
@@ -84,7 +85,7 @@ def _left_clean(bucket: Bucket, key: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(BotoCoreError, ClientError):
+        with apart(), contextlib.suppress(BotoCoreError, ClientError):
             bucket.client.delete_object(Bucket=bucket.bucket, Key=key)
 
 
@@ -97,9 +98,7 @@ def _upload(bucket: Bucket, key: str, arguments: Mapping[str, Any], hold: Hold) 
         hold.upload_began(f"{upload_id} {key}")
         yield upload_id
     finally:
-        with contextlib.suppress(BotoCoreError, ClientError):  # The sweep aborts it then.
-            bucket.abort_upload(key, upload_id)
-            hold.upload_ended()
+        clear_up(bucket, key, upload_id, hold)
 
 
 def _condition(write: Callable[[bool], object], *, tries: int) -> Condition:

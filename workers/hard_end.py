@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
+from urllib3.util.timeout import _DEFAULT_TIMEOUT
 
 from workers.bounded import Bounded
 from workers.chunks import StrictResponse
@@ -29,8 +30,8 @@ Result = TypeVar("Result")
 LOOKUP_SECONDS = 10.0
 #: Names that are resolved at a time. One whose time is over still has its thread until the resolver gives up.
 _LOOKUPS = 64
-#: A piece of a body must be taken by the bucket within so many seconds.
-SEND_SECONDS = 40.0
+#: What is asked of the bucket outside a transfer ends after so many seconds, and so does clearing up behind one.
+ASK_SECONDS, CLEAR_SECONDS = 60.0, 10.0
 #: So often, in seconds, somebody looks whether an attempt must end.
 _LOOK_SECONDS = 1.0
 #: A thread with nothing to do stays so long, in seconds: the next attempt begins soon as a rule.
@@ -56,7 +57,8 @@ class Attempt:
         self._waits_since: float | None = None
         self.why_over = "not done within TRANSFER_TIMEOUT"
         self.is_over = False
-        self._connections: set[socket.socket] = set()
+        self._connections: dict[socket.socket, bool] = {}
+        """Each with whether it goes to the bucket."""
         self._lock = threading.Lock()
 
     @property
@@ -85,14 +87,14 @@ class Attempt:
             return 0.0
         return min(left, _LOOK_SECONDS)
 
-    def add(self, used: socket.socket) -> socket.socket:
+    def add(self, used: socket.socket, *, to_store: bool = False) -> socket.socket:
         """Have a socket's connection end with the attempt; it ends at once if the time is over. Give what holds it.
 
         That is a second handle to it: TLS takes the socket over, and a body without a length outlives the socket.
         """
         connection = socket.socket(used.family, used.type, used.proto, fileno=os.dup(used.fileno()))
         with self._lock:
-            self._connections.add(connection)
+            self._connections[connection] = to_store
             if self.is_over:
                 _shut_down(connection)
         return connection
@@ -100,7 +102,7 @@ class Attempt:
     def drop(self, connection: socket.socket) -> None:
         """Let go of a connection, which another attempt may use from now on."""
         with self._lock:
-            self._connections.discard(connection)
+            self._connections.pop(connection, None)
             connection.close()
 
     def cut(self) -> None:
@@ -110,12 +112,17 @@ class Attempt:
             for connection in self._connections:
                 _shut_down(connection)
 
+    def forget_source(self) -> None:
+        """Let go of the connections to the source, which is asked anew."""
+        self._forget([connection for connection, to_store in self._connections.items() if not to_store])
+
     def forget(self) -> None:
         """Let go of all connections."""
-        with self._lock:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
+        self._forget(list(self._connections))
+
+    def _forget(self, connections: list[socket.socket]) -> None:
+        for connection in connections:
+            self.drop(connection)
 
 
 def _shut_down(connection: socket.socket) -> None:
@@ -219,12 +226,19 @@ def cut_off_after(
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Use connections that do not end with the attempt: for what it leaves behind to be cleared up."""
-    outer = _current.set(None)
-    try:
+    """Use connections that do not end with the attempt, but soon: for what it leaves behind to be cleared up."""
+    with cut_off_after(CLEAR_SECONDS):
         yield
-    finally:
-        _current.reset(outer)
+
+
+@contextmanager
+def cut_off_outside_attempts(must_stop: Callable[[], bool]) -> Iterator[None]:
+    """Shut down what is used within the block after ``ASK_SECONDS``, unless it belongs to an attempt already."""
+    if _current.get():
+        yield
+        return
+    with cut_off_after(ASK_SECONDS, must_stop=must_stop):
+        yield
 
 
 def looked_up(look_up: Callable[[], Result]) -> Result:
@@ -237,6 +251,7 @@ class _Tracked(HTTPConnection):
     """A connection that ends with the attempt that uses it."""
 
     response_class = StrictResponse
+    _goes_to_store = False
     _held: tuple[Attempt, socket.socket] | None = None
 
     def _new_conn(self) -> socket.socket:
@@ -259,7 +274,7 @@ class _Tracked(HTTPConnection):
     def _belongs_to_attempt(self, connection: socket.socket) -> None:
         self.is_free()
         if attempt := _current.get():
-            self._held = attempt, attempt.add(connection)
+            self._held = attempt, attempt.add(connection, to_store=self._goes_to_store)
 
     def is_free(self) -> None:
         """Let go of the attempt: the connection goes back to its pool."""
@@ -297,10 +312,13 @@ class _ToStore(_Tracked):
     urllib3 lets the time limit for connecting hold until the answer is read, so a thin uplink failed with every body.
     """
 
-    def _new_conn(self) -> socket.socket:
-        connection = super()._new_conn()
-        connection.settimeout(SEND_SECONDS)
-        return connection
+    _goes_to_store = True
+    send_timeout: float | None = None
+
+    def connect(self) -> None:
+        """Connect, TLS included, within the limit for connecting."""
+        super().connect()
+        self.sock.settimeout(self.send_timeout)
 
 
 class _ToStoreTLS(_ToStore, HTTPSConnection):
@@ -309,6 +327,10 @@ class _ToStoreTLS(_ToStore, HTTPSConnection):
 
 class _StorePool(_Pool):
     ConnectionCls = _ToStore
+
+    def _make_request(self, conn: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as urllib3 has it
+        conn.send_timeout = self._get_timeout(kwargs.get("timeout", _DEFAULT_TIMEOUT)).read_timeout
+        return super()._make_request(conn, *args, **kwargs)
 
 
 class _StoreTLSPool(_StorePool, HTTPSConnectionPool):

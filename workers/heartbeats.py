@@ -51,6 +51,11 @@ class Hold:
             before, self._upload = self._upload, upload
             self._ledger.upload_began(upload, before=before)
 
+    def upload_left(self) -> None:
+        """Leave the upload to the sweep, as it could not be aborted."""
+        with self._renewing:
+            self._upload = ""
+
     def upload_ended(self) -> None:
         """Forget the upload, which was completed or aborted."""
         with self._renewing:

@@ -29,6 +29,7 @@ from workers.ledger_keys import (
     FORGETTING,
     FORMAT,
     FORMATS,
+    ORPHANS,
     READY,
     TAKEN,
     UPLOADS,
@@ -317,15 +318,28 @@ class Ledger:
 
     def knows_upload(self, upload: str) -> bool:
         """Tell whether a multipart upload is noted."""
-        return self.redis.zscore(UPLOADS, upload) is not None
+        return any(self.redis.zscore(key, upload) is not None for key in (UPLOADS, ORPHANS))
 
     def upload_ended(self, upload: str) -> None:
         """Forget a multipart upload that was completed or aborted."""
-        self.redis.zrem(UPLOADS, upload)
+        pipe = self.redis.pipeline()
+        pipe.zrem(UPLOADS, upload)
+        pipe.zrem(ORPHANS, upload)
+        pipe.execute()
 
     def orphaned_uploads(self) -> list[str]:
         """Give the multipart uploads whose worker has not been heard of for a whole lease."""
-        return [str(upload) for upload in self.redis.zrangebyscore(UPLOADS, "-inf", self.now(), start=0, num=100)]
+        pipe = self.redis.pipeline()
+        for key in (UPLOADS, ORPHANS):
+            pipe.zrangebyscore(key, "-inf", self.now(), start=0, num=100)
+        return list(map(str, chain.from_iterable(pipe.execute())))
+
+    def postpone_orphan(self, upload: str) -> None:
+        """Have an orphaned upload tried again after a lease. It shows no life meanwhile."""
+        pipe = self.redis.pipeline()
+        pipe.zadd(ORPHANS, {upload: self.now() + self.lease_seconds})
+        pipe.zrem(UPLOADS, upload)
+        pipe.execute()
 
     def due(self, *, limit: int) -> list[str]:
         """Take up to ``limit`` steps that are due: ``task/asset`` names, or a task's id for its manifest."""

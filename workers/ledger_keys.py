@@ -21,6 +21,8 @@ TAKEN = PREFIX + "taken"
 READY = {queue: f"{PREFIX}waiting:{queue}" for queue in WAITING_QUEUES}
 #: Multipart uploads under way → when one counts as orphaned. The same in all formats.
 UPLOADS = COMMON + "uploads"
+#: Those of dead workers that could not be aborted → when to try again.
+ORPHANS = COMMON + "orphans"
 COUNTERS = COMMON + "counters"
 
 #: How far the sweep has come that forgets settled tasks.

@@ -1,6 +1,5 @@
 """An object of many parts: complete, or not there at all."""
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 from uuid import uuid4
@@ -30,6 +29,9 @@ class Hold(Protocol):
 
         Before it is created, it is told as ``unnamed``. Who dies then may leave an upload.
         """
+
+    def upload_left(self) -> None:
+        """Be told that it could not be aborted: it stays noted, and another one does not take its place."""
 
     def upload_ended(self) -> None:
         """Be told that it was completed or aborted."""
@@ -69,9 +71,18 @@ class Upload:
             hold.alive()
             etag = complete(lambda if_new: bucket.complete_upload(key, upload_id, completed, if_new=if_new))
         except BaseException:
-            with apart(), contextlib.suppress(BotoCoreError, ClientError):
-                bucket.abort_upload(key, upload_id)
-                hold.upload_ended()
+            clear_up(bucket, key, upload_id, hold)
             raise
         hold.upload_ended()
         return etag
+
+
+def clear_up(bucket: Bucket, key: str, upload_id: str, hold: Hold) -> None:
+    """Abort an upload, or leave it to the sweep."""
+    try:
+        with apart():
+            bucket.abort_upload(key, upload_id)
+    except (BotoCoreError, ClientError):
+        hold.upload_left()
+    else:
+        hold.upload_ended()

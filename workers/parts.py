@@ -17,9 +17,9 @@ from workers.memory import Share
 _BEHIND_BYTES = 64 * 1024
 #: So much is hashed at a time: it lies in the processor's cache still, and each time costs threads a switch.
 _HASHED_BYTES = 1024 * 1024
-#: So much of a part is sent at a time, within ``workers.hard_end.SEND_SECONDS``; more if the last piece was taken
+#: So much of a part is sent at a time, within ``workers.s3_client.READ_TIMEOUT``; more if the last piece was taken
 #: within ``_QUICK_SECONDS``, as each time costs threads a switch.
-_PIECE_BYTES, _LARGE_PIECE_BYTES = 256 * 1024, 1024 * 1024
+PIECE_BYTES, _LARGE_PIECE_BYTES = 256 * 1024, 1024 * 1024
 _QUICK_SECONDS = 1.0
 
 
@@ -140,11 +140,17 @@ class Body(io.RawIOBase):
     """
 
     def __init__(
-        self, part: memoryview, alive: Callable[[], None] = go_on, *, clock: Callable[[], float] = time.monotonic
+        self,
+        part: memoryview,
+        alive: Callable[[], None] = go_on,
+        *,
+        most: int = _LARGE_PIECE_BYTES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._part = part
         self._alive = alive
+        self._most = most
         self._clock = clock
         self._at = 0
         self._began = -math.inf
@@ -156,7 +162,7 @@ class Body(io.RawIOBase):
         """Give the next piece, whatever size was asked for. Raises what ``alive`` raises: the send ends then."""
         self._alive()
         began, self._began = self._began, self._clock()
-        size = _LARGE_PIECE_BYTES if self._began - began < _QUICK_SECONDS else _PIECE_BYTES
+        size = self._most if self._began - began < _QUICK_SECONDS else PIECE_BYTES
         piece = self._part[self._at : self._at + size]
         self._at += len(piece)
         return piece

@@ -9,10 +9,10 @@ from workers.assets import AssetId
 #: With it the names begin of uploads that are being created.
 UNNAMED = "?"
 #: A URL's scheme, and what stands between it and the path.
-_AUTHORITY = re.compile(r"([^:/]*)://([^/?#]*)")
-#: A host without the root's dot, and a port with its colon.
-_HOST_AND_PORT = re.compile(r"(.*?)\.*(:?[0-9]*)", re.DOTALL)
-_OWN_PORTS = {("http", ":80"), ("https", ":443")}
+_AUTHORITY = re.compile(rb"([^:/]*)://([^/?#]*)")
+_OWN_PORTS = {(b"http", b"80"), (b"https", b"443")}
+#: No host name has more bytes, and no port.
+_MAX_HOST, _MAX_PORT = 253, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,20 @@ class Lease:
 
         ``workers/lua/waiting.lua`` has the same rule.
         """
-        # Lua knows no letters but ASCII's, as bytes do.
-        named = _AUTHORITY.match(self.url.encode(errors="replace").lower().decode())
-        if not named:
+        # Lua knows no letters but ASCII's, as bytes do, and counts bytes.
+        url = _AUTHORITY.match(self.url.encode(errors="replace").lower())
+        if not url:
             return ""
-        parts = _HOST_AND_PORT.fullmatch(named[2].rpartition("@")[2])
-        host, port = (parts[1], parts[2]) if parts else ("", "")
-        return host + ("" if (named[1], port) in _OWN_PORTS else port)
+        scheme, named = url[1], url[2].rpartition(b"@")[2]
+        host, colon, port = named.rpartition(b":")
+        if not colon or not (port.isdigit() or not port):
+            host, port = named, b""
+        host = host.rstrip(b".")
+        if len(host) > _MAX_HOST or len(port) > _MAX_PORT:
+            return ""
+        if not port or (scheme, port) in _OWN_PORTS:
+            return host.decode(errors="replace")
+        return (host + b":" + port).decode(errors="replace")
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from botocore.config import Config
 from botocore.handlers import add_expect_header
 from botocore.loaders import Loader, create_loader
 
-from workers.hard_end import SEND_SECONDS, STORE_POOLS
+from workers.hard_end import STORE_POOLS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-#: Seconds.
-CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, SEND_SECONDS
+#: Seconds; the latter for each piece of a body, too.
+CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 40.0
 #: Domains of AWS's own endpoints, by partition.
 #: https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")

@@ -181,7 +181,7 @@ class Source:
         self._resumptions += 1
         self._resumed_at = self.received
         self._response.close()
-        self._attempt.forget()
+        self._attempt.forget_source()
         try:
             response = self._reopen({"Range": f"bytes={self.received}-", "If-Range": self._validator})
         except (TransientError, PermanentError):

@@ -28,6 +28,7 @@ from workers.checksums import checksums
 from workers.errors import PermanentError
 from workers.examination import examine_put, examine_upload
 from workers.guarantees import OF_AWS, Guarantees, Learned
+from workers.hard_end import cut_off_outside_attempts, never
 from workers.multipart import Hold, Upload
 from workers.parts import Digest, Part
 from workers.s3_client import is_aws
@@ -67,7 +68,8 @@ class Store(Bucket):
     """One bucket. Everything S3 refuses or fails to do is ``TransientError("store_unavailable")``.
 
     Keys that begin with ``probe_key`` are where the store is examined; they must be this process's own. ``upload_args``
-    go with each object. ``known`` says what the store guarantees where that is known already.
+    go with each object. ``known`` says what the store guarantees where that is known already. What is asked outside an
+    attempt ends after ``ASK_SECONDS``, or when ``must_stop`` says so.
     """
 
     def __init__(  # noqa: PLR0913 - all but two have defaults
@@ -81,9 +83,11 @@ class Store(Bucket):
         upload_args: UploadArgs | None = None,
         known: Guarantees | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        must_stop: Callable[[], bool] = never,
     ) -> None:
         super().__init__(client, bucket, pool, bodies=bodies)
         known = OF_AWS if known is None and is_aws(client) else known
+        self._must_stop = must_stop
         self._probe_key = probe_key or KeyLayout().probe_key(uuid4().hex)
         self._with_assets = upload_args or {}
         self._with_documents = of_documents(self._with_assets)
@@ -148,31 +152,37 @@ class Store(Bucket):
         """
         return not guarantees.needs_proof or self.facts(key) == written
 
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Ask something that ends, also outside an attempt; raises ``TransientError``."""
+        with cut_off_outside_attempts(self._must_stop), reporting():
+            yield
+
     def exists(self, key: str) -> bool:
         """Tell whether there is an object under the key."""
-        with reporting():
+        with self._asking():
             return self.facts(key) is not None
 
     def abort(self, upload: str) -> None:
         """Abort a multipart upload, ``<upload id> <key>``; fine where there is none any more, or the store cannot."""
         upload_id, _, key = upload.partition(" ")
-        with reporting():
+        with self._asking():
             self.abort_upload(key, upload_id)
 
     def unfinished(self, key: str) -> list[str]:
         """Give the key's multipart uploads, as ``abort`` takes them, as far as the store tells."""
-        with reporting():
+        with self._asking():
             return [f"{upload_id} {key}" for upload_id in self.uploads(key)]
 
     def check(self) -> None:
         """Reach the bucket, or say why not by ``TransientError``."""
-        with reporting():
+        with self._asking():
             self.client.head_bucket(Bucket=self.bucket)
 
     def _found(self, key: str, wanted: Digest, alive: Callable[[], None]) -> Stored:
         """Read the object under the key, so that its digest is of its bytes, and compare it with what was wanted."""
         digest = Digest()
-        with reporting():
+        with self._asking():
             answer = self.client.get_object(Bucket=self.bucket, Key=key)
             for piece in answer["Body"].iter_chunks(1024**2):
                 digest.update(piece)
@@ -189,7 +199,7 @@ class Store(Bucket):
     @contextlib.contextmanager
     def reading(self, key: str) -> Iterator["StreamingBody"]:
         """Open an object for reading. Raises ``PermanentError`` (``part_gone``) where there is none."""
-        with reporting():
+        with self._asking():
             try:
                 body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
             except ClientError as error:
@@ -204,29 +214,29 @@ class Store(Bucket):
         """Write a small object whole, in place of the one that may stand there; metadata is ASCII."""
         checks = checksums(body, md5=len(body) <= _SMALL or self._of_put.known.needs_md5)
         ascii_only = {name: value.encode("ascii", "replace").decode() for name, value in metadata.items()}
-        with reporting():
+        with self._asking():
             described = self._with_documents | {"ContentType": content_type, "Metadata": ascii_only} | checks
             self.put(key, body, described, if_new=False)
 
     def metadata(self, key: str) -> dict[str, str]:
         """Give an object's metadata."""
-        with reporting():
+        with self._asking():
             return _lower(self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"])
 
     def list(self, prefix: str, *, limit: int, after: str = "") -> list[str]:
         """Give up to ``limit`` (1000 at most) keys below the prefix, in alphabetical order, those behind ``after``."""
-        with reporting():
+        with self._asking():
             found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=limit, StartAfter=after)
         return [item["Key"] for item in found.get("Contents", [])]
 
     def delete(self, key: str) -> None:
         """Delete an object; fine where there is none."""
-        with reporting():
+        with self._asking():
             self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def read_text(self, key: str) -> bytes | None:
         """Read a small object whole, or None where there is none."""
-        with reporting():
+        with self._asking():
             try:
                 return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
             except ClientError as error:

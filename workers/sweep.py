@@ -107,7 +107,7 @@ def _abort(vault: Vault, upload: str) -> None:
             vault.store.abort(each)
     except TransientError as error:
         # Its turn comes again after those that have not had one.
-        vault.ledger.upload_began(upload)
+        vault.ledger.postpone_orphan(upload)
         log.warning("orphaned_upload_kept", reason=error.reason, detail=error.detail)
         return
     vault.ledger.upload_ended(upload)

@@ -86,7 +86,7 @@ def open_vault(
     return Vault(
         settings=settings,
         ledger=ledger,
-        store=open_store(settings, at_once=capacity.at_once, clients=clients),
+        store=open_store(settings, at_once=capacity.at_once, clients=clients, must_stop=must_stop),
         session=open_session(settings, at_once=capacity.at_once),
         tickets=Tickets(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
@@ -106,7 +106,13 @@ def open_ledger(settings: Settings) -> Ledger:
     return Ledger(redis, lease_seconds=settings.lease, urgent_window=settings.urgent_window)
 
 
-def open_store(settings: Settings, *, at_once: int = 10, clients: Clients | None = None) -> Store:
+def open_store(
+    settings: Settings,
+    *,
+    at_once: int = 10,
+    clients: Clients | None = None,
+    must_stop: Callable[[], bool] = lambda: False,
+) -> Store:
     """Open the bucket that the settings name, for so many threads at once."""
     clients = clients or open_clients(at_once)
     return Store(
@@ -116,6 +122,7 @@ def open_store(settings: Settings, *, at_once: int = 10, clients: Clients | None
         bodies=clients.bodies,
         probe_key=settings.layout.probe_key(uuid4().hex),
         upload_args=settings.s3_upload_args,
+        must_stop=must_stop,
     )
 
 

@@ -21,7 +21,7 @@ from workers.archive import archive_next
 from workers.assets import AssetId
 from workers.ingest import ingest
 from workers.ledger import FINAL_SECONDS
-from workers.ledger_keys import UPLOADS
+from workers.ledger_keys import ORPHANS, UPLOADS
 from workers.queues import ASSET_QUEUES
 from workers.retry import ATTEMPTS
 from workers.sweep import sweep
@@ -525,6 +525,19 @@ def test_who_must_stop_hands_its_asset_back_at_once(
     assert stored(vault) == GOOD
 
 
+def test_uploads_of_two_dead_workers_to_one_key_do_not_keep_each_other(vault: Vault, clock: Clock) -> None:
+    client = vault.store.client
+    for worker in "ab":
+        client.create_multipart_upload(Bucket="vault", Key=KEY)
+        vault.ledger.upload_began(f"?{worker} {KEY}")
+        clock.advance(LEASE / 2)
+    for _ in range(5):
+        sweep(vault)
+        clock.advance(LEASE / 2)
+    assert client.list_multipart_uploads(Bucket="vault").get("Uploads", []) == []
+    assert vault.ledger.redis.exists(UPLOADS, ORPHANS) == 0
+
+
 def test_a_dead_workers_upload_is_aborted_by_the_sweep(vault: Vault, clock: Clock) -> None:
     client = vault.store.client
     upload_id = client.create_multipart_upload(Bucket="vault", Key=KEY)["UploadId"]
@@ -719,6 +732,28 @@ def test_short_audio_is_not_mistaken_for_the_song_and_the_whole_one_is_stored_la
     assert partials(vault) == []
     assert track_in_manifest(vault)["notes"] == []
     assert "short_audio||" not in vault.ledger.counters()
+
+
+def test_a_part_that_was_kept_when_its_worker_had_to_end_is_known_to_the_next_one(
+    vault: Vault, clock: Clock, sent: Sent, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.serve("/song.mp3", CUT, song("shorter", 5))
+    ingest(vault, announce(origin), clock())
+    stopping: list[bool] = []
+    with monkeypatch.context() as patch:
+        write_text = vault.store.write_text
+
+        def write_and_end(*args: Any, **kwargs: Any) -> None:
+            write_text(*args, **kwargs)
+            stopping.append(True)
+
+        patch.setattr(vault.store, "write_text", write_and_end)
+        run(Vault(**{**vars(vault), "must_stop": lambda: bool(stopping)}), sent)
+    assert vault.ledger.asset(TRACK)["seconds"] == "183.375"
+    clock.advance(120)
+    sweep(vault)
+    run(vault, sent)
+    assert stored(vault, f"_partial/{TRACK_KEY}") == CUT
 
 
 def test_short_audio_of_several_parts_is_stored_at_once_and_marked(

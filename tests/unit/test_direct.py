@@ -28,7 +28,7 @@ from workers.bucket import Facts
 from workers.direct import PAUSE, REST_SECONDS, DirectWrites
 from workers.errors import TransientError
 from workers.guarantees import OF_AWS
-from workers.hard_end import cut_off_after
+from workers.hard_end import cut_off_after, never
 from workers.parts import Body
 from workers.s3_client import open_client, open_pool
 from workers.store import Store
@@ -306,6 +306,49 @@ def test_an_object_is_asked_about_directly_and_where_that_fails_by_boto3(direct:
     pool.breaks = True
     assert direct.facts("nothing") is None
     assert asked == ["HeadObject", "HeadObject"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_client_that_has_little_patience_has_as_little_with_tls(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
+        store = Store(open_client(connect_timeout=0.3, read_timeout=0.3, attempts=1), BUCKET)
+        began = time.monotonic()
+        with pytest.raises(TransientError):
+            store.write_json("k", {})
+        assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize("ending", ["its time", "the worker"])
+def test_what_is_asked_outside_an_attempt_ends_as_well(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    monkeypatch.setattr("workers.hard_end.ASK_SECONDS", 0.7 if ending == "its time" else 60.0)
+    with serving_pieces(endless_continue, 0.05) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url.removesuffix("/song.mp3"))
+        ends_at = time.monotonic() + 0.7
+        must_stop = (lambda: time.monotonic() > ends_at) if ending == "the worker" else never
+        pool = open_pool()
+        store = Store(open_client(attempts=1), BUCKET, pool, known=OF_AWS, must_stop=must_stop)
+        for ask in (lambda: store.write_json("k", {}), lambda: store.read_text("k"), lambda: store.list("", limit=1)):
+            began = time.monotonic()
+            with pytest.raises(TransientError):
+                ask()
+            assert time.monotonic() - began < 6
+        if pool:
+            pool.clear()
+
+
+def test_a_body_that_is_sent_again_goes_in_small_pieces(direct: Store, pool: Pool) -> None:
+    sizes: list[int] = []
+
+    def body_of(params: dict[str, Any], **_: object) -> None:
+        body = params["body"]
+        sizes.extend(iter(lambda: len(body.read()), 0))
+        body.seek(0)
+
+    direct.client.meta.events.register("before-call.s3.PutObject", body_of)
+    pool.breaks = True
+    direct.put("k", bytes(3 * 1024**2), {}, if_new=True)
+    assert set(sizes) == {256 * 1024}
 
 
 @pytest.mark.parametrize("way", ["direct", "boto3"])

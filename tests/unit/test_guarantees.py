@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import urllib3
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 from structlog.testing import capture_logs
 
 from tests.s3proxy import Bucket, moody_bucket
@@ -178,6 +178,24 @@ def test_the_uploads_of_an_examination_are_known_to_the_ledger_in_case_the_worke
     write(make_store(), LARGE, Knowing())
     # Each is told before it is created, and then by its id.
     assert known == [(True, True), (False, True), (True, True), (False, True), (True, False), (False, False)]
+
+
+def test_an_upload_that_an_examination_cannot_abort_is_left_to_the_sweep(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, hold = make_store(), Holding()
+    abort = store.abort_upload
+    failures = iter([True])
+
+    def fail_once(key: str, upload_id: str) -> None:
+        if next(failures, False):
+            raise ConnectTimeoutError(endpoint_url="")
+        abort(key, upload_id)
+
+    monkeypatch.setattr(store, "abort_upload", fail_once)
+    write(store, LARGE, hold)
+    left = store.client.list_multipart_uploads(Bucket=BUCKET)["Uploads"]
+    assert [f"{each['UploadId']} {each['Key']}" for each in left] == hold.left
 
 
 def test_an_outage_teaches_nothing_and_the_examination_is_made_again(

@@ -169,6 +169,20 @@ def test_an_attempt_that_ends_does_not_take_the_connection_of_the_next_one_with_
     assert origin.connections == connections, "the connection was not used again, so this shows nothing"
 
 
+def test_a_source_that_is_asked_anew_leaves_the_stores_connection_to_the_attempt() -> None:
+    (own, source), (kept, store) = socket.socketpair(), socket.socketpair()
+    with own, source, kept, store:
+        with hard_end.cut_off_after(0.3) as attempt:
+            attempt.add(source)
+            attempt.add(store, to_store=True)
+            attempt.forget_source()
+            store.settimeout(10)
+            assert store.recv(1) == b"", "it was shut down"
+        source.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            source.recv(1)
+
+
 def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 

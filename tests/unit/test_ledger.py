@@ -1,10 +1,12 @@
 import json
 import re
+import time
 from typing import Any
 
 import fakeredis
 import pytest
 
+from app.operate.embedded import embedded_stack
 from config.layout import KeyLayout
 from tests.conftest import Payload
 from tests.unit.conftest import LEASE, START, URGENT, at
@@ -544,6 +546,13 @@ def test_a_host_that_has_its_share_is_passed_over_and_keeps_nobody_waiting(ledge
         "not a url",
         "http://[::1]:80/x",
         "",
+        "http://1.2.3.4/x",
+        "http://1.2.3.4..:80/x",
+        "http://host.test:/x",
+        "http://a:1:2x/",
+        "http://host.test:123456789/x",
+        "http://" + "a@" * 1000 + "h.test",
+        "http://" + "é" * 300 + "/x",
     ],
 )
 def test_redis_and_python_read_the_same_host_from_a_url(ledger: Ledger, redis: fakeredis.FakeRedis, url: str) -> None:
@@ -616,6 +625,22 @@ def test_what_has_expired_waits_for_nobody_but_the_sweep(ledger: Ledger) -> None
     assert ledger.ready(unexpired=True)["assets"] == 1
     later = at(ledger, DEADLINE + 1)
     assert (later.ready()["assets"], later.ready(unexpired=True)["assets"], later.in_flight()) == (1, 0, 1)
+
+
+@pytest.mark.parametrize("host", ["." * 10**6 + "a", ":1" * 500_000 + "x", "@a" * 500_000, "a" * 10**6, "1" * 10**6])
+def test_no_url_keeps_redis_for_long(host: str) -> None:
+    """A real Redis does nothing else meanwhile."""
+    with embedded_stack({}) as stack:
+        stack.start_redis()
+        ledger = Ledger(stack.redis())
+        callback = parse_callback(song_at(host, "t"))
+        named = [(asset, asset.key(KeyLayout()), time.time() + 1000) for asset in callback.assets]
+        began = time.monotonic()
+        ledger.record(callback, "{}", named, received_at=time.time())
+        lease = ledger.take(("urgent", "assets"), "one")
+        assert lease
+        assert len(lease.host.encode()) < 300
+        assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("host", ["slow.test", "SLOW.test", "slow.test:80", "slow.test.", "user@slow.test"])

@@ -14,11 +14,12 @@ from workers.store import NewObject, Store, Stored
 
 
 class Holding:
-    """A hold that is never lost, unless ``lost``; it remembers the uploads that did not end."""
+    """A hold that is never lost, unless ``lost``; it remembers the uploads that have not ended, and those left."""
 
     def __init__(self, *, lost: bool = False) -> None:
         self.lost = lost
         self.uploads: list[str] = []
+        self.left: list[str] = []
 
     def alive(self) -> None:
         if self.lost:
@@ -26,6 +27,9 @@ class Holding:
 
     def upload_began(self, upload: str) -> None:
         self.uploads[:] = [upload]
+
+    def upload_left(self) -> None:
+        self.left.append(self.uploads.pop())
 
     def upload_ended(self) -> None:
         self.uploads.pop()

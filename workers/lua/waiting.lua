@@ -2,12 +2,23 @@
 -- host has its assets by deadline. So what waits for one host never stands in the way of another host's.
 local waiting = {}
 
--- The host that a URL names, and its port if that is not the scheme's own.
+-- No host name has more bytes, and no port. All that have more wait as one host without a name.
+local MAX_HOST, MAX_PORT = 253, 5
+
+-- The host that a URL names, and its port if that is not the scheme's own. A URL may have a megabyte, so no pattern here
+-- takes more than a step for each byte.
 function waiting.host(url)
   local scheme, authority = string.match(string.lower(url), '^([^:/]*)://([^/?#]*)')
-  local host, port = string.match(string.match(authority or '', '[^@]*$'), '^(.-)%.*(:?%d*)$')
-  if (scheme == 'http' and port == ':80') or (scheme == 'https' and port == ':443') then port = '' end
-  return host .. port
+  local named = authority or ''
+  named = string.match(named, '^.*@(.*)$') or named
+  local host, port = string.match(named, '^(.*):(%d*)$')
+  if not host then host, port = named, '' end
+  local ends = #host
+  while ends > 0 and string.byte(host, ends) == 46 do ends = ends - 1 end
+  if ends > MAX_HOST or #port > MAX_PORT then return '' end
+  host = string.sub(host, 1, ends)
+  if port == '' or (scheme == 'http' and port == '80') or (scheme == 'https' and port == '443') then return host end
+  return host .. ':' .. port
 end
 
 function waiting.set(index, host) return index .. ':' .. host end
