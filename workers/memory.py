@@ -1,10 +1,8 @@
 """The memory in which assets lie on their way: a budget for all, and of that no more for an asset than it needs."""
 
 import mmap
-import sys
 import threading
 from collections import defaultdict
-from contextlib import suppress
 from typing import Self
 
 from config.settings import MIN_PART_BYTES
@@ -20,16 +18,8 @@ def rounded(size: int) -> int:
 
 
 def _fresh(size: int) -> mmap.mmap:
-    """Get a buffer from the system, in huge pages where it has them.
-
-    In pages of 4 KiB, the first use of each costs a fault: a fifth of the processor time of a transfer.
-    """
-    if sys.platform != "linux":
-        return mmap.mmap(-1, size)
-    buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # a kernel without huge pages
-        buffer.madvise(mmap.MADV_HUGEPAGE)
-    return buffer
+    """Get a buffer from the system: a private one, whose pages cost less than those that processes may share."""
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 class TransferMemory:
