@@ -114,15 +114,17 @@ class Attempt:
 
     def forget_source(self) -> None:
         """Let go of the connections to the source, which is asked anew."""
-        self._forget([connection for connection, to_store in self._connections.items() if not to_store])
+        with self._lock:
+            for connection in [each for each, to_store in self._connections.items() if not to_store]:
+                del self._connections[connection]
+                connection.close()
 
     def forget(self) -> None:
         """Let go of all connections."""
-        self._forget(list(self._connections))
-
-    def _forget(self, connections: list[socket.socket]) -> None:
-        for connection in connections:
-            self.drop(connection)
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
 
 
 def _shut_down(connection: socket.socket) -> None:
