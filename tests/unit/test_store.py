@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from tests.unit.reading import PART, parts_of
 from workers.errors import AssetError, LeaseLostError, PermanentError, TransientError
+from workers.guarantees import OF_AWS
+from workers.hard_end import cut_off_after
 from workers.parts import Digest, Part
 from workers.s3_client import open_client
 from workers.store import NewObject, Store, Stored
@@ -213,6 +215,20 @@ def test_of_two_writers_at_once_the_second_changes_nothing(store: Store, size: i
     assert write(store, random.Random(2).randbytes(size)).sha256 == hashlib.sha256(rival).hexdigest()
     assert store.read_text("k") == rival
     assert uploads(store) == []
+
+
+def test_what_an_attempt_that_is_cut_off_has_begun_is_aborted_all_the_same(store: Store) -> None:
+    store, hold = Store(store.client, store.bucket, known=OF_AWS), Holding()
+    with cut_off_after(60) as attempt:
+
+        def cut(**_: object) -> None:
+            attempt.cut()
+
+        store.client.meta.events.register("before-call.s3.UploadPart", cut)
+        with pytest.raises(TransientError):
+            write(store, bytes(2 * PART), hold)
+    assert (hold.uploads, hold.left) == ([], [])
+    assert store.client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", []) == []
 
 
 def test_an_upload_that_nobody_ended_can_be_aborted_by_its_name_and_more_than_once(store: Store) -> None:
