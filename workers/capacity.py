@@ -49,10 +49,7 @@ class Capacity:
 
 
 def make_room_for_descriptors(capacity: Capacity) -> None:
-    """Raise the process's limit of open files to what its transfers need, as far as it may; log where that is too low.
-
-    No further: Celery's pool looks through all that the limit allows.
-    """
+    """Raise this process's limit of open files to what its transfers need; log where it may not be raised so far."""
     wanted = _DESCRIPTORS + _DESCRIPTORS_EACH * capacity.at_once
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)

@@ -329,9 +329,10 @@ class Ledger:
 
     def orphaned_uploads(self) -> list[str]:
         """Give the multipart uploads whose worker has not been heard of for a whole lease."""
+        now = self.now()
         pipe = self.redis.pipeline()
         for key in (UPLOADS, ORPHANS):
-            pipe.zrangebyscore(key, "-inf", self.now(), start=0, num=100)
+            pipe.zrangebyscore(key, "-inf", now, start=0, num=100)
         return list(map(str, chain.from_iterable(pipe.execute())))
 
     def postpone_orphan(self, upload: str) -> None:

@@ -17,11 +17,6 @@ def rounded(size: int) -> int:
     return next((small for small in _SMALL if size <= small), -(-size // _MIB) * _MIB)
 
 
-def _fresh(size: int) -> mmap.mmap:
-    """Get a buffer from the system: a private one, whose pages cost less than those that processes may share."""
-    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-
-
 class TransferMemory:
     """Buffers, ``budget`` bytes of them in all, shared by the threads of a process.
 
@@ -75,7 +70,8 @@ class TransferMemory:
                 other = next(size for size, buffers in self._idle.items() if buffers)
                 self._idle[other].pop()
                 self._idle_bytes -= other
-        return _fresh(size)
+        # Private pages cost less than those that processes may share.
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     def give_up_idle(self) -> None:
         """Give to the system what nobody uses."""

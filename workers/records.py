@@ -66,14 +66,13 @@ class Lease:
             return ""
         scheme, named = url[1], url[2].rpartition(b"@")[2]
         host, colon, port = named.rpartition(b":")
-        if not colon or not (port.isdigit() or not port):
+        if not colon or (port and not port.isdigit()):
             host, port = named, b""
         host = host.rstrip(b".")
         if len(host) > _MAX_HOST or len(port) > _MAX_PORT:
             return ""
-        if not port or (scheme, port) in _OWN_PORTS:
-            return host.decode(errors="replace")
-        return (host + b":" + port).decode(errors="replace")
+        is_told = port and (scheme, port) not in _OWN_PORTS
+        return (host + b":" + port if is_told else host).decode()
 
 
 @dataclass(frozen=True)

@@ -198,7 +198,12 @@ def _more_arrives(stream: socket.SocketIO) -> bool:
     What TLS sends at an end cannot be told from data without reading it, so there nobody looks.
     """
     connection: socket.socket = stream._sock  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to it
-    if isinstance(connection, ssl.SSLSocket) or not select.select([connection], [], [], _MOMENT)[0]:
+    if isinstance(connection, ssl.SSLSocket):
+        return False
+    # Not by select(), which knows no descriptor above 1,023.
+    arriving = select.poll()
+    arriving.register(connection, select.POLLIN)
+    if not arriving.poll(_MOMENT * 1000):
         return False
     return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
 

@@ -13,6 +13,7 @@ from redis import Redis
 from config.settings import Settings
 from workers.capacity import Capacity
 from workers.egress import open_session
+from workers.hard_end import never
 from workers.heartbeats import Heartbeats
 from workers.ledger import Ledger
 from workers.memory import TransferMemory
@@ -63,9 +64,9 @@ class Vault:
     """Gives numbers in [0, 1)."""
     fullness: Callable[[], float] = lambda: 0.0
     """Tells which share of its memory Redis uses; raises redis-py's errors."""
-    must_stop: Callable[[], bool] = lambda: False
+    must_stop: Callable[[], bool] = never
     """Tells whether this worker must end now and hand back what it holds."""
-    is_ending: Callable[[], bool] = lambda: False
+    is_ending: Callable[[], bool] = never
     """Tells whether this worker takes up nothing new, as it is about to end."""
     capacity: Capacity = field(default_factory=Capacity)
     token: Callable[[], str] = field(default=lambda: uuid4().hex)
@@ -77,8 +78,8 @@ def open_vault(
     *,
     processes: int = 1,
     clients: Clients | None = None,
-    must_stop: Callable[[], bool] = lambda: False,
-    is_ending: Callable[[], bool] = lambda: False,
+    must_stop: Callable[[], bool] = never,
+    is_ending: Callable[[], bool] = never,
 ) -> Vault:
     """Open every client that the settings name, for one of so many processes. Nothing is connected to yet."""
     ledger = open_ledger(settings)
@@ -111,7 +112,7 @@ def open_store(
     *,
     at_once: int = 10,
     clients: Clients | None = None,
-    must_stop: Callable[[], bool] = lambda: False,
+    must_stop: Callable[[], bool] = never,
 ) -> Store:
     """Open the bucket that the settings name, for so many threads at once."""
     clients = clients or open_clients(at_once)
