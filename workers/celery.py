@@ -65,6 +65,7 @@ app.conf.update(
     # Processes that carry transfers, many each; workers.programs adds those for everything else. A process computes on
     # one core, so there are as many as cores, and two at least.
     worker_concurrency=min(max(os.cpu_count() or 1, 2), MOST_PROCESSES),
+    worker_pool="workers.pool:TaskPool",
     worker_send_task_events=False,
     # On SIGQUIT, or a second SIGTERM, what is under way has this long to end or to be handed back.
     worker_soft_shutdown_timeout=settings.shutdown_grace + 10,

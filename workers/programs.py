@@ -13,8 +13,10 @@ from celery.apps import beat, worker
 
 from config.logging import log_all_output
 from config.settings import EXIT_MISCONFIGURED
+from workers import shutdown
 from workers.capacity import OTHER_PROCESSES, Capacity, carrying_processes, make_room_for_descriptors
 from workers.celery import settings
+from workers.pool import TaskPool
 
 log = structlog.get_logger()
 
@@ -44,13 +46,18 @@ class Worker(worker.Worker):  # type: ignore[misc]  # Celery ships no types
     def setup_defaults(self, **options: Any) -> None:  # noqa: ANN401 - Celery's
         """Read Celery's settings. Its ``concurrency`` is the processes that carry transfers; ours come on top."""
         super().setup_defaults(**options)
-        if "prefork" not in str(self.pool_cls):
-            print("Stemvault's worker needs Celery's prefork pool: leave --pool out", file=sys.stderr)  # noqa: T201 - for people
+        if self.pool_cls is not TaskPool:
+            print("Stemvault's worker needs its own pool of processes: leave --pool out", file=sys.stderr)  # noqa: T201 - for people
             sys.exit(EXIT_MISCONFIGURED)
         processes = carrying_processes(settings, self.concurrency)
         self.app.conf.worker_concurrency = processes
         self.concurrency = processes + OTHER_PROCESSES
         make_room_for_descriptors(Capacity.of(settings, processes))
+
+    def stop(self, *, in_sighandler: bool = False, exitcode: int | None = None) -> None:
+        """End, after a signal as after an error of Celery's own: the processes hand back what they hold."""
+        shutdown.begin()
+        super().stop(in_sighandler, exitcode)
 
     def emit_banner(self) -> None:
         """Log what the banner would show."""

@@ -9,8 +9,9 @@ _began = mmap.mmap(-1, 8)
 
 
 def begin() -> None:
-    """Note in the worker's main process that it is shutting down."""
-    struct.pack_into("d", _began, 0, time.monotonic())
+    """Note in the worker's main process that it is shutting down. What was noted before stays."""
+    if not is_due():
+        struct.pack_into("d", _began, 0, time.monotonic())
 
 
 def is_due(grace: float = 0.0) -> bool:

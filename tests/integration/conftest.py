@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -59,6 +60,11 @@ class Service:
             return found if found and not found.open and found.task.get("written") == found.task["version"] else None
 
         return eventually(look, patience=patience)
+
+
+def children_of(pid: int) -> frozenset[int]:
+    """Give the processes that this one has started."""
+    return frozenset(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
 
 @pytest.fixture(scope="session")

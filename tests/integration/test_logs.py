@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +12,9 @@ import pytest
 from app.operate.embedded import Stack, embedded_stack
 from app.operate.processes import Process
 from tests.conftest import Payload, eventually
-from tests.integration.conftest import LOCAL, Service, running_ingress
+from tests.integration.conftest import LOCAL, Service, children_of, running_ingress
 from tests.origin import Answer, Origin, film
 from workers.ledger_keys import TAKEN
-from workers.repeating import repeating
 
 Event = dict[str, Any]
 #: It takes two minutes, longer than any test here waits.
@@ -36,10 +34,6 @@ def events(process: Process) -> list[Event]:
 def eventually_says(process: Process, words: str) -> None:
     """Wait for a log to hold these words."""
     eventually(lambda: words in process.log.read_text())
-
-
-def children(process: Process) -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
 def end(process: Process, *signals: signal.Signals) -> int:
@@ -65,12 +59,12 @@ def test_every_line_is_an_event_whatever_happens(origin: Origin, payload: Payloa
         assert service.post(video).ok
         assert service.post(b"{").status_code == 400
         eventually(lambda: archiving(stack))
-        killed = children(worker)
+        killed = children_of(worker.pid)
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         eventually_says(worker, "worker_process_died")
-        eventually(lambda: len(set(children(worker)) - set(killed)) == len(killed))
-        os.kill(children(ingress)[0], signal.SIGKILL)
+        eventually(lambda: len(children_of(worker.pid) - killed) == len(killed))
+        os.kill(min(children_of(ingress.pid)), signal.SIGKILL)
         eventually_says(ingress, "SIGKILL")
 
         stack.process("redis").kill()
@@ -78,11 +72,8 @@ def test_every_line_is_an_event_whatever_happens(origin: Origin, payload: Payloa
         eventually_says(worker, "Cannot connect")
         eventually_says(beat, "Connection refused")
         stack.restart("redis")
-        # Celery 5.7 may end a worker that has lost both pool processes and broker; a supervisor starts it again.
-        with repeating(stack.restart_ended, every=1.0):
-            eventually(lambda: not service.objects("_inbox/"), patience=60)
-            eventually(lambda: archiving(stack), patience=60)
-        worker = stack.process("worker")
+        eventually(lambda: not service.objects("_inbox/"), patience=60)
+        eventually(lambda: archiving(stack), patience=60)
         assert [end(process, signal.SIGTERM) for process in (beat, worker, ingress)] == [0, 0, 0]
         said = {process.name: events(process) for process in (ingress, worker, beat)}
     assert "WorkerLostError" in json.dumps(said["worker"])

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ import requests
 from app.operate.embedded import Stack, embedded_stack
 from app.operate.processes import wait_until
 from tests.conftest import Payload, eventually, preloaded
-from tests.integration.conftest import LOCAL, Service, running_ingress
+from tests.integration.conftest import LOCAL, Service, children_of, running_ingress
+from tests.origin import Answer, Origin, film
+from workers.callbacks import task_id_of
+from workers.ledger_keys import TAKEN
 from workers.received import ReceivedCallbacks
 
 _SLOW_NAMES = Path(__file__).with_name("slow_names.c")
@@ -28,7 +32,7 @@ def start_ingress(stack: Stack, **environment: str) -> int:
 
 def both_workers_of(pid: int, *, but: frozenset[int] = frozenset()) -> frozenset[int] | None:
     """Give gunicorn's two worker processes, or None while they are fewer, or some of ``but``."""
-    found = frozenset(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    found = children_of(pid)
     return found if len(found) == 2 and not found & but else None
 
 
@@ -129,3 +133,70 @@ def test_a_broker_that_hangs_does_not_hide_that_the_bucket_answers() -> None:
                 assert (degraded.status_code, list(degraded.json()["reasons"])) == (200, ["broker"])
         finally:
             os.kill(redis.pid, signal.SIGCONT)
+
+
+def replaced(pid: int, processes: frozenset[int]) -> bool:
+    """Tell whether others have taken the place of all these."""
+    now = children_of(pid)
+    return len(now) == len(processes) and not now & processes
+
+
+def test_a_worker_that_lost_all_its_processes_at_once_outlives_the_broker_too(payload: Payload) -> None:
+    # They die while the main process is stopped, so it learns of all of them in one turn of its loop.
+    with running_ingress() as stack:
+        worker = stack.start_worker()
+        beat = stack.start_beat()
+        for _ in range(5):
+            processes = children_of(worker.pid)
+            os.kill(worker.pid, signal.SIGSTOP)
+            for pid in processes:
+                os.kill(pid, signal.SIGKILL)
+            os.kill(worker.pid, signal.SIGCONT)
+            eventually(partial(replaced, worker.pid, processes))
+        stack.process("redis").kill()
+        eventually(lambda: "Cannot connect" in worker.log.read_text())
+        stack.restart("redis")
+        service = Service(stack)
+        lyrics = payload("lyrics")
+        assert service.post(lyrics).ok
+        service.settled(task_id_of(lyrics), patience=60)
+        # One that dies now is noticed as well.
+        gone = min(children_of(worker.pid))
+        os.kill(gone, signal.SIGKILL)
+        eventually(lambda: len(children_of(worker.pid) - {gone}) == len(processes))
+        assert (worker.popen.poll(), beat.popen.poll()) == (None, None)
+        assert '"critical"' not in worker.log.read_text()
+
+
+_FAILING_CELERY = """
+from pathlib import Path
+from celery.bootsteps import StartStopStep
+from workers.celery import app
+
+class Fault(StartStopStep):
+    def start(self, consumer):
+        consumer.hub.on_tick.add(self.look)
+    def look(self):
+        if Path("fault").exists():
+            raise ValueError("a fault of Celery's own")
+
+app.steps["consumer"].add(Fault)
+"""
+
+
+def test_a_worker_that_celery_ends_hands_its_assets_back_and_does_end(origin: Origin, payload: Payload) -> None:
+    with running_ingress(STEMVAULT_SHUTDOWN_GRACE="1") as stack:
+        stack.group.directory.joinpath("failing.py").write_text(_FAILING_CELERY)
+        worker = stack.group.start("worker", [*stack.celery()[:-1], "failing", "worker"])
+        stack.wait_for_worker(worker)
+        video = payload("video", origin.url)
+        # It takes two minutes.
+        origin.serve(
+            video["data"]["video_url"].removeprefix(origin.url), Answer(film(4 * 1024**2), pause=0.5, piece=16 * 1024)
+        )
+        assert Service(stack).post(video).ok
+        eventually(lambda: stack.redis().hlen(TAKEN))
+        stack.group.directory.joinpath("fault").touch()
+        assert worker.popen.wait(30) == 1
+        assert "asset_handed_back" in worker.log.read_text()
+        assert not stack.redis().hlen(TAKEN)
