@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from app import callbacks, health
-from app.authentication import Authenticator
-from app.publish import Publish, open_safekeeping
-from app.refusals import register_refusals
-from app.request_ids import register_request_ids
+from app.ingress import health, routes
+from app.ingress.authentication import Authenticator
+from app.ingress.refusals import register_refusals
+from app.ingress.request_ids import register_request_ids
+from app.ingress.safekeeping import Publish, open_safekeeping
 from config.logging import configure_logging
 from config.settings import Settings, load_settings_or_exit
-from workers.ledger import Ledger
-from workers.vault import open_redis
+from workers.context import open_redis
+from workers.ledger.ledger import Ledger
 
 __all__ = ["create_app"]
 
@@ -33,7 +33,7 @@ def create_app(
     # One byte over the limit is read: a longer chunked body is cut off there without a word, and so is told apart.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_callback_bytes + 1
     publish = publish or open_safekeeping(settings).publish
-    app.register_blueprint(callbacks.blueprint(Authenticator(settings), settings.max_callback_bytes, publish, now))
+    app.register_blueprint(routes.blueprint(Authenticator(settings), settings.max_callback_bytes, publish, now))
     redis = open_redis(
         settings.redis_url.get_secret_value(), timeout=health.SOCKET_TIMEOUT, connect_timeout=health.SOCKET_TIMEOUT
     )

@@ -23,7 +23,7 @@ MANIFEST_STEM, MANIFEST_EXT = "manifest", "json"
 _FIELDS = frozenset({"task_id", "track", "stem", "ext"})
 #: S3 allows 1,024 bytes to a key; every character that a key of ours may hold is one byte.
 _MAX_KEY_BYTES = 1024
-_LONGEST_EXT = 5
+_MAX_EXT = 5
 _PREFIX = re.compile(r"[A-Za-z0-9!\-_.*'()/=]*")
 
 
@@ -57,9 +57,7 @@ class KeyLayout:
         if not _PREFIX.fullmatch(self.prefix) or ".." in self.prefix.split("/"):
             raise ValueError("the prefix may hold letters, digits and ! - _ . * ' ( ) = / only, and no step '..'")
         _check_decodable(self.template)
-        longest = self.asset_key(
-            "t" * MAX_NAME_LENGTH, "r" * MAX_NAME_LENGTH, "s" * MAX_NAME_LENGTH, "e" * _LONGEST_EXT
-        )
+        longest = self.asset_key("t" * MAX_NAME_LENGTH, "r" * MAX_NAME_LENGTH, "s" * MAX_NAME_LENGTH, "e" * _MAX_EXT)
         if len(longest) > _MAX_KEY_BYTES:
             raise ValueError(
                 f"with ids of {MAX_NAME_LENGTH} characters it makes keys of {len(longest)} bytes; S3 allows 1024"

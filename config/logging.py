@@ -61,7 +61,7 @@ class _StandardError:
 
     So a line of another process, or of a signal handler, comes before it or after it and not inside it. On a pipe the
     kernel guarantees that for 4,096 bytes (PIPE_BUF); a longer line can be mixed with others while the pipe is full.
-    ``tests/unit/test_logging.py`` shows the former, and lines of any length in a file.
+    ``tests/unit/config/test_logging.py`` shows the former, and lines of any length in a file.
     """
 
     def write(self, text: str) -> None:

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
-from app.operate.loopback import serving
-from app.operate.origin import film, picture, song
+from app.embedded.loopback import serving
+from app.embedded.origin import film, picture, song
 
 __all__ = ["Answer", "Origin", "film", "picture", "running_origin", "song"]
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote
 
 from awscrt.checksums import crc32c
 
-from app.operate.loopback import serving
+from app.embedded.loopback import serving
 
 _PIECE = 64 * 1024
 

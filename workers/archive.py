@@ -10,10 +10,10 @@ from urllib.parse import quote, urlsplit
 import structlog
 from redis.exceptions import RedisError
 
-from workers import media
-from workers.containment import contained
-from workers.dispatch import follow_up
-from workers.duration import AudioSample, is_short
+from workers.archiving.partial import Readable, forget_partial, keep_partial, open_partial
+from workers.bucket.store import NewObject, Stored
+from workers.context import WorkerContext
+from workers.dispatch.containment import contained
 from workers.errors import (
     AssetError,
     FreshUrlError,
@@ -23,17 +23,17 @@ from workers.errors import (
     ShortError,
     TransientError,
 )
-from workers.formats import Follower, walk
-from workers.heartbeats import Hold
+from workers.follow_up import follow_up
+from workers.ledger.backoff import MAX_DELAY, GiveUp, Retry, is_last_chance, next_step
+from workers.ledger.records import Lease
+from workers.liveness.heartbeats import Hold
 from workers.manifest import write_manifest
-from workers.memory import Share
-from workers.partial import Readable, forget_partial, keep_partial, open_partial
-from workers.parts import Digest, Part, read_parts
-from workers.records import Lease
-from workers.retry import LONGEST_DELAY, GiveUp, Retry, is_last_chance, next_step
-from workers.source import open_source
-from workers.store import NewObject, Stored
-from workers.vault import Vault
+from workers.media import content
+from workers.media.duration import AudioSample, is_short
+from workers.media.formats import Follower, walk
+from workers.source.stream import open_source
+from workers.transfer.memory import Share
+from workers.transfer.parts import Digest, Part, read_parts
 
 log = structlog.get_logger()
 
@@ -43,25 +43,25 @@ _MAX_URL_IN_METADATA = 255
 _PLAIN_IN_URLS = ":/?#[]@!$&'()*+,;=%"
 
 
-def archive_next(vault: Vault, queues: Sequence[str], owner: str) -> bool:
+def archive_next(context: WorkerContext, queues: Sequence[str], owner: str) -> bool:
     """Store what expires first of the assets in ``queues``, looked through in their order; tell whether there was one.
 
     Raises what ``archive`` raises. No two may be the same ``owner`` at a time.
     """
-    if not (share := vault.memory.reserve()):
+    if not (share := context.memory.reserve()):
         return False
     with share:
-        lease = vault.ledger.take(queues, owner)
+        lease = context.ledger.take(queues, owner)
         if lease is None:
             return False
         if lease.calls:
             with contained("call"):
-                vault.tickets.call(lease.calls, 1)
-        archive(vault, lease, share)
+                context.wake_ups.call(lease.calls, 1)
+        archive(context, lease, share)
     return True
 
 
-def archive(vault: Vault, lease: Lease, share: Share) -> None:
+def archive(context: WorkerContext, lease: Lease, share: Share) -> None:
     """Store one asset, in memory of its ``share``.
 
     Whatever goes wrong with source or bucket is recorded with the asset, with the time of the next
@@ -70,42 +70,42 @@ def archive(vault: Vault, lease: Lease, share: Share) -> None:
     """
     with structlog.contextvars.bound_contextvars(task_id=lease.id.task_id, asset=lease.id.name):
         try:
-            _attempt(vault, lease, share)
+            _attempt(context, lease, share)
         except LeaseLostError:
             log.warning("lease_lost", attempt=lease.attempts)
         except FreshUrlError:
-            follow_up(vault, lease.id)
+            follow_up(context, lease.id)
             log.info("asset_has_fresh_url", attempt=lease.attempts)
 
 
-def _attempt(vault: Vault, lease: Lease, share: Share) -> None:
-    started = vault.monotonic()
+def _attempt(context: WorkerContext, lease: Lease, share: Share) -> None:
+    started = context.monotonic()
     log.info("asset_attempt_started", attempt=lease.attempts, worker=socket.gethostname())
     try:
-        stored, found = _transfer(vault, lease, share)
+        stored, found = _transfer(context, lease, share)
     except AssetError as error:
         # When the worker must end, it is the one who cuts connections off. What was judged was not cut off.
-        if vault.must_stop() and not isinstance(error, (ShortError, PermanentError)):
-            _hand_back(vault, lease)
+        if context.must_stop() and not isinstance(error, (ShortError, PermanentError)):
+            _hand_back(context, lease)
         else:
-            _record_failure(vault, lease, error)
+            _record_failure(context, lease, error)
         return
     except HandedBackError:
-        _hand_back(vault, lease)
+        _hand_back(context, lease)
         return
     except (LeaseLostError, RedisError):
         raise
     except Exception as error:
         log.exception("attempt_crashed")
-        _record_failure(vault, lease, TransientError("internal_error", type(error).__name__))
+        _record_failure(context, lease, TransientError("internal_error", type(error).__name__))
         return
     facts = _facts(stored, found)
     if stored.found:
         log.warning("object_found", key=lease.key, found=stored.found)
-    _settle(vault, lease, "archived", facts=facts)
+    _settle(context, lease, "archived", facts=facts)
     # Not before: as long as the asset is not settled, its part is what it could end with.
-    forget_partial(vault.store, lease)
-    log.info("asset_archived", key=lease.key, took=round(vault.monotonic() - started, 3), **facts)
+    forget_partial(context.store, lease)
+    log.info("asset_archived", key=lease.key, took=round(context.monotonic() - started, 3), **facts)
 
 
 #: What a person should know of an object that stood there before, where it is not what the source has.
@@ -144,31 +144,33 @@ def _facts(stored: Stored, found: _Found) -> dict[str, object]:
     return facts
 
 
-def _transfer(vault: Vault, lease: Lease, share: Share) -> tuple[Stored, _Found]:
-    with vault.heartbeats.held(lease, vault.must_stop) as hold, _source(vault, lease) as source:
+def _transfer(context: WorkerContext, lease: Lease, share: Share) -> tuple[Stored, _Found]:
+    with context.heartbeats.held(lease, context.must_stop) as hold, _source(context, lease) as source:
         digest = Digest()
         share.fit(source.announced)
         with closing(read_parts(_reading(source, hold), share, digest)) as parts:
             first = next(parts)
             ext = lease.key.rpartition(".")[2]
-            content_type = media.content_type(bytes(first.data[: media.HEAD_BYTES]), ext)
-            found = _Found(content_type, [note for note in [media.contradiction(content_type, ext)] if note])
+            content_type = content.content_type(bytes(first.data[: content.HEAD_BYTES]), ext)
+            found = _Found(content_type, [note for note in [content.contradiction(content_type, ext)] if note])
             new = NewObject(lease.key, content_type, _metadata(lease))
-            whole = _measured(vault, lease, chain([first], parts), found)
+            whole = _measured(context, lease, chain([first], parts), found)
             if not source.has_announced_end:
-                whole = _followed_to_its_end(vault, lease, whole, found)
-            stored = vault.store.write_once(new, whole, digest, hold)
+                whole = _followed_to_its_end(context, lease, whole, found)
+            stored = context.store.write_once(new, whole, digest, hold)
     return stored, found
 
 
-def _source(vault: Vault, lease: Lease) -> AbstractContextManager[Readable]:
+def _source(context: WorkerContext, lease: Lease) -> AbstractContextManager[Readable]:
     """Open what the asset is read from."""
     if lease.final:
-        return open_partial(vault, lease.partial)
-    return open_source(vault.session, lease.url, vault.settings, clock=vault.monotonic, must_stop=vault.must_stop)
+        return open_partial(context, lease.partial)
+    return open_source(
+        context.session, lease.url, context.settings, clock=context.monotonic, must_stop=context.must_stop
+    )
 
 
-def _measured(vault: Vault, lease: Lease, parts: Iterator[Part], found: _Found) -> Iterator[Part]:
+def _measured(context: WorkerContext, lease: Lease, parts: Iterator[Part], found: _Found) -> Iterator[Part]:
     """Pass the parts on, and compare the audio's length with the announced one before the last part is written.
 
     Audio that is cut off is retried, as the provider may not have finished it; what came is kept meanwhile. On the last
@@ -184,17 +186,17 @@ def _measured(vault: Vault, lease: Lease, parts: Iterator[Part], found: _Found) 
         if part.is_last:
             seconds = found.seconds = sample.seconds(found.content_type)
             if number == 0 and seconds is not None and is_short(seconds, announced) and not lease.final:
-                _keep_if_better_comes(vault, lease, part.data, seconds)
+                _keep_if_better_comes(context, lease, part.data, seconds)
         yield part
 
 
-def _keep_if_better_comes(vault: Vault, lease: Lease, whole: memoryview, seconds: float) -> None:
+def _keep_if_better_comes(context: WorkerContext, lease: Lease, whole: memoryview, seconds: float) -> None:
     """Keep audio that is too short, unless it is to be stored as it is. Raises ``ShortError``."""
-    if not _is_last_chance(vault, lease, "short") or seconds < lease.seconds:
-        raise keep_partial(vault, lease, whole, seconds)
+    if not _is_last_chance(context, lease, "short") or seconds < lease.seconds:
+        raise keep_partial(context, lease, whole, seconds)
 
 
-def _followed_to_its_end(vault: Vault, lease: Lease, parts: Iterator[Part], found: _Found) -> Iterator[Part]:
+def _followed_to_its_end(context: WorkerContext, lease: Lease, parts: Iterator[Part], found: _Found) -> Iterator[Part]:
     """Pass the parts of a body without an announced length on, and ask its format whether the end has come.
 
     A file that is cut off is retried. On the last chance it is stored with a note: the source may have no more of it,
@@ -206,16 +208,16 @@ def _followed_to_its_end(vault: Vault, lease: Lease, parts: Iterator[Part], foun
     for part in parts:
         follower.see(part.data)
         if part.is_last:
-            _judge_end(vault, lease, follower, found)
+            _judge_end(context, lease, follower, found)
         yield part
 
 
-def _judge_end(vault: Vault, lease: Lease, follower: Follower, found: _Found) -> None:
+def _judge_end(context: WorkerContext, lease: Lease, follower: Follower, found: _Found) -> None:
     try:
         doubt = follower.end()
     except TransientError as cut_off:
         is_short_audio = is_short(found.seconds, lease.announced_seconds or 0.0)
-        if not is_short_audio and not _is_last_chance(vault, lease, cut_off.reason):
+        if not is_short_audio and not _is_last_chance(context, lease, cut_off.reason):
             raise
         found.notes.append(f"cut off: {cut_off.detail}")
     else:
@@ -223,8 +225,8 @@ def _judge_end(vault: Vault, lease: Lease, follower: Follower, found: _Found) ->
             found.notes.append(f"the end may be missing: {doubt}")
 
 
-def _is_last_chance(vault: Vault, lease: Lease, reason: str) -> bool:
-    return is_last_chance(reason, lease.last_reason, lease.streak, deadline=lease.deadline, now=vault.now())
+def _is_last_chance(context: WorkerContext, lease: Lease, reason: str) -> bool:
+    return is_last_chance(reason, lease.last_reason, lease.streak, deadline=lease.deadline, now=context.now())
 
 
 def _reading(source: Readable, hold: Hold) -> Callable[[memoryview], int]:
@@ -249,21 +251,21 @@ def _metadata(lease: Lease) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-def _hand_back(vault: Vault, lease: Lease) -> None:
+def _hand_back(context: WorkerContext, lease: Lease) -> None:
     """Give the asset to another worker at once, since this one must end."""
-    vault.ledger.postpone(lease, "handed_back", streak=0, until=vault.now())
-    follow_up(vault, lease.id)
+    context.ledger.postpone(lease, "handed_back", streak=0, until=context.now())
+    follow_up(context, lease.id)
     log.info("asset_handed_back", attempt=lease.attempts)
 
 
-def _record_failure(vault: Vault, lease: Lease, error: AssetError) -> None:
+def _record_failure(context: WorkerContext, lease: Lease, error: AssetError) -> None:
     streak = lease.streak + 1 if error.reason == lease.last_reason else 1
-    step = _after(vault, lease, error, streak)
+    step = _after(context, lease, error, streak)
     facts = {"partial": error.partial, "seconds": error.seconds} if isinstance(error, ShortError) else {}
     part_is_gone = lease.final and isinstance(error, PermanentError)
     if isinstance(step, Retry):
-        vault.ledger.postpone(lease, error.reason, streak=streak, until=step.at, facts=facts)
-        wait = round(step.at - vault.now(), 1)
+        context.ledger.postpone(lease, error.reason, streak=streak, until=step.at, facts=facts)
+        wait = round(step.at - context.now(), 1)
         log.warning(
             "asset_postponed",
             reason=error.reason,
@@ -273,17 +275,17 @@ def _record_failure(vault: Vault, lease: Lease, error: AssetError) -> None:
             wait=wait,
         )
     elif (facts or lease.partial) and not part_is_gone:
-        until = vault.now() + (LONGEST_DELAY if lease.final else 0.0)
-        vault.ledger.postpone(lease, error.reason, streak=0, until=until, final=True, facts=facts)
+        until = context.now() + (MAX_DELAY if lease.final else 0.0)
+        context.ledger.postpone(lease, error.reason, streak=0, until=until, final=True, facts=facts)
         log.warning("asset_ends_with_its_part", reason=error.reason, detail=error.detail, attempt=lease.attempts)
         if not lease.final:
-            follow_up(vault, lease.id)
+            follow_up(context, lease.id)
     else:
-        _settle(vault, lease, step.state, reason=error.reason)
+        _settle(context, lease, step.state, reason=error.reason)
         log.error(f"asset_{step.state}", reason=error.reason, detail=error.detail, attempt=lease.attempts)  # noqa: G004 - two fixed words
 
 
-def _after(vault: Vault, lease: Lease, error: AssetError, streak: int) -> Retry | GiveUp:
+def _after(context: WorkerContext, lease: Lease, error: AssetError, streak: int) -> Retry | GiveUp:
     if isinstance(error, PermanentError):
         return GiveUp("rejected")
     wish = error.retry_after if isinstance(error, TransientError) else None
@@ -291,15 +293,15 @@ def _after(vault: Vault, lease: Lease, error: AssetError, streak: int) -> Retry 
         error.reason,
         streak,
         deadline=lease.deadline,
-        now=vault.now(),
-        random=vault.random(),
+        now=context.now(),
+        random=context.random(),
         retry_after=wish,
     )
 
 
 def _settle(
-    vault: Vault, lease: Lease, state: str, *, reason: str = "", facts: dict[str, object] | None = None
+    context: WorkerContext, lease: Lease, state: str, *, reason: str = "", facts: dict[str, object] | None = None
 ) -> None:
-    still_open = vault.ledger.settle(lease.id, lease.owner, state, reason=reason, facts=facts or {})
+    still_open = context.ledger.settle(lease.id, lease.owner, state, reason=reason, facts=facts or {})
     if not still_open:
-        write_manifest(vault, lease.id.task_id)
+        write_manifest(context, lease.id.task_id)

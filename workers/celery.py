@@ -10,15 +10,13 @@ from celery.signals import setup_logging, task_postrun, task_prerun
 from kombu import Queue
 
 from config.logging import log_all_output
-from config.settings import load_settings_or_exit
-from workers.queues import ALARMS, CALLBACKS, QUEUES
+from workers.dispatch.queues import CALLBACKS, CLOCK, QUEUES
+from workers.settings import settings
 
 #: Not every core that a container can see is its own.
-MOST_PROCESSES = 4
+MAX_PROCESSES = 4
 SWEEP_SECONDS = 5.0
 INBOX_SECONDS = 10.0
-
-settings = load_settings_or_exit()
 
 
 class StemvaultCelery(Celery):  # type: ignore[misc]  # Celery ships no types
@@ -27,18 +25,18 @@ class StemvaultCelery(Celery):  # type: ignore[misc]  # Celery ships no types
     @cached_property
     def Worker(self) -> Any:  # noqa: ANN401, N802 - Celery's
         """The program of ``celery worker``."""
-        return self.subclass_with_self("workers.programs:Worker")
+        return self.subclass_with_self("workers.dispatch.programs:Worker")
 
     @cached_property
     def Beat(self) -> Any:  # noqa: ANN401, N802 - Celery's
         """The program of ``celery beat``."""
-        return self.subclass_with_self("workers.programs:Beat")
+        return self.subclass_with_self("workers.dispatch.programs:Beat")
 
 
 app = StemvaultCelery("stemvault", include=["workers.tasks"])
 app.conf.update(
     broker_url=settings.redis_url.get_secret_value(),
-    broker_transport="workers.transport:Transport",
+    broker_transport="workers.dispatch.transport:Transport",
     broker_connection_retry_on_startup=True,
     # However long Redis is away, there is nothing better to do than to try again, every 30 s at last.
     broker_connection_max_retries=None,
@@ -56,16 +54,16 @@ app.conf.update(
     task_queues=[Queue(name, routing_key=name) for name in QUEUES],
     task_default_queue=CALLBACKS,
     # A ticket for an asset is sent to the queue that it names.
-    task_routes={f"workers.tasks.{name}": {"queue": ALARMS} for name in ("sweep", "drain_inbox")},
+    task_routes={f"workers.tasks.{name}": {"queue": CLOCK} for name in ("sweep", "drain_inbox")},
     task_create_missing_queues=False,
     # A worker may fetch a ticket for each process beyond those it works on; the sweep sends others in their place.
     worker_prefetch_multiplier=1,
     # Celery would fetch less after a connection was lost, until what ran then is done; it need not spare us.
     worker_enable_prefetch_count_reduction=False,
-    # Processes that carry transfers, many each; workers.programs adds those for everything else. A process computes on
-    # one core, so there are as many as cores, and two at least.
-    worker_concurrency=min(max(os.cpu_count() or 1, 2), MOST_PROCESSES),
-    worker_pool="workers.pool:TaskPool",
+    # Processes that carry transfers, many each; dispatch.programs adds the others. A process computes on one core, so
+    # there are as many as cores, and two at least.
+    worker_concurrency=min(max(os.cpu_count() or 1, 2), MAX_PROCESSES),
+    worker_pool="workers.dispatch.pool:TaskPool",
     worker_send_task_events=False,
     # On SIGQUIT, or a second SIGTERM, what is under way has this long to end or to be handed back.
     worker_soft_shutdown_timeout=settings.shutdown_grace + 10,

@@ -9,11 +9,11 @@ from typing import Any
 import structlog
 
 from config.settings import Settings
+from workers.bucket.store import Store
+from workers.context import WorkerContext
 from workers.errors import TransientError
-from workers.ledger import STAGE_RANK
-from workers.records import TaskSnapshot
-from workers.store import Store
-from workers.vault import Vault
+from workers.ledger.ledger import STAGE_RANK
+from workers.ledger.records import TaskSnapshot
 
 log = structlog.get_logger()
 
@@ -36,48 +36,48 @@ class ManifestError(TransientError):
         super().__init__("manifest_unreadable", f"{key}: {why}")
 
 
-def write_manifest(vault: Vault, task_id: str) -> None:
+def write_manifest(context: WorkerContext, task_id: str) -> None:
     """Write the task's manifest as the ledger has it now, and again until nothing has changed meanwhile.
 
     There is one writer at a time. The task's alarm stays set until a manifest of the latest version
     is written, so where another is writing, or the bucket cannot be reached, its turn comes again.
     """
-    owner = vault.token()
-    while vault.ledger.lock_manifest(task_id, owner):
-        snapshot = vault.ledger.snapshot(task_id)
+    owner = context.token()
+    while context.ledger.lock_manifest(task_id, owner):
+        snapshot = context.ledger.snapshot(task_id)
         if snapshot is None:
-            vault.ledger.drop_alarm(task_id)
+            context.ledger.drop_timer(task_id)
             return
         try:
-            known = _with_what_the_bucket_knows(vault, snapshot)
-            vault.store.write_json(vault.settings.layout.manifest_key(task_id), document(known))
+            known = _with_what_the_bucket_knows(context, snapshot)
+            context.store.write_json(context.settings.layout.manifest_key(task_id), document(known))
         except TransientError as error:
             log.warning("manifest_postponed", task_id=task_id, reason=error.reason, detail=error.detail)
             return
-        if vault.ledger.manifest_written(snapshot, owner, remember=vault.settings.ledger_retention):
+        if context.ledger.manifest_written(snapshot, owner, remember=context.settings.ledger_retention):
             return
 
 
-def _with_what_the_bucket_knows(vault: Vault, snapshot: TaskSnapshot) -> TaskSnapshot:
+def _with_what_the_bucket_knows(context: WorkerContext, snapshot: TaskSnapshot) -> TaskSnapshot:
     """Fill in assets of which Redis has forgotten the record, so that no manifest tells less than the one before."""
     forgotten = [name for name, record in snapshot.assets.items() if "state" not in record]
-    return with_forgotten(vault, snapshot, forgotten) if forgotten else snapshot
+    return with_forgotten(context, snapshot, forgotten) if forgotten else snapshot
 
 
-def with_forgotten(vault: Vault, snapshot: TaskSnapshot, names: Iterable[str]) -> TaskSnapshot:
+def with_forgotten(context: WorkerContext, snapshot: TaskSnapshot, names: Iterable[str]) -> TaskSnapshot:
     """Add those of the named assets that only the manifest knows. Raises ``TransientError``, and ``ManifestError``."""
-    manifest = read_manifest(vault.store, vault.settings, snapshot.task_id)
+    manifest = read_manifest(context.store, context.settings, snapshot.task_id)
     known = snapshot_of(manifest).assets if manifest else {}
     missing = [name for name in names if "state" not in snapshot.assets.get(name, {})]
     return replace(snapshot, assets=snapshot.assets | {name: known[name] for name in missing if name in known})
 
 
-def remembered_task(vault: Vault, task_id: str) -> tuple[TaskSnapshot, bool] | None:
+def remembered_task(context: WorkerContext, task_id: str) -> tuple[TaskSnapshot, bool] | None:
     """Give what a task's manifest says was settled, and whether it names other assets too; None without a manifest.
 
     Raises ``TransientError`` when the bucket cannot be asked, and ``ManifestError``.
     """
-    manifest = read_manifest(vault.store, vault.settings, task_id)
+    manifest = read_manifest(context.store, context.settings, task_id)
     if manifest is None:
         return None
     snapshot = snapshot_of(manifest)

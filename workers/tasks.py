@@ -17,26 +17,27 @@ from celery.signals import beat_init, task_failure, worker_init, worker_ready, w
 from redis.exceptions import RedisError
 
 from config.settings import EXIT_MISCONFIGURED
-from workers import shutdown
-from workers.adopt import adopt_older, make_room
 from workers.archive import archive_next
-from workers.capacity import Capacity
-from workers.carrying import carry
-from workers.celery import app, settings
-from workers.containment import contained
-from workers.dispatch import call_to_what_is_left, take_up_again
-from workers.inbox import drain
+from workers.carry import carry
+from workers.celery import app
+from workers.context import Clients, WorkerContext, open_clients, open_context, open_ledger, open_redis
+from workers.dispatch import shutdown
+from workers.dispatch.containment import contained
+from workers.dispatch.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
+from workers.dispatch.slots import Slots
+from workers.dispatch.wake_ups import WakeUps
+from workers.drain import drain
+from workers.follow_up import call_to_what_is_left, take_up_again
 from workers.ingest import ingest_next
-from workers.ledger_keys import FORMAT
-from workers.memory import TransferMemory
-from workers.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
-from workers.room import RECORDING_STOPS
-from workers.s3_client import s3_models
-from workers.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
-from workers.slots import Slots
-from workers.sweep import sweep as ring_alarms
-from workers.tickets import Tickets
-from workers.vault import Clients, Vault, open_clients, open_ledger, open_redis, open_vault
+from workers.intake.fullness import RECORDING_STOPS
+from workers.ledger.keys import FORMAT
+from workers.liveness.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
+from workers.recording.adopt import adopt_older, make_room
+from workers.s3.client import s3_models
+from workers.settings import settings
+from workers.sweep import sweep as fire_timers
+from workers.transfer.capacity import Capacity
+from workers.transfer.memory import TransferMemory
 
 log = structlog.get_logger()
 
@@ -63,7 +64,7 @@ class _Slots:
 def _slots() -> _Slots:
     """Give the worker's slots. They are made before the fork, as ``worker_init`` asks for them first.
 
-    ``workers.programs`` has set the number of processes that carry.
+    ``workers.dispatch.programs`` has set the number of processes that carry.
     """
     return _Slots(Slots(app.conf.worker_concurrency), Slots(1))
 
@@ -75,9 +76,9 @@ def _clients() -> Clients:
 
 
 @cache
-def vault() -> Vault:
+def context() -> WorkerContext:
     """Give this process's clients, opened at first use and so after the fork."""
-    return open_vault(
+    return open_context(
         settings,
         processes=_slots().carriers.number,
         clients=_clients(),
@@ -87,10 +88,10 @@ def vault() -> Vault:
 
 
 @cache
-def _vault_for_one() -> Vault:
+def _context_for_one() -> WorkerContext:
     """Give the same with memory for one transfer, beside what the carrying processes have."""
-    memory = TransferMemory(settings.part_bytes, settings.part_bytes, least=vault().capacity.least_part)
-    return replace(vault(), memory=memory)
+    memory = TransferMemory(settings.part_bytes, settings.part_bytes, least=context().capacity.least_part)
+    return replace(context(), memory=memory)
 
 
 # Every message is a ticket: what it stands for is kept by us, and the sweep makes up for tickets that are lost.
@@ -120,14 +121,14 @@ def ingest_callback() -> None:
 
     After a turn, other queues have theirs, and this comes again.
     """
-    if vault().fullness() >= RECORDING_STOPS:
-        log.warning("broker_full", waiting=vault().received.waiting())
-        ingest_next(vault())
+    if context().fullness() >= RECORDING_STOPS:
+        log.warning("broker_full", waiting=context().received.waiting())
+        ingest_next(context())
         return
     turn_ends = time.monotonic() + TURN
-    while not vault().must_stop() and ingest_next(vault()):
+    while not context().must_stop() and ingest_next(context()):
         if time.monotonic() > turn_ends:
-            vault().tickets.call(CALLBACKS, 1)
+            context().wake_ups.call(CALLBACKS, 1)
             return
 
 
@@ -139,9 +140,9 @@ def archive_assets(self: "Task[Any, Any]") -> None:
     with _slots().carriers.held() as is_wanted:
         if not is_wanted:
             return
-        carry(vault(), queues, shift=self.request.id)
+        carry(context(), queues, shift=self.request.id)
     # A ticket that came between the last look and the end of the slot was taken for one too many.
-    call_to_what_is_left(vault(), queues)
+    call_to_what_is_left(context(), queues)
 
 
 @app.task(bind=True, acks_late=False)
@@ -151,26 +152,26 @@ def archive_suspects(self: "Task[Any, Any]") -> None:
     with _slots().suspects.held() as is_wanted:
         if not is_wanted:
             return
-        while not vault().is_ending() and archive_next(_vault_for_one(), [SUSPECTS], owner=f"{self.request.id}:0"):
+        while not context().is_ending() and archive_next(_context_for_one(), [SUSPECTS], owner=f"{self.request.id}:0"):
             pass
-    call_to_what_is_left(vault(), [SUSPECTS])
+    call_to_what_is_left(context(), [SUSPECTS])
 
 
 @app.task(acks_late=False)
 @_contained
 def sweep() -> None:
     """Ring the alarms that are due."""
-    make_room(vault())
-    ring_alarms(vault())
-    adopt_older(vault())
-    SignsOfLife(vault().ledger.redis).give(SWEEP)
+    make_room(context())
+    fire_timers(context())
+    adopt_older(context())
+    SignsOfLife(context().ledger.redis).give(SWEEP)
 
 
 @app.task(acks_late=False)
 @_contained
 def drain_inbox() -> None:
     """Take in the callbacks that arrived while the broker was down."""
-    drain(vault())
+    drain(context())
 
 
 @task_failure.connect(sender=archive_assets)
@@ -178,11 +179,11 @@ def drain_inbox() -> None:
 def _take_up_again(task_id: str, exception: BaseException, **_: object) -> None:
     """Have taken up at once what a pool process held that has died; runs in the worker's main process.
 
-    It opens a ledger of its own: ``vault()`` here would be shared with processes forked later.
+    It opens a ledger of its own: ``context()`` here would be shared with processes forked later.
     """
     if isinstance(exception, WorkerLostError):
         ledger = open_ledger(settings)
-        assets = take_up_again(ledger, Tickets(ledger.redis), f"{task_id}:")
+        assets = take_up_again(ledger, WakeUps(ledger.redis), f"{task_id}:")
         log.error("worker_process_died", assets=assets)
 
 

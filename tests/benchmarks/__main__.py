@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import tests.conftest  # noqa: F401 - takes the machine's own AWS and proxy settings out of the environment
-from app.operate.embedded import redis_server
+from app.embedded.stack import redis_server
 from tests.benchmarks import choices, growth
 from tests.benchmarks.ends import MIB, Ends, running_ends
 from tests.benchmarks.fleet import OURS, PEERS, Figures, installed_peers, ours, side_by_side

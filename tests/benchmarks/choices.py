@@ -10,7 +10,7 @@ from pathlib import Path
 
 from awscrt import checksums
 
-from app.operate.embedded import embedded_stack
+from app.embedded.stack import embedded_stack
 from tests.benchmarks.ends import MIB, Ends
 from tests.benchmarks.fleet import Figures, Ours, ours
 from tests.benchmarks.ingress import load, signed, steady, wrk_script

@@ -13,8 +13,8 @@ from pathlib import Path
 import requests
 import trustme
 
-from app.operate.origin import song
-from app.operate.processes import free_port, process_group, wait_until
+from app.embedded.origin import song
+from app.embedded.processes import free_port, process_group, wait_until
 
 BUCKET = "bench"
 MIB = 1024**2

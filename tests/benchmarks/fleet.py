@@ -13,13 +13,13 @@ from uuid import uuid4
 
 import requests
 
-from app.operate.embedded import Stack, embedded_stack
+from app.embedded.stack import Stack, embedded_stack
 from tests.benchmarks.ends import BUCKET, Ends
 from tests.benchmarks.measuring import Growth, Spread, cpu_seconds, in_turn, peak_memory
 from tests.conftest import PAYLOADS, eventually
-from workers.ledger import Ledger
-from workers.ledger_keys import COUNTERS
-from workers.received import DUE
+from workers.intake.received import DUE
+from workers.ledger.keys import COUNTERS
+from workers.ledger.ledger import Ledger
 
 SHIM = Path(__file__).parent / "shim"
 #: As many stems as one callback names here; the provider's own has twelve.

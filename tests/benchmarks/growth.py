@@ -12,19 +12,19 @@ from uuid import uuid4
 
 from redis import Redis
 
-from app.callback_queue import open_queue
-from app.operate.embedded import Stack, embedded_stack
+from app.embedded.stack import Stack, embedded_stack
+from app.ingress.batching import open_queue
 from config.settings import load_settings
 from tests.benchmarks.ends import Ends
 from tests.benchmarks.fleet import ours
 from tests.benchmarks.measuring import in_turn, memory, peak_memory, table
 from workers.callbacks import parse_callback
-from workers.deadline import deadline_of
-from workers.ledger_keys import ALARMS
-from workers.queues import ASSET_QUEUES
-from workers.received import BODIES, DUE
+from workers.context import WorkerContext, open_context
+from workers.dispatch.queues import ASSET_QUEUES
+from workers.intake.received import BODIES, DUE
+from workers.ledger.keys import TIMERS
+from workers.recording.expiry import deadline_of
 from workers.sweep import sweep
-from workers.vault import Vault, open_vault
 
 KNOWN = (1_000, 10_000, 100_000, 1_000_000)
 STEMS = 12
@@ -39,26 +39,26 @@ def _callback(stems: int = STEMS) -> dict[str, object]:
     return {"code": 200, "msg": "success", "data": {"task_id": task, "vocal_removal_info": urls}}
 
 
-def _record(vault: Vault, assets: int, stems: int = STEMS) -> None:
+def _record(context: WorkerContext, assets: int, stems: int = STEMS) -> None:
     for _ in range(max(1, assets // stems)):
         body = json.dumps(_callback(stems))
         callback = parse_callback(json.loads(body))
-        now = vault.now()
+        now = context.now()
         named = [
-            (asset, asset.key(vault.settings.layout), deadline_of(asset, received_at=now, settings=vault.settings))
+            (asset, asset.key(context.settings.layout), deadline_of(asset, received_at=now, settings=context.settings))
             for asset in callback.assets
         ]
-        vault.ledger.record(callback, body, named, received_at=now)
+        context.ledger.record(callback, body, named, received_at=now)
 
 
-def _vault_on(stack: Stack) -> Vault:
+def _context_on(stack: Stack) -> WorkerContext:
     settings = {
         "STEMVAULT_REDIS_URL": stack.redis_url,
         "STEMVAULT_S3_BUCKET": "nobody-asks",
         "STEMVAULT_ALLOW_UNSIGNED": "true",
     }
     with patch.dict(os.environ, settings):
-        return open_vault(load_settings())
+        return open_context(load_settings())
 
 
 def costs() -> str:
@@ -68,9 +68,9 @@ def costs() -> str:
         for known in KNOWN:
             stack = stacks.enter_context(embedded_stack({}))
             stack.start_redis()
-            vault = _vault_on(stack)
-            _record(vault, known)
-            contestants[f"{known:,}"] = _costs_on(vault, stack)
+            context = _context_on(stack)
+            _record(context, known)
+            contestants[f"{known:,}"] = _costs_on(context, stack)
         found = in_turn(contestants, _ROUNDS)
     first = found[f"{KNOWN[0]:,}"]
     rows = [
@@ -82,26 +82,26 @@ def costs() -> str:
     return table(head, rows)
 
 
-def _costs_on(vault: Vault, stack: Stack) -> Callable[[], Mapping[str, float]]:
+def _costs_on(context: WorkerContext, stack: Stack) -> Callable[[], Mapping[str, float]]:
     queue = open_queue(stack.redis_url)
     redis: Redis = stack.redis()
 
     def measure() -> Mapping[str, float]:
-        body, now = json.dumps(_callback()), vault.now()
+        body, now = json.dumps(_callback()), context.now()
         found = {"acknowledge": _median(lambda: queue.publish(body, now))}
         redis.delete(DUE, BODIES, "callbacks")
         leases = []
-        found["claim"] = _median(lambda: leases.append(vault.ledger.take(ASSET_QUEUES, uuid4().hex)))
+        found["claim"] = _median(lambda: leases.append(context.ledger.take(ASSET_QUEUES, uuid4().hex)))
         for lease in leases:
             assert lease
-            vault.ledger.postpone(lease, "benchmark", streak=0, until=vault.now())
-            vault.ledger.make_ready(lease.id)
-        found["sweep"] = _median(lambda: sweep(vault), repeats=50)
-        members: list[str] = redis.zrandmember(ALARMS, _DUE)  # type: ignore[assignment]
+            context.ledger.postpone(lease, "benchmark", streak=0, until=context.now())
+            context.ledger.make_ready(lease.id)
+        found["sweep"] = _median(lambda: sweep(context), repeats=50)
+        members: list[str] = redis.zrandmember(TIMERS, _DUE)  # type: ignore[assignment]
         due: list[float] = []
         for _ in range(10):
-            redis.zadd(ALARMS, dict.fromkeys(members, now - 1))
-            due.append(_seconds(lambda: sweep(vault)))
+            redis.zadd(TIMERS, dict.fromkeys(members, now - 1))
+            due.append(_seconds(lambda: sweep(context)))
         found["sweep_due"] = statistics.median(due) * 1e6
         return found
 
@@ -133,7 +133,7 @@ def redis_bytes_of(assets: int, *, stems: int, compact: int) -> tuple[float, flo
     """Give the bytes an asset takes in flight and settled, with so many a task, where hashes are ``compact``."""
     with embedded_stack({}) as stack:
         stack.start_redis()
-        vault = _vault_on(stack)
+        context = _context_on(stack)
         redis = stack.redis()
         redis.config_set("hash-max-ziplist-value", compact)
 
@@ -141,19 +141,19 @@ def redis_bytes_of(assets: int, *, stems: int, compact: int) -> tuple[float, flo
             return int(redis.info("memory")["used_memory"])
 
         empty = used()
-        _record(vault, assets, stems)
-        number = sum(vault.ledger.ready().values())
+        _record(context, assets, stems)
+        number = sum(context.ledger.ready().values())
         in_flight = (used() - empty) / number
         tasks = set()
         owners = count()
-        while lease := vault.ledger.take(ASSET_QUEUES, f"o{next(owners)}"):
+        while lease := context.ledger.take(ASSET_QUEUES, f"o{next(owners)}"):
             facts = {"size": 4_000_000, "sha256": "0" * 64, "content_type": "audio/mpeg"}
-            vault.ledger.settle(lease.id, lease.owner, "archived", facts=facts)
+            context.ledger.settle(lease.id, lease.owner, "archived", facts=facts)
             tasks.add(lease.id.task_id)
         for task in tasks:
-            snapshot = vault.ledger.snapshot(task)
+            snapshot = context.ledger.snapshot(task)
             assert snapshot
-            vault.ledger.manifest_written(snapshot, "", remember=vault.settings.ledger_retention)
+            context.ledger.manifest_written(snapshot, "", remember=context.settings.ledger_retention)
         settled = (used() - empty) / number
     return in_flight, settled
 

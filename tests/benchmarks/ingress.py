@@ -13,12 +13,12 @@ from pathlib import Path
 
 import requests
 
-from app.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
-from app.operate.embedded import Stack, embedded_stack
-from app.operate.processes import Process, free_port, wait_until
+from app.embedded.processes import Process, free_port, wait_until
+from app.embedded.stack import Stack, embedded_stack
+from app.ingress.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from tests.benchmarks.ends import BUCKET, Ends
 from tests.benchmarks.fleet import peer_environment
-from workers.received import DUE
+from workers.intake.received import DUE
 
 KEY = "benchmark"
 BODY_BYTES = 2048

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import requests
 
-from app.operate.processes import free_port, process_group, wait_until
+from app.embedded.processes import free_port, process_group, wait_until
 from tests.benchmarks.ends import BUCKET, Ends
 from tests.benchmarks.fleet import installed_peers, ours, side_by_side
 from tests.benchmarks.measuring import table

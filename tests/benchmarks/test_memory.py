@@ -3,7 +3,7 @@
 import os
 from uuid import uuid4
 
-from app.operate.embedded import BUCKET, embedded_stack
+from app.embedded.stack import BUCKET, embedded_stack
 from tests.benchmarks.growth import redis_bytes_of
 from tests.benchmarks.measuring import Growth
 from tests.conftest import Payload

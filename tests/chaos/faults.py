@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from app.operate.processes import Process
-from tests.chaos.town import OLDER_ALARMS, PART, Row, Town, content
+from app.embedded.processes import Process
+from tests.chaos.town import OLDER_TIMERS, PART, Row, Town, content
 from tests.conftest import eventually, older_version, wrong_clock
 from tests.never_ending import NEVER_ENDING, never_ending
 from tests.origin import Answer
-from workers.assets import AssetId
-from workers.ledger_keys import PREFIX, TAKEN
-from workers.received import ReceivedCallbacks
-from workers.repeating import repeating
-from workers.signs_of_life import SignsOfLife
+from workers.callbacks.assets import AssetId
+from workers.intake.received import ReceivedCallbacks
+from workers.ledger.keys import PREFIX, TAKEN
+from workers.liveness.repeating import repeating
+from workers.liveness.signs_of_life import SignsOfLife
 
 Fault = Callable[[Town, float], Row]
 
@@ -261,7 +261,7 @@ def two_versions(town: Town, scale: float) -> Row:
     town.stack.group.start("worker", [*town.stack.celery(), "worker"])
     town.pause = 0.4
     with _under_load(town, 0.3):
-        eventually(lambda: town.ledger.redis.zcard(OLDER_ALARMS) > 2)
+        eventually(lambda: town.ledger.redis.zcard(OLDER_TIMERS) > 2)
         assert town.ledger.redis.keys(PREFIX + "*") == [], "the newer version is at work already"
         town.stack.group.environment = newer
         town.stack.start_worker("newer")

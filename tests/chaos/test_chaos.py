@@ -8,13 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from app.operate.embedded import embedded_stack
+from app.embedded.stack import embedded_stack
 from tests.chaos.faults import FAULTS
 from tests.chaos.town import Row, Town, running_town
 from tests.conftest import eventually
 from tests.origin import running_origin
 from tests.s3proxy import Bucket
-from workers.received import ReceivedCallbacks
+from workers.intake.received import ReceivedCallbacks
 
 #: Each fault has a town of its own, where most of the time is spent waiting.
 AT_A_TIME = 3

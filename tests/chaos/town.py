@@ -18,19 +18,19 @@ from uuid import uuid4
 
 import requests
 
-from app.operate.embedded import BUCKET, Stack, embedded_stack
-from app.operate.processes import StartError
+from app.embedded.processes import StartError
+from app.embedded.stack import BUCKET, Stack, embedded_stack
 from tests.conftest import eventually
 from tests.integration.conftest import LOCAL
 from tests.origin import Answer, Origin, running_origin, song
 from tests.s3proxy import Bucket, moody_bucket
-from workers.ledger import Ledger
-from workers.received import ReceivedCallbacks
-from workers.repeating import repeating
+from workers.intake.received import ReceivedCallbacks
+from workers.ledger.ledger import Ledger
+from workers.liveness.repeating import repeating
 
 PART = 5 * 1024**2
 #: What version 0.1.0 has in flight.
-OLDER_ALARMS = "stemvault:alarms"
+OLDER_TIMERS = "stemvault:alarms"
 #: Short, so that what takes a minute and a half in production takes seconds here.
 LEASE = 6.0
 SETTINGS = {
@@ -168,7 +168,7 @@ class Town:
         """Tell whether everything is settled: nothing in flight, nothing waiting, nothing in the inbox."""
         with suppress(Exception):
             waiting = ReceivedCallbacks(self.stack.redis()).waiting()
-            in_flight = self.ledger.in_flight() + int(self.stack.redis().zcard(OLDER_ALARMS))
+            in_flight = self.ledger.in_flight() + int(self.stack.redis().zcard(OLDER_TIMERS))
             return not (waiting or self.kept_in_inbox() or in_flight or self._uploads())
         return False
 

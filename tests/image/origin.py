@@ -7,9 +7,9 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 
-from app.operate.origin import film, picture, song
+from app.embedded.origin import film, picture, song
 
-_MEDIA = files("app.operate") / "media"
+_MEDIA = files("app.embedded") / "media"
 #: The song is as long as tests/payloads/music_complete.json announces.
 _BODIES = {
     "mp3": song("image test", 98),

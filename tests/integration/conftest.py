@@ -13,12 +13,12 @@ from uuid import uuid4
 import pytest
 import requests
 
-from app.operate.embedded import BUCKET, Stack, embedded_stack
+from app.embedded.stack import BUCKET, Stack, embedded_stack
 from tests.conftest import ECHOES, eventually
 from tests.origin import Origin, film, picture, song
 from workers.callbacks import task_id_of
-from workers.ledger import Ledger
-from workers.records import TaskSnapshot
+from workers.ledger.ledger import Ledger
+from workers.ledger.records import TaskSnapshot
 
 #: Origins of tests listen on loopback.
 LOCAL = {
@@ -118,7 +118,7 @@ def _content(url: str, repeats: int) -> bytes:
     if ext == "mp4":
         return film(1024) + url.encode()
     if ext == "wav":
-        return (files("app.operate") / "media" / "tone.wav").read_bytes() + url.encode()
+        return (files("app.embedded") / "media" / "tone.wav").read_bytes() + url.encode()
     return song(url, repeats)
 
 

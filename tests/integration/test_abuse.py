@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 
-from app.operate.embedded import Stack
-from app.operate.processes import free_port, wait_until
+from app.embedded.processes import free_port, wait_until
+from app.embedded.stack import Stack
 from tests.conftest import Payload
 from tests.integration.conftest import Service
-from workers.repeating import repeating
+from workers.liveness.repeating import repeating
 
 SLOW_CLIENTS = 1000
 

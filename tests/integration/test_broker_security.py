@@ -14,12 +14,12 @@ import pytest
 import trustme
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from app.operate.embedded import embedded_stack
+from app.embedded.stack import embedded_stack
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import LOCAL, Service, serve_all
 from tests.origin import Origin, film
-from workers.ledger import Ledger
-from workers.vault import open_redis
+from workers.context import open_redis
+from workers.ledger.ledger import Ledger
 
 PASSWORD = "p@ss/word"  # signs that a URL must encode
 ENCODED = "p%40ss%2Fword"

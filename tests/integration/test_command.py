@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.operate.embedded import BUCKET, embedded_stack
-from app.operate.processes import free_port
+from app.embedded.processes import free_port
+from app.embedded.stack import BUCKET, embedded_stack
 from config.settings import EXIT_MISCONFIGURED
 from tests.conftest import PAYLOADS, Payload, eventually, wrong_clock
 from tests.integration.conftest import LOCAL, Service
 from tests.origin import Answer, Origin, film, picture
-from workers.ledger import MAX_TASK_ASSETS, Ledger
-from workers.ledger_keys import task_key
+from workers.ledger.keys import task_key
+from workers.ledger.ledger import MAX_TASK_ASSETS, Ledger
 
 STEMVAULT = str(Path(sys.executable).parent / "stemvault")
 

@@ -5,8 +5,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from app.operate.embedded import embedded_stack
-from workers.received import ReceivedCallbacks
+from app.embedded.stack import embedded_stack
+from workers.intake.received import ReceivedCallbacks
 
 _SLOW_DISK = Path(__file__).with_name("slow_disk.c")
 #: Time for Redis to begin to flush, as it does once a second where it may, and to be in the midst of that.

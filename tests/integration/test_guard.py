@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.operate.guard import announced, groups_left, guarded
+from app.embedded.guard import announced, groups_left, guarded
 from tests.conftest import eventually
 
 #: Says that it is there, and does not end when it is asked to.
@@ -69,7 +69,7 @@ def test_no_part_can_keep_the_pipe_open_or_read_from_it(folder: Path) -> None:
 def test_a_number_whose_group_has_ended_is_struck_off_before_a_stranger_can_have_it(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.operate.guard.CHECK_EVERY", 0.01)
+    monkeypatch.setattr("app.embedded.guard.CHECK_EVERY", 0.01)
     reading, writing = pipe
     looks: list[int] = []
 

@@ -16,14 +16,14 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.operate.embedded import Stack
+from app.embedded.stack import Stack
 from config.settings import load_settings
 from tests.conftest import PAYLOADS
 from tests.integration.conftest import running_ingress
 from workers.callbacks import parse_body, parse_callback
+from workers.context import WorkerContext, open_context
 from workers.errors import UnreadableCallbackError, UnrecognizedCallbackError
 from workers.ingest import ingest
-from workers.vault import Vault, open_vault
 
 MUTATIONS, GENERATED = 17_000, 3_000
 EXPECTED = {200, 400, 413, 415}
@@ -80,32 +80,32 @@ def memory_of(pids: list[int]) -> int:
 
 
 @pytest.fixture(scope="module")
-def vault(ingress: Stack) -> Vault:
+def context(ingress: Stack) -> WorkerContext:
     """Open what a worker of this stack holds. No worker runs, so that each body can be judged by itself."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ingress.group.environment.items():
             patch.setenv(name, value)
-        return open_vault(load_settings())
+        return open_context(load_settings())
 
 
-def judge(vault: Vault, body: bytes) -> None:
+def judge(context: WorkerContext, body: bytes) -> None:
     """Do with an acknowledged body what a worker does, which may raise nothing; look whether it is kept somewhere."""
-    ingest(vault, body.decode(), time.time())
-    key = vault.settings.layout.unrecognized_key(f"{hashlib.sha256(body).hexdigest()}.json")
-    kept_for_people = vault.store.read_text(key) == body
+    ingest(context, body.decode(), time.time())
+    key = context.settings.layout.unrecognized_key(f"{hashlib.sha256(body).hexdigest()}.json")
+    kept_for_people = context.store.read_text(key) == body
     try:
         callback = parse_callback(parse_body(body))
     except (UnreadableCallbackError, UnrecognizedCallbackError):
         assert kept_for_people
         return
-    keys = [asset.key(vault.settings.layout) for asset in callback.assets]
+    keys = [asset.key(context.settings.layout) for asset in callback.assets]
     assert len(set(keys)) == len(keys)
     assert all(key.startswith(f"{callback.task_id}/") and ".." not in key.split("/") for key in keys)
-    assert kept_for_people or vault.ledger.has_recorded(callback, body)
-    assert all(vault.ledger.asset(asset.id)["state"] == "pending" for asset in callback.assets)
+    assert kept_for_people or context.ledger.has_recorded(callback, body)
+    assert all(context.ledger.asset(asset.id)["state"] == "pending" for asset in callback.assets)
 
 
-def test_spoiled_callbacks_are_refused_or_taken_and_memory_stays_flat(ingress: Stack, vault: Vault) -> None:
+def test_spoiled_callbacks_are_refused_or_taken_and_memory_stays_flat(ingress: Stack, context: WorkerContext) -> None:
     pids = workers_of(ingress)
     local = threading.local()
     statuses: Counter[int] = Counter()
@@ -120,7 +120,7 @@ def test_spoiled_callbacks_are_refused_or_taken_and_memory_stays_flat(ingress: S
         statuses[answer.status_code] += 1
         assert answer.status_code in EXPECTED, (seed, answer.text)
         if answer.status_code == 200:
-            judge(vault, body)
+            judge(context, body)
 
     with ThreadPoolExecutor(8) as clients:
         list(clients.map(send, range(MUTATIONS // 4)))
@@ -164,7 +164,7 @@ CALLBACKS = st.builds(
 )
 
 
-def test_generated_bodies_are_refused_or_taken(ingress: Stack, vault: Vault) -> None:
+def test_generated_bodies_are_refused_or_taken(ingress: Stack, context: WorkerContext) -> None:
     pids = workers_of(ingress)
     session = requests.Session()
 
@@ -176,7 +176,7 @@ def test_generated_bodies_are_refused_or_taken(ingress: Stack, vault: Vault) -> 
         )
         assert answer.status_code in EXPECTED, answer.text
         if answer.status_code == 200:
-            judge(vault, body)
+            judge(context, body)
 
     send()
     assert workers_of(ingress) == pids, "a worker has died"

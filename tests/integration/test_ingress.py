@@ -11,12 +11,12 @@ from typing import NoReturn
 import pytest
 import requests
 
-from app.callback_queue import PublishError, open_queue
-from app.operate.embedded import Stack, embedded_stack
-from app.operate.processes import wait_until
+from app.embedded.processes import wait_until
+from app.embedded.stack import Stack, embedded_stack
+from app.ingress.batching import PublishError, open_queue
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import Service
-from workers.received import ReceivedCallbacks
+from workers.intake.received import ReceivedCallbacks
 
 
 def waiting(ingress: Stack) -> int:
@@ -24,10 +24,10 @@ def waiting(ingress: Stack) -> int:
 
 
 def test_a_callback_is_acknowledged_when_it_is_kept_and_a_worker_is_called(ingress: Stack, payload: Payload) -> None:
-    kept, tickets = waiting(ingress), ingress.redis().llen("callbacks")
+    kept, wake_ups = waiting(ingress), ingress.redis().llen("callbacks")
     assert Service(ingress).post(payload("music_complete")).status_code == 200
     assert waiting(ingress) == kept + 1
-    assert ingress.redis().llen("callbacks") == tickets + 1
+    assert ingress.redis().llen("callbacks") == wake_ups + 1
 
 
 def test_a_frozen_broker_costs_a_request_less_than_two_seconds_and_loses_nothing(

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from app.operate.embedded import Stack, embedded_stack
-from app.operate.processes import Process
+from app.embedded.processes import Process
+from app.embedded.stack import Stack, embedded_stack
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import LOCAL, Service, children_of, running_ingress
 from tests.origin import Answer, Origin, film
-from workers.ledger_keys import TAKEN
+from workers.ledger.keys import TAKEN
 
 Event = dict[str, Any]
 #: It takes two minutes, longer than any test here waits.

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.operate.embedded import Stack, embedded_stack
-from app.operate.processes import wait_until
+from app.embedded.processes import wait_until
+from app.embedded.stack import Stack, embedded_stack
 from tests.conftest import Payload, eventually, preloaded
 from tests.integration.conftest import LOCAL, Service, children_of, running_ingress
 from tests.origin import Answer, Origin, film
 from workers.callbacks import task_id_of
-from workers.ledger_keys import TAKEN
-from workers.received import ReceivedCallbacks
+from workers.intake.received import ReceivedCallbacks
+from workers.ledger.keys import TAKEN
 
 _SLOW_NAMES = Path(__file__).with_name("slow_names.c")
 

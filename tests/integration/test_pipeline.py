@@ -9,14 +9,14 @@ from uuid import uuid4
 
 import pytest
 
-from app.operate.embedded import embedded_stack
+from app.embedded.stack import embedded_stack
 from config.layout import KeyLayout
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import LOCAL, Service, renamed, serve_all
 from tests.origin import Answer, Origin, counting_listener, film, song
-from workers.assets import Asset
 from workers.callbacks import parse_callback
-from workers.ledger import Ledger
+from workers.callbacks.assets import Asset
+from workers.ledger.ledger import Ledger
 
 PART = 5 * 1024**2
 

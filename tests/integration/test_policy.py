@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from app.operate.embedded import BUCKET, embedded_stack
+from app.embedded.stack import BUCKET, embedded_stack
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import LOCAL, Service
 from tests.origin import Answer, Origin, film

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.operate.embedded import Stack, embedded_stack
-from app.operate.processes import wait_until
+from app.embedded.processes import wait_until
+from app.embedded.stack import Stack, embedded_stack
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import LOCAL, Service
 from tests.origin import Origin, film

@@ -6,8 +6,8 @@ import time
 import pytest
 import requests
 
-from app.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
-from app.operate.embedded import embedded_stack
+from app.embedded.stack import embedded_stack
+from app.ingress.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from tests.conftest import MakeSettings, eventually
 from tests.integration.conftest import LOCAL, Service
 from tests.origin import Answer, Origin, song

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.operate.processes import free_port, process_group, wait_until
+from app.embedded.processes import free_port, process_group, wait_until
 from tests.unit.conftest import clock
-from workers.s3_client import open_client
-from workers.store import Store
+from workers.bucket.store import Store
+from workers.s3.client import open_client
 
 __all__ = ["clock"]
 

@@ -51,7 +51,7 @@ def row(name: str, url: str, access_key: str, secret_key: str) -> str:
     )
     with suppress(ClientError):
         client.create_bucket(Bucket=_BUCKET)
-    doctor = [sys.executable, "-c", "from app.operate.cli import main; main()", "doctor", "--json"]
+    doctor = [sys.executable, "-c", "from app.cli.main import main; main()", "doctor", "--json"]
     done = subprocess.run(doctor, env=environment, capture_output=True, text=True, check=False)
     findings = {each["name"]: each for each in json.loads(done.stdout)}
     return f"| {name} | {' | '.join(_cell(findings, column) for column in _COLUMNS)} |"

@@ -4,16 +4,17 @@ import hashlib
 
 import pytest
 
-from app.operate.rivals import both_succeed
-from tests.unit import test_direct, test_store
+from app.cli.doctor.rivals import both_succeed
+from tests.unit.bucket import test_store
+from tests.unit.bucket.test_store import write
 from tests.unit.reading import PART
-from tests.unit.test_direct import direct, pool
-from tests.unit.test_store import write
-from workers.examination import examine_put, examine_upload
-from workers.guarantees import Checksum, Condition, Guarantees
-from workers.parts import Body
-from workers.s3_errors import AlreadyThereError
-from workers.store import Store
+from tests.unit.s3 import test_direct
+from tests.unit.s3.test_direct import direct, pool
+from workers.bucket.examination import examine_put, examine_upload
+from workers.bucket.guarantees import Checksum, Condition, Guarantees
+from workers.bucket.store import Store
+from workers.s3.errors import AlreadyThereError
+from workers.transfer.parts import Body
 
 __all__ = ["direct", "pool"]
 
@@ -48,7 +49,7 @@ def test_a_writer_who_was_overtaken_reports_the_bytes_that_stand_there(
                 store.client.put_object(Bucket=store.bucket, Key="k", Body=rivals.pop(), IfNoneMatch="*")
             return super().read(size)
 
-    monkeypatch.setattr("workers.bucket.Body", Overtaken)
+    monkeypatch.setattr("workers.bucket.requests.Body", Overtaken)
     stored = write(store, bytes(PART))
     assert (stored.sha256, stored.found) == (hashlib.sha256(rival).hexdigest(), "different")
     assert store.read_text("k") == rival

@@ -13,16 +13,16 @@ from moto.server import ThreadedMotoServer
 
 from tests.conftest import MakeSettings, Payload
 from tests.origin import Origin
-from workers.egress import open_session
-from workers.heartbeats import Heartbeats
-from workers.ledger import Ledger
-from workers.memory import TransferMemory
-from workers.queues import QUEUES
-from workers.received import ReceivedCallbacks
-from workers.s3_client import open_client
-from workers.store import Store
-from workers.tickets import Tickets
-from workers.vault import Vault
+from workers.bucket.store import Store
+from workers.context import WorkerContext
+from workers.dispatch.queues import QUEUES
+from workers.dispatch.wake_ups import WakeUps
+from workers.intake.received import ReceivedCallbacks
+from workers.ledger.ledger import Ledger
+from workers.liveness.heartbeats import Heartbeats
+from workers.s3.client import open_client
+from workers.source.egress import open_session
+from workers.transfer.memory import TransferMemory
 
 BUCKET = "vault"
 START = 1_800_000_000.0
@@ -109,14 +109,14 @@ def store(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 @pytest.fixture
-def vault(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Clock) -> Vault:
+def context(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Clock) -> WorkerContext:
     settings = make_settings(ALLOW_PRIVATE_ADDRESSES="true", ALLOWED_ASSET_PORTS="*", PART_BYTES="5MiB")
-    return Vault(
+    return WorkerContext(
         settings=settings,
         ledger=ledger,
         store=store,
         session=open_session(settings),
-        tickets=Tickets(ledger.redis),
+        wake_ups=WakeUps(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
         memory=TransferMemory(settings.transfer_memory, settings.part_bytes),
         heartbeats=Heartbeats(ledger, longest=3600, every=0.02),

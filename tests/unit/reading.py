@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Generator
 
-from workers.memory import Share, TransferMemory
-from workers.parts import Digest, Part, read_parts
+from workers.transfer.memory import Share, TransferMemory
+from workers.transfer.parts import Digest, Part, read_parts
 
 PART = 5 * 1024**2
 

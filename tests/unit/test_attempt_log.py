@@ -7,22 +7,22 @@ from structlog.testing import capture_logs
 from tests.origin import Answer, Origin
 from tests.unit.conftest import Clock, Sent
 from tests.unit.story import GOOD, PATH, run, state
+from workers.context import WorkerContext
 from workers.ingest import ingest
 from workers.sweep import sweep
-from workers.vault import Vault
 
 
 def test_each_attempt_is_logged_when_it_starts_with_its_number_and_worker(
-    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+    context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, Answer(status=503), GOOD)
-    ingest(vault, body, clock())
+    ingest(context, body, clock())
     with capture_logs() as logs:
-        run(vault, sent)
+        run(context, sent)
         clock.advance(3600)
-        sweep(vault)
-        run(vault, sent)
-    assert state(vault)[0] == "archived"
+        sweep(context)
+        run(context, sent)
+    assert state(context)[0] == "archived"
     told = [entry["event"] for entry in logs if entry["event"].startswith("asset_")]
     assert told == ["asset_attempt_started", "asset_postponed", "asset_attempt_started", "asset_archived"]
     starts = [entry for entry in logs if entry["event"] == "asset_attempt_started"]

@@ -9,38 +9,38 @@ from tests.conftest import Payload
 from tests.origin import Answer, Origin, picture, song
 from tests.unit.conftest import Clock, Sent
 from tests.unit.story import GOOD, PATH, VIDEO, run, stored
-from workers.callbacks.tracks import STEMS
+from workers.callbacks.families.tracks import STEMS
+from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import ingest, ingest_next
-from workers.ledger_keys import asset_key
+from workers.ledger.keys import asset_key
 from workers.manifest import FORMAT, ManifestError, read_manifest, remembered_task, write_manifest
 from workers.sweep import sweep
-from workers.vault import Vault
 
 
-def manifest(vault: Vault, task_id: str = VIDEO.task_id) -> dict[str, Any]:
-    found = read_manifest(vault.store, vault.settings, task_id)
+def manifest(context: WorkerContext, task_id: str = VIDEO.task_id) -> dict[str, Any]:
+    found = read_manifest(context.store, context.settings, task_id)
     assert found
     return found
 
 
-def put(vault: Vault, text: str, task_id: str = VIDEO.task_id) -> None:
-    vault.store.write_text(vault.settings.layout.manifest_key(task_id), text.encode(), "application/json")
+def put(context: WorkerContext, text: str, task_id: str = VIDEO.task_id) -> None:
+    context.store.write_text(context.settings.layout.manifest_key(task_id), text.encode(), "application/json")
 
 
-def test_it_holds_every_callback_letter_by_letter(vault: Vault, clock: Clock) -> None:
+def test_it_holds_every_callback_letter_by_letter(context: WorkerContext, clock: Clock) -> None:
     first = '{ "code" :200,"taskId":"t", "data": {"instruments": [1e999, 0.10, "\\ud83d"],\r\n\t"x": "夜航"}}'
     second = first.replace("0.10", "0.1")
     for body in (first, second):
-        vault.received.put(body, clock())
-        ingest_next(vault)
+        context.received.put(body, clock())
+        ingest_next(context)
         clock.advance(1)
-    assert [entry["body"] for entry in manifest(vault, "t")["callbacks"]] == [first, second]
-    assert manifest(vault, "t")["format"] == FORMAT
+    assert [entry["body"] for entry in manifest(context, "t")["callbacks"]] == [first, second]
+    assert manifest(context, "t")["format"] == FORMAT
 
 
 def test_what_it_holds_survives_redis_and_is_written_again_as_it_was(
-    vault: Vault, clock: Clock, origin: Origin, payload: Payload, sent: Sent
+    context: WorkerContext, clock: Clock, origin: Origin, payload: Payload, sent: Sent
 ) -> None:
     body = payload("music_first", origin.url)
     track = body["data"]["data"][0]
@@ -50,26 +50,26 @@ def test_what_it_holds_survives_redis_and_is_written_again_as_it_was(
             content = picture(path) if "image" in name else song(path, 98)
             origin.serve(path, Answer(content, until_closed=name == "audio_url"))
     origin.serve(track["image_url"].removeprefix(origin.url), song("a song where a picture should be", 1))
-    ingest(vault, json.dumps(body), clock())
-    run(vault, sent)
+    ingest(context, json.dumps(body), clock())
+    run(context, sent)
     task_id = body["data"]["task_id"]
-    before = manifest(vault, task_id)
+    before = manifest(context, task_id)
     assert before["assets"][f"{track['id']}/image"]["notes"] == ["the key ends in .jpeg, the content is audio/mpeg"]
     lengths = {name: asset["length"] for name, asset in before["assets"].items() if "length" in asset}
     assert lengths == {f"{track['id']}/cover": "unannounced"}
-    vault.ledger.redis.flushall()
-    ingest(vault, json.dumps(payload("music_text", origin.url)), clock())
-    assert manifest(vault, task_id)["assets"] == before["assets"]
-    assert manifest(vault, task_id)["callbacks"][0] == before["callbacks"][0]
+    context.ledger.redis.flushall()
+    ingest(context, json.dumps(payload("music_text", origin.url)), clock())
+    assert manifest(context, task_id)["assets"] == before["assets"]
+    assert manifest(context, task_id)["callbacks"][0] == before["callbacks"][0]
 
 
 def test_one_of_the_first_format_is_still_read(
-    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+    context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, GOOD)
-    ingest(vault, body, clock())
-    run(vault, sent)
-    new = manifest(vault)
+    ingest(context, body, clock())
+    run(context, sent)
+    new = manifest(context)
     asset = {name: value for name, value in new["assets"]["video"].items() if "seconds" not in name and name != "notes"}
     del asset["optional"]
     old = {name: new[name] for name in ("task_id", "family", "stage", "status", "code", "meaning", "version")} | {
@@ -77,12 +77,12 @@ def test_one_of_the_first_format_is_still_read(
         "callbacks": [{**new["callbacks"][0], "body": json.loads(body)}],
         "assets": {"video": {**asset, "media": "video"}},
     }
-    put(vault, json.dumps(old, indent=1))
-    vault.ledger.redis.flushall()
-    ingest(vault, body, clock())
-    run(vault, sent)
+    put(context, json.dumps(old, indent=1))
+    context.ledger.redis.flushall()
+    ingest(context, body, clock())
+    run(context, sent)
     assert origin.count(PATH) == 1
-    restored = vault.ledger.snapshot(VIDEO.task_id)
+    restored = context.ledger.snapshot(VIDEO.task_id)
     assert restored
     assert restored.assets["video"]["sha256"] == new["assets"]["video"]["sha256"]
     assert json.loads(restored.callbacks[0]["body"]) == json.loads(body)
@@ -101,15 +101,15 @@ def test_one_of_the_first_format_is_still_read(
     ],
 )
 def test_one_that_this_version_cannot_read_stops_its_task_loudly_and_is_not_overwritten(
-    vault: Vault, clock: Clock, body: str, text: str, advice: str
+    context: WorkerContext, clock: Clock, body: str, text: str, advice: str
 ) -> None:
-    put(vault, text)
+    put(context, text)
     with pytest.raises(ManifestError, match=advice):
-        remembered_task(vault, VIDEO.task_id)
-    vault.received.put(body, clock())
-    ingest_next(vault)
-    assert vault.received.waiting() == 1
-    assert stored(vault, vault.settings.layout.manifest_key(VIDEO.task_id)) == text.encode()
+        remembered_task(context, VIDEO.task_id)
+    context.received.put(body, clock())
+    ingest_next(context)
+    assert context.received.waiting() == 1
+    assert stored(context, context.settings.layout.manifest_key(VIDEO.task_id)) == text.encode()
     assert issubclass(ManifestError, TransientError)
 
 
@@ -132,18 +132,18 @@ def serve_track(origin: Origin, track: dict[str, Any], *, without: set[str]) -> 
     ],
 )
 def test_a_task_without_its_deprecated_files_alone_is_archived_with_a_note(
-    vault: Vault, clock: Clock, sent: Sent, origin: Origin, payload: Payload, without: set[str], status: str
+    context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, payload: Payload, without: set[str], status: str
 ) -> None:
     body = payload("music_first", origin.url)
     body["data"]["callbackType"] = "complete"
     track = body["data"]["data"][0]
     serve_track(origin, track, without=without)
-    ingest(vault, json.dumps(body), clock())
+    ingest(context, json.dumps(body), clock())
     for _ in range(9):
-        run(vault, sent)
+        run(context, sent)
         clock.advance(2000)
-        sweep(vault)
-    found = manifest(vault, body["data"]["task_id"])
+        sweep(context)
+    found = manifest(context, body["data"]["task_id"])
     assert found["status"] == status
     told = [note for note in found["notes"] if "deprecated" in note and f"{track['id']}/original" in note]
     assert len(told) == (1 if without == {"source_audio_url"} else 0)
@@ -151,48 +151,50 @@ def test_a_task_without_its_deprecated_files_alone_is_archived_with_a_note(
 
 
 def test_a_task_that_has_nothing_but_deprecated_files_is_incomplete_without_them(
-    vault: Vault, clock: Clock, sent: Sent
+    context: WorkerContext, clock: Clock, sent: Sent
 ) -> None:
     track = {"id": "i", "source_audio_url": "ftp://gone.example/x"}
     body = {"code": 200, "data": {"task_id": "t", "callbackType": "complete", "data": [track]}}
-    ingest(vault, json.dumps(body), clock())
-    run(vault, sent)
-    assert manifest(vault, "t")["status"] == "incomplete"
+    ingest(context, json.dumps(body), clock())
+    run(context, sent)
+    assert manifest(context, "t")["status"] == "incomplete"
 
 
-def test_it_tells_tracks_that_failed_and_what_the_provider_said(vault: Vault, clock: Clock, payload: Payload) -> None:
-    ingest(vault, json.dumps(payload("recovery_all_failed")), clock())
-    ingest(vault, json.dumps(payload("jobs_failed")), clock())
-    recovery = manifest(vault, payload("recovery_all_failed")["task_id"])
+def test_it_tells_tracks_that_failed_and_what_the_provider_said(
+    context: WorkerContext, clock: Clock, payload: Payload
+) -> None:
+    ingest(context, json.dumps(payload("recovery_all_failed")), clock())
+    ingest(context, json.dumps(payload("jobs_failed")), clock())
+    recovery = manifest(context, payload("recovery_all_failed")["task_id"])
     assert recovery["failed_tracks"] == {"f83bd0d6-e85a-4e2b-8394-84ea16f9eac8": "no_audio_id_mappings"}
     assert (recovery["family"], recovery["status"], recovery["message"]) == ("recovery", "failed", "failed")
-    job = manifest(vault, payload("jobs_failed")["data"]["taskId"])
+    job = manifest(context, payload("jobs_failed")["data"]["taskId"])
     assert (job["family"], job["status"], job["code"]) == ("jobs", "failed", 501)
     assert (job["fail_code"], job["message"]) == ("500", "Internal server error")
 
 
 def test_what_redis_has_forgotten_of_an_asset_the_next_manifest_still_tells(
-    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+    context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, GOOD)
-    ingest(vault, body, clock())
-    run(vault, sent)
-    before = manifest(vault)["assets"]["video"]
-    vault.ledger.redis.delete(asset_key(VIDEO))
-    ingest(vault, json.dumps({"code": 200, "taskId": VIDEO.task_id, "data": {"instruments": []}}), clock())
-    assert manifest(vault)["assets"]["video"] == before
+    ingest(context, body, clock())
+    run(context, sent)
+    before = manifest(context)["assets"]["video"]
+    context.ledger.redis.delete(asset_key(VIDEO))
+    ingest(context, json.dumps({"code": 200, "taskId": VIDEO.task_id, "data": {"instruments": []}}), clock())
+    assert manifest(context)["assets"]["video"] == before
 
 
 def test_an_asset_that_was_not_settled_when_redis_lost_it_is_taken_up_from_the_manifests_callbacks(
-    vault: Vault, clock: Clock, sent: Sent, origin: Origin, body: str
+    context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
-    ingest(vault, body, clock())
-    write_manifest(vault, VIDEO.task_id)
-    assert manifest(vault)["assets"]["video"]["state"] == "pending"
-    vault.ledger.redis.flushall()
+    ingest(context, body, clock())
+    write_manifest(context, VIDEO.task_id)
+    assert manifest(context)["assets"]["video"]["state"] == "pending"
+    context.ledger.redis.flushall()
     origin.serve(PATH, GOOD)
     clock.advance(60)
-    ingest(vault, json.dumps({"code": 200, "taskId": VIDEO.task_id, "data": {"instruments": []}}), clock())
-    run(vault, sent)
-    assert stored(vault) == GOOD
-    assert len(manifest(vault)["callbacks"]) == 2
+    ingest(context, json.dumps({"code": 200, "taskId": VIDEO.task_id, "data": {"instruments": []}}), clock())
+    run(context, sent)
+    assert stored(context) == GOOD
+    assert len(manifest(context)["callbacks"]) == 2

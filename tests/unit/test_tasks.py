@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def tasks(monkeypatch: pytest.MonkeyPatch) -> "ModuleType":
-    for name, value in {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "vault", "ALLOW_UNSIGNED": "true"}.items():
+    for name, value in {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "context", "ALLOW_UNSIGNED": "true"}.items():
         monkeypatch.setenv(f"STEMVAULT_{name}", value)
     from workers import tasks  # noqa: PLC0415 - it reads its settings when it is imported
 
@@ -38,7 +38,7 @@ def test_an_error_is_logged_and_does_not_leave_its_pool_process(
     def fail() -> NoReturn:
         raise error
 
-    monkeypatch.setattr(tasks, "vault", fail)
+    monkeypatch.setattr(tasks, "context", fail)
     with capture_logs() as logs:
         getattr(tasks, name).run()
     assert [(line["event"], line.get("error") or line.get("reason", ""), line["work"]) for line in logs] == [
@@ -46,20 +46,20 @@ def test_an_error_is_logged_and_does_not_leave_its_pool_process(
     ]
 
 
-def _vault(called: list[str], *, stops: bool = False) -> SimpleNamespace:
-    tickets = SimpleNamespace(call=lambda queue, _: called.append(queue))
-    return SimpleNamespace(must_stop=lambda: stops, tickets=tickets, fullness=lambda: 0.0)
+def _context(called: list[str], *, stops: bool = False) -> SimpleNamespace:
+    wake_ups = SimpleNamespace(call=lambda queue, _: called.append(queue))
+    return SimpleNamespace(must_stop=lambda: stops, wake_ups=wake_ups, fullness=lambda: 0.0)
 
 
 @pytest.mark.parametrize(
     ("stops", "turn", "left", "calls"), [(False, 60, 0, []), (False, 0, 4, ["callbacks"]), (True, 60, 5, [])]
 )
-def test_a_ticket_lasts_while_there_is_work_for_a_turn_and_not_into_a_shutdown(
+def test_a_wake_up_lasts_while_there_is_work_for_a_turn_and_not_into_a_shutdown(
     tasks: "ModuleType", monkeypatch: pytest.MonkeyPatch, stops: bool, turn: float, left: int, calls: list[str]
 ) -> None:
     called: list[str] = []
     things = [*range(5)]
-    monkeypatch.setattr(tasks, "vault", lambda: _vault(called, stops=stops))
+    monkeypatch.setattr(tasks, "context", lambda: _context(called, stops=stops))
     monkeypatch.setattr(tasks, "TURN", turn)
     monkeypatch.setattr(tasks, "ingest_next", lambda _: things.pop() is not None if things else False)
     tasks.ingest_callback.run()

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from workers.assets import Asset
+from workers.callbacks.assets import Asset
 from workers.callbacks.naming import extension, safe_name, snake_case, url_of
-from workers.file_types import UNKNOWN_EXT
+from workers.media.file_types import UNKNOWN_EXT
 
 #: Words for people, which a customer may write as a URL. That is no file.
 _WORDS_FOR_PEOPLE = frozenset({"title", "tags", "style", "msg"})

@@ -7,13 +7,13 @@ from itertools import islice
 from typing import Any
 
 from config.layout import MANIFEST_EXT, MANIFEST_STEM
-from workers.assets import Asset, AssetId, without_query
+from workers.callbacks.assets import Asset, AssetId, without_query
 from workers.callbacks.codes import meaning_of
 from workers.callbacks.envelope import SUCCESS, code_of, task_id_of
-from workers.callbacks.families import Body, Family, recognise
+from workers.callbacks.families.catalogue import Body, Family, recognise
+from workers.callbacks.families.tracks import failed_tracks, says_failed
 from workers.callbacks.general_rule import asset_of, urls_in
 from workers.callbacks.naming import text_of
-from workers.callbacks.tracks import failed_tracks, says_failed
 from workers.callbacks.tree import Tree
 from workers.errors import UnrecognizedCallbackError
 

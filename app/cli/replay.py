@@ -1,0 +1,173 @@
+"""``stemvault replay``: take in callbacks that were kept, as if the provider had sent them now."""
+
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from app.ingress.batching import PublishError, open_queue
+from config.settings import Settings
+from workers.callbacks import Callback, parse_body, parse_callback, task_id_of
+from workers.context import open_ledger, open_store
+from workers.errors import TransientError, UnreadableCallbackError, UnrecognizedCallbackError
+
+_PAGE = 1000
+#: Taking one callback in is waiting for S3 twice.
+_AT_ONCE = 8
+#: Seconds without one more callback being recorded, after which nobody waits for the rest any longer.
+_PATIENCE, _LOOK_EVERY = 10.0, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """A callback that was enqueued, and the object that holds it, if it came from the bucket."""
+
+    name: str
+    key: str
+    body: bytes
+    callback: Callback | None
+    """What this version reads in it; None if it recognises nothing."""
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """A callback that was not enqueued, and why. ``failed`` is False for one that stays for people to look at."""
+
+    name: str
+    why: str
+    failed: bool = True
+
+
+def replay(console: Console, settings: Settings, names: Iterable[str]) -> bool:
+    """Enqueue the callback in each file, and tell whether all were; a bad file does not stop the others.
+
+    What is named here is enqueued even if this version does not recognise it: the workers may be newer.
+    A name below ``_unrecognized/`` is an object in the bucket, which is deleted when the callback is recorded.
+    """
+    replayed = _Replay(settings)
+    found = [replayed.take(name, insist=True) for name in names]
+    for each in found:
+        if isinstance(each, Enqueued):
+            console.print(f"{each.name}: enqueued, task {each.task_id}")
+        else:
+            console.print(f"[red]{each.name}: not taken: {each.why}")
+    return _tell_deleted(console, replayed, found) and all(isinstance(each, Enqueued) for each in found)
+
+
+def replay_unrecognized(console: Console, settings: Settings) -> bool:
+    """Enqueue all that lies under ``_unrecognized/``, and tell whether nothing failed."""
+    replayed = _Replay(settings)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(chain.from_iterable(pool.map(replayed.take, keys) for keys in replayed.kept()))
+    for each in found:
+        if isinstance(each, NotTaken):
+            console.print(f"[red]{each.name}: not taken: {each.why}" if each.failed else f"{each.name}: {each.why}")
+    taken = sum(isinstance(each, Enqueued) for each in found)
+    console.print(f"{taken} of {len(found)} callbacks enqueued")
+    deleted = _tell_deleted(console, replayed, found)
+    return deleted and not any(isinstance(each, NotTaken) and each.failed for each in found)
+
+
+def _tell_deleted(console: Console, replayed: "_Replay", found: Iterable[Enqueued | NotTaken]) -> bool:
+    """Delete from the bucket what is recorded, and tell whether that was all of it."""
+    # What this version does not recognise is left for newer workers, and for people.
+    from_bucket = [each for each in found if isinstance(each, Enqueued) and each.key and each.callback]
+    left = replayed.forget_recorded(from_bucket)
+    if from_bucket:
+        console.print(f"{len(from_bucket) - len(left)} recorded by a worker and deleted from _unrecognized/")
+    for name, why in left.items():
+        console.print(f"[yellow]{name}: left there: {why}")
+    return not left
+
+
+class _Replay:
+    """The queue, the ledger and the bucket of one run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._queue = open_queue(settings.redis_url.get_secret_value(), settings.redis_max_bytes)
+        self._ledger = open_ledger(settings)
+        self._store = open_store(settings)
+        self._folder = settings.layout.unrecognized_key("")
+        self._own_hosts = settings.own_hosts
+
+    def kept(self) -> Iterator[list[str]]:
+        """List what lies under ``_unrecognized/``, page by page, without the objects that ``doctor`` tries."""
+        last = ""
+        while keys := self._store.list(self._folder, limit=_PAGE, after=last):
+            last = keys[-1]
+            yield [key for key in keys if not key.startswith(f"{self._folder}doctor-")]
+
+    def take(self, name: str, *, insist: bool = False) -> Enqueued | NotTaken:
+        """Enqueue one callback, unless it is recorded already, or still not recognised and nobody insists."""
+        key = self._key_of(name)
+        try:
+            body = self._store.read_text(key) if key else _read_file(name)
+            if body is None:
+                return NotTaken(name, "there is no such file")
+            payload = parse_body(body)
+            callback = self._read(payload, insist=insist)
+            enqueued = Enqueued(name, key, body, callback, task_id_of(payload))
+            if not self._is_recorded(enqueued):
+                self._queue.publish(body.decode(), time.time())
+        except UnreadableCallbackError as error:
+            return NotTaken(name, str(error))
+        except UnrecognizedCallbackError as error:
+            return NotTaken(name, f"still not recognised, stays for you to look at: {error}", failed=False)
+        except PublishError as error:
+            return NotTaken(name, f"Redis did not answer ({error}); try again when it does")
+        except TransientError as error:
+            return NotTaken(name, f"the bucket did not answer ({error.detail}); try again when it does")
+        return enqueued
+
+    def forget_recorded(self, enqueued: Iterable[Enqueued]) -> dict[str, str]:
+        """Delete each object when a worker has recorded its callback; give the names of those that are left, with why.
+
+        Not earlier: a worker that cannot record a callback keeps it under the very same name.
+        """
+        waiting = list(enqueued)
+        left = {}
+        give_up_at = time.monotonic() + _PATIENCE
+        while waiting and time.monotonic() < give_up_at:
+            recorded = [each for each in waiting if self._is_recorded(each)]
+            for each in recorded:
+                waiting.remove(each)
+                try:
+                    self._store.delete(each.key)
+                except TransientError as error:
+                    left[each.name] = f"{error.detail}; 'stemvault doctor --policy' prints the rights that are needed"
+            if recorded:
+                give_up_at = time.monotonic() + _PATIENCE
+            else:
+                time.sleep(_LOOK_EVERY)
+        why = "not recorded: no worker runs, or it was kept again ('stemvault status' says why)"
+        return left | {each.name: why for each in waiting}
+
+    def _read(self, payload: dict[str, Any], *, insist: bool) -> Callback | None:
+        """Read the callback as a worker would. Raises ``UnrecognizedCallbackError`` unless somebody insists."""
+        try:
+            return parse_callback(payload, own_hosts=self._own_hosts)
+        except UnrecognizedCallbackError:
+            if insist:
+                return None
+            raise
+
+    def _is_recorded(self, enqueued: Enqueued) -> bool:
+        return enqueued.callback is not None and self._ledger.has_recorded(enqueued.callback, enqueued.body)
+
+    def _key_of(self, name: str) -> str:
+        """Give the object that the name stands for, with or without the prefix; empty for a file."""
+        for folder in ("_unrecognized/", self._folder):
+            if name.startswith(folder):
+                return self._folder + name.removeprefix(folder)
+        return ""
+
+
+def _read_file(name: str) -> bytes | None:
+    path = Path(name)
+    return path.read_bytes() if path.is_file() else None

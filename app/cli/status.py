@@ -1,0 +1,142 @@
+"""``stemvault status``: what is in flight, and all that is known of one task."""
+
+import json
+from contextlib import suppress
+from itertools import islice
+
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.table import Table
+
+from config.settings import Settings
+from workers.callbacks import parse_body, task_id_of
+from workers.callbacks.assets import AssetId
+from workers.context import open_ledger, open_store
+from workers.dispatch.queues import QUEUES
+from workers.dispatch.wake_ups import WakeUps
+from workers.errors import UnreadableCallbackError
+from workers.intake.received import ReceivedCallbacks
+from workers.liveness.signs_of_life import SignsOfLife
+from workers.manifest import document, read_manifest
+
+_MAX_SHOWN, _MAX_LISTED = 20, 1000
+#: How many waiting callbacks are looked through for one task, in Redis and in the inbox.
+_MAX_SEARCHED, _MAX_SEARCHED_OBJECTS = 100_000, 200
+
+
+def show_context(console: Console, settings: Settings) -> bool:
+    """Show queues, counters and the assets whose next step comes first."""
+    ledger = open_ledger(settings)
+    wake_ups = WakeUps(ledger.redis)
+    waiting = "  ".join(f"{queue} {wake_ups.waiting(queue)}" for queue in QUEUES)
+    received = ReceivedCallbacks(ledger.redis).waiting()
+    console.print(f"Tickets in queues: {waiting}   Callbacks not recorded yet: {received}")
+    ready = "  ".join(f"{queue} {number}" for queue, number in ledger.ready().items())
+    console.print(f"Transfers under way: {ledger.transferring()}   Assets that wait for one: {ready}")
+    if inbox := len(open_store(settings).list(settings.layout.inbox_key(""), limit=_MAX_LISTED)):
+        many = "at least " if inbox == _MAX_LISTED else ""
+        console.print(f"Callbacks in the bucket's inbox: {many}{inbox}")
+    _show_fleet(console, SignsOfLife(ledger.redis))
+    totals = Table("what", "", "", "count", title="Since the ledger began")
+    for name, count in sorted(ledger.counters().items()):
+        totals.add_row(*name.split("|"), f"{count:,}")
+    console.print(totals)
+    steps = Table("asset", "state", "attempts", "last error", "next step", "deadline", title="Next steps")
+    now = ledger.now()
+    for member, at in ledger.next_steps(_MAX_SHOWN):
+        asset = AssetId.parse(member)
+        record = ledger.asset(asset) if asset.name else {"state": "manifest due"}
+        left = _span(float(record["deadline"]) - now) if "deadline" in record else ""
+        columns = (record.get("state", "?"), record.get("attempts", ""), record.get("error", ""))
+        steps.add_row(member, *columns, _span(at - now) if at > now else "now", left)
+    console.print(steps)
+    _show_kept(console, settings)
+    in_flight = ledger.in_flight()
+    console.print(f"{in_flight} in flight" + (f", the first {_MAX_SHOWN} shown" if in_flight > _MAX_SHOWN else ""))
+    return True
+
+
+def _show_fleet(console: Console, signs: SignsOfLife) -> None:
+    fleet = signs.fleet()
+    last = "none within the hour" if fleet.since_sweep is None else f"{_span(fleet.since_sweep)} ago"
+    console.print(f"Workers: {fleet.workers}   Clocks: {fleet.clocks}   Last sweep: {last}")
+    if not fleet.workers or not fleet.clocks:
+        console.print("[red]Nothing moves without a worker and a clock; 'stemvault doctor' says how to start them.")
+
+
+def _show_kept(console: Console, settings: Settings) -> None:
+    """Show the callbacks that people have to look at."""
+    store = open_store(settings)
+    keys = store.list(settings.layout.unrecognized_key(""), limit=_MAX_SHOWN)
+    if keys:
+        kept = Table(
+            "kept for you to look at: stemvault replay KEY (or --unrecognized for all) takes it in again", "why"
+        )
+        for key in keys:
+            kept.add_row(key, store.metadata(key).get("why", ""))
+        console.print(kept)
+        if len(keys) == _MAX_SHOWN:
+            console.print(f"The first {_MAX_SHOWN} are shown; there may be more.")
+
+
+def show_task(console: Console, settings: Settings, task_id: str) -> bool:
+    """Show one task as JSON, from the ledger, or from its manifest where the ledger has forgotten it."""
+    try:
+        snapshot = open_ledger(settings).snapshot(task_id)
+    except RedisError as error:
+        console.print(
+            f"Redis did not answer at {settings.redis_address} ({type(error).__name__}); this is the bucket's:"
+        )
+        snapshot = None
+    if snapshot:
+        console.print_json(json.dumps(document(snapshot)))
+        return True
+    manifest = read_manifest(open_store(settings), settings, task_id)
+    if manifest is not None:
+        console.print_json(json.dumps(manifest))
+        return True
+    if where := _waits(settings, task_id):
+        console.print(f"A callback of task {task_id} was acknowledged and waits {where}. A worker will record it.")
+        return True
+    if kept := _kept_for_people(settings, task_id):
+        console.print(f"A callback that names task {task_id} is kept as {kept}. 'stemvault status' tells why.")
+        return True
+    console.print(f"Nothing is known of task {task_id}, neither in Redis nor in the bucket.")
+    return False
+
+
+def _kept_for_people(settings: Settings, task_id: str) -> str:
+    """Give the key of a callback that names the task and could not be taken in; empty if none is among the first."""
+    store = open_store(settings)
+    for key in store.list(settings.layout.unrecognized_key(""), limit=_MAX_SEARCHED_OBJECTS):
+        if task_id.encode() in (store.read_text(key) or b""):
+            return key
+    return ""
+
+
+def _waits(settings: Settings, task_id: str) -> str:
+    """Tell where a callback of the task waits to be recorded; empty if none is found among the first."""
+    with suppress(RedisError):
+        for body in islice(ReceivedCallbacks(open_ledger(settings).redis).bodies(), _MAX_SEARCHED):
+            if _is_of(body, task_id):
+                return "in Redis"
+    store = open_store(settings)
+    for key in store.list(settings.layout.inbox_key(""), limit=_MAX_SEARCHED_OBJECTS):
+        if _is_of((store.read_text(key) or b"").decode(errors="replace"), task_id):
+            return f"in the bucket's inbox ({key})"
+    return ""
+
+
+def _is_of(body: str, task_id: str) -> bool:
+    try:
+        return task_id in body and task_id_of(parse_body(body)) == task_id
+    except UnreadableCallbackError:
+        return False
+
+
+def _span(seconds: float) -> str:
+    sign, seconds = ("-" if seconds < 0 else ""), abs(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{sign}{seconds / size:.1f} {unit}"
+    return f"{sign}{seconds:.0f} s"

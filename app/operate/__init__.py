@@ -1,1 +1,0 @@
-"""The ``stemvault`` command: what people run by hand, around the ingress and the fleet."""

@@ -1,0 +1,63 @@
+"""Calls whose end nobody else can move."""
+
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+from tests.conftest import eventually
+from workers.connections.bounded import Bounded
+
+
+def test_it_gives_what_the_call_gives_and_raises_what_it_raises() -> None:
+    bounded = Bounded(5, at_once=1)
+    assert bounded.call(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        bounded.call(lambda: 1 / 0)
+
+
+def test_calls_that_never_end_cost_their_time_each_and_do_not_pile_up() -> None:
+    bounded, over, begun = Bounded(0.2, at_once=2), threading.Event(), []
+
+    def stuck() -> None:
+        begun.append(1)
+        over.wait(30)
+
+    try:
+        for _ in range(4):
+            started = time.monotonic()
+            with pytest.raises(TimeoutError):
+                bounded.call(stuck)
+            assert 0.15 < time.monotonic() - started < 2
+        assert len(begun) == 2
+    finally:
+        over.set()
+
+
+def test_when_a_stuck_call_ends_the_next_one_is_made() -> None:
+    bounded, over = Bounded(0.1, at_once=1), threading.Event()
+    with pytest.raises(TimeoutError):
+        bounded.call(lambda: over.wait(30))
+    over.set()
+
+    def made() -> str:
+        with suppress(TimeoutError):
+            return bounded.call(lambda: "made")
+        return ""
+
+    assert eventually(made, patience=10) == "made"
+
+
+def test_a_thread_that_cannot_be_had_is_an_error_and_costs_no_later_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    bounded = Bounded(1, at_once=1)
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        for _ in range(3):
+            with pytest.raises(OSError, match="new thread"):
+                bounded.call(lambda: 1)
+    assert bounded.call(lambda: 1) == 1

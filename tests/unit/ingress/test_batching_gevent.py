@@ -1,0 +1,22 @@
+"""The ingress runs on gevent, so the tests of its queue run there too: greenlets in place of threads, patched locks."""
+
+import subprocess
+import sys
+
+import pytest
+
+_RUN = """
+from gevent import monkey
+monkey.patch_all()
+import sys, threading, pytest
+from gevent.threading import Lock
+assert type(threading.Lock()) is Lock, "the standard library is not patched"
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/unit/ingress/test_batching.py"]))
+"""
+
+
+def test_the_queue_behaves_the_same_with_greenlets(pytestconfig: pytest.Config) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN], cwd=pytestconfig.rootpath, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,370 @@
+"""Writes past boto3, and when boto3 does them over."""
+
+import hashlib
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
+from typing import Any, NoReturn
+from unittest.mock import Mock
+
+import pytest
+import urllib3
+from structlog.testing import capture_logs
+from urllib3.exceptions import ProtocolError
+
+from app.embedded.loopback import serving
+from tests.conftest import MakeSettings
+from tests.never_ending import endless_continue
+from tests.never_ending import serving as serving_pieces
+from tests.unit.bucket.test_store import write
+from tests.unit.conftest import BUCKET, Clock
+from tests.unit.reading import PART
+from workers.bucket.guarantees import OF_AWS
+from workers.bucket.requests import Facts
+from workers.bucket.store import Store
+from workers.connections.hard_end import STORE_POOLS, cut_off_after, never
+from workers.context import open_store
+from workers.errors import TransientError
+from workers.s3.client import open_client, open_pool
+from workers.s3.direct import PAUSE, REST_SECONDS, DirectWrites
+from workers.transfer.parts import Body
+
+CONTENT = b"ID3" + bytes(1000)
+
+
+class Pool(urllib3.PoolManager):
+    """Counts what is sent, and may answer in S3's place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.status = 0
+        self.code = ""
+        self.breaks = False
+
+    def urlopen(self, *args: Any, **kwargs: Any) -> urllib3.BaseHTTPResponse:
+        self.asked += 1
+        if self.breaks:
+            self._break()
+        body = f"<Error><Code>{self.code}</Code></Error>".encode()
+        return urllib3.HTTPResponse(body, status=self.status) if self.status else super().urlopen(*args, **kwargs)
+
+    def _break(self) -> NoReturn:
+        raise ProtocolError("reset in mid-body")
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    pool = Pool()
+    yield pool
+    pool.clear()
+
+
+@pytest.fixture
+def direct(store: Store, pool: Pool) -> Store:
+    """A store on the fixture's bucket that writes directly, and does not examine it first."""
+    assert store.bucket == BUCKET
+    return Store(open_client(attempts=1), BUCKET, pool, known=OF_AWS)
+
+
+def _by_boto3(store: Store) -> list[str]:
+    asked: list[str] = []
+    store.client.meta.events.register("before-call.s3", lambda model, **_: asked.append(model.name))
+    return asked
+
+
+def test_an_object_is_written_with_its_type_and_metadata_and_boto3_sends_nothing(direct: Store, pool: Pool) -> None:
+    asked = _by_boto3(direct)
+    stored = write(direct, CONTENT, stem="cover")
+    assert (asked, pool.asked) == ([], 1)
+    assert stored.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    found = direct.client.get_object(Bucket=BUCKET, Key="k")
+    assert found["Body"].read() == CONTENT
+    assert found["ContentType"] == "audio/mpeg"
+    assert direct.metadata("k") == {"stem": "cover", "sha256": stored.sha256}
+
+
+def test_parts_are_written_directly_and_the_object_is_whole(direct: Store, pool: Pool) -> None:
+    content = bytes(range(256)) * (2 * PART // 256) + b"end"
+    asked = _by_boto3(direct)
+    write(direct, content)
+    assert pool.asked == 3
+    assert "UploadPart" not in asked
+    assert direct.read_text("k") == content
+
+
+@contextmanager
+def slow_store(seconds: float) -> Iterator[str]:
+    """Serve a store that takes so long to read a body, a little at a time, and then answers 200."""
+
+    def take(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            taken = b""
+            while b"\r\n\r\n" not in taken:
+                taken += connection.recv(4096)
+            head, _, rest = taken.partition(b"\r\n\r\n")
+            length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])  # type: ignore[index]  # it is there
+            left = length - len(rest)
+            while left > 0 and (piece := connection.recv(65536)):
+                left -= len(piece)
+                time.sleep(seconds * len(piece) / length)
+            connection.sendall(b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 0\r\n\r\n')
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=take, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("way", ["direct", "boto3"])
+def test_a_slow_upload_over_plain_http_may_take_longer_than_connecting_and_than_an_answer(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, read = 0.4, 2.5
+    with slow_store(seconds=5.0) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=connect, read=read)) if way == "direct" else None
+        if pool:
+            pool.pool_classes_by_scheme = STORE_POOLS
+        store = Store(open_client(connect_timeout=connect, read_timeout=read, attempts=1), BUCKET, pool)
+        asked = _by_boto3(store)
+        began = time.monotonic()
+        # The system buffers up to 4 MiB of it, and the time for the answer begins when it has the rest.
+        store.write_text("k", bytes(16 * 1024**2), "text/plain")
+        assert time.monotonic() - began > read
+        assert len(asked) == (way == "boto3")
+        if pool:
+            pool.clear()
+
+
+def test_what_stands_there_already_is_left_alone_and_read_back(direct: Store) -> None:
+    write(direct, CONTENT)
+    again = write(direct, b"ID3 something else")
+    assert again.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert direct.read_text("k") == CONTENT
+
+
+def test_a_store_that_takes_no_direct_writes_is_asked_once_and_then_left_to_boto3(direct: Store, pool: Pool) -> None:
+    pool.status = 403
+    for _ in range(2):
+        direct.write_json("document", {"a": 1})
+    assert json.loads(direct.read_text("document") or b"") == {"a": 1}
+    assert pool.asked == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_what_the_store_takes_from_boto3_alone_is_left_to_it_for_a_while_and_not_for_good(
+    store: Store, pool: Pool, clock: Clock, status: int
+) -> None:
+    writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
+    arguments = {"Key": "k"}
+    pool.status = status
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert writes.write(Body(memoryview(CONTENT)), arguments, lambda: {"by": "boto3"}) == {"by": "boto3"}
+    assert (pool.asked, [event["event"] for event in logs]) == (1, ["direct_writes_refused"])
+    clock.advance(REST_SECONDS)
+    pool.status = 0
+    assert "ETag" in writes.write(Body(memoryview(CONTENT)), arguments, lambda: {"by": "boto3"})
+
+
+def test_what_boto3_cannot_write_either_says_nothing_of_direct_writes(store: Store, pool: Pool, clock: Clock) -> None:
+    writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
+    pool.status = 403
+    for _ in range(2):
+        with pytest.raises(OSError, match="away"):
+            writes.write(
+                Body(memoryview(CONTENT)),
+                {"Key": "k"},
+                Mock(side_effect=OSError("away")),
+            )
+    assert pool.asked == 2
+
+
+@pytest.mark.parametrize("code", ["BadDigest", "RequestTimeout", "IncompleteBody"])
+def test_a_body_that_was_damaged_under_way_says_nothing_of_direct_writes(
+    store: Store, pool: Pool, clock: Clock, code: str
+) -> None:
+    writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
+    pool.status, pool.code = 400, code
+    for _ in range(2):
+        assert writes.write(Body(memoryview(CONTENT)), {"Key": "k"}, lambda: {"by": "boto3"})
+    assert pool.asked == 2
+
+
+def test_after_a_rest_one_of_many_threads_tries_for_all(store: Store, pool: Pool, clock: Clock) -> None:
+    writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
+    pool.status = 403
+
+    def in_threads() -> None:
+        together = threading.Barrier(16)
+
+        def write() -> None:
+            together.wait(10)
+            writes.write(Body(memoryview(CONTENT)), {"Key": "k"}, lambda: {"by": "boto3"})
+
+        threads = [threading.Thread(target=write) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    with capture_logs() as logs:
+        in_threads()
+        assert [event["event"] for event in logs] == ["direct_writes_refused"]
+        for _ in range(2):
+            clock.advance(REST_SECONDS)
+            pool.asked = 0
+            in_threads()
+            assert pool.asked == 1
+        clock.advance(REST_SECONDS)
+        pool.status = 0
+        in_threads()
+    assert pool.asked == 2
+    in_threads()
+    assert pool.asked == 18
+
+
+@pytest.mark.parametrize("failing", [500, 503, 429, 0])
+def test_where_the_store_fails_boto3_has_one_turn_after_a_pause(store: Store, pool: Pool, failing: int) -> None:
+    pauses: list[float] = []
+    pool.status, pool.breaks = failing, not failing
+    by_boto3 = Mock(side_effect=OSError("away"))
+    writes = DirectWrites(store.client, BUCKET, pool, sleep=pauses.append)
+    with pytest.raises(OSError, match="away"):
+        writes.write(Body(memoryview(CONTENT)), {"Key": "k"}, by_boto3)
+    assert (pool.asked, by_boto3.call_count, len(pauses)) == (1, 1, 1)
+    assert PAUSE <= pauses[0] <= 2 * PAUSE
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_what_opens_the_store_sends_no_body_more_than_twice(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, *, proxied: bool
+) -> None:
+    received: list[str] = []
+
+    class Unavailable(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            received.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_error(503)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(Unavailable) as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
+        if proxied:
+            monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+        store = open_store(make_settings())
+        with pytest.raises(TransientError, match="503"):
+            store.write_text("k", CONTENT, "text/plain")
+    assert len(received) == 2
+
+
+@pytest.mark.parametrize("status", [307, 500, 503])
+def test_any_other_answer_is_left_to_boto3_which_knows_what_to_do(
+    direct: Store, pool: Pool, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.s3.direct.PAUSE", 0.0)
+    pool.status = status
+    write(direct, CONTENT)
+    pool.status = 0
+    assert direct.read_text("k") == CONTENT
+    direct.write_json("document", {})
+    assert pool.asked == 2
+
+
+def test_a_connection_that_breaks_is_left_to_boto3(direct: Store, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.s3.direct.PAUSE", 0.0)
+    pool.breaks = True
+    write(direct, CONTENT)
+    assert direct.read_text("k") == CONTENT
+
+
+def test_behind_a_proxy_boto3_sends_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_pool()
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    assert open_pool() is None
+
+
+def test_an_object_is_asked_about_directly_and_where_that_fails_by_boto3(direct: Store, pool: Pool) -> None:
+    asked = _by_boto3(direct)
+    direct.put("k", CONTENT, {}, if_new=True)
+    etag = hashlib.md5(CONTENT).hexdigest()
+    assert direct.facts("k") == Facts(len(CONTENT), etag)
+    assert (asked, pool.asked) == ([], 2)
+    pool.status = 403
+    assert direct.facts("k") == Facts(len(CONTENT), etag)
+    pool.breaks = True
+    assert direct.facts("nothing") is None
+    assert asked == ["HeadObject", "HeadObject"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_client_that_has_little_patience_has_as_little_with_tls(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
+        store = Store(open_client(connect_timeout=0.3, read_timeout=0.3, attempts=1), BUCKET)
+        began = time.monotonic()
+        with pytest.raises(TransientError):
+            store.write_json("k", {})
+        assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize("ending", ["its time", "the worker"])
+def test_what_is_asked_outside_an_attempt_ends_as_well(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    monkeypatch.setattr("workers.connections.hard_end.ASK_SECONDS", 0.7 if ending == "its time" else 60.0)
+    with serving_pieces(endless_continue, 0.05) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url.removesuffix("/song.mp3"))
+        ends_at = time.monotonic() + 0.7
+        must_stop = (lambda: time.monotonic() > ends_at) if ending == "the worker" else never
+        pool = open_pool()
+        store = Store(open_client(attempts=1), BUCKET, pool, known=OF_AWS, must_stop=must_stop)
+        for ask in (lambda: store.write_json("k", {}), lambda: store.read_text("k"), lambda: store.list("", limit=1)):
+            began = time.monotonic()
+            with pytest.raises(TransientError):
+                ask()
+            assert time.monotonic() - began < 6
+        if pool:
+            pool.clear()
+
+
+def test_a_body_that_is_sent_again_goes_in_small_pieces(direct: Store, pool: Pool) -> None:
+    sizes: list[int] = []
+
+    def body_of(params: dict[str, Any], **_: object) -> None:
+        body = params["body"]
+        sizes.extend(iter(lambda: len(body.read()), 0))
+        body.seek(0)
+
+    direct.client.meta.events.register("before-call.s3.PutObject", body_of)
+    pool.breaks = True
+    direct.put("k", bytes(3 * 1024**2), {}, if_new=True)
+    assert set(sizes) == {256 * 1024}
+
+
+@pytest.mark.parametrize("way", ["direct", "boto3"])
+def test_a_store_that_never_answers_is_cut_off_with_the_attempt(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    with serving_pieces(endless_continue, 0.05) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url.removesuffix("/song.mp3"))
+        pool = open_pool() if way == "direct" else None
+        store = Store(open_client(attempts=1), BUCKET, pool, known=OF_AWS)
+        began = time.monotonic()
+        with pytest.raises(TransientError), cut_off_after(0.7):
+            write(store, CONTENT)
+        assert time.monotonic() - began < 4
+        if pool:
+            pool.clear()

@@ -1,0 +1,352 @@
+"""No packet of ours goes to an address inside our own network: a real listener counts what arrives."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from requests_hardened.ip_filter import filter_host
+
+from config.settings import Settings
+from tests.conftest import MakeSettings
+from tests.origin import Answer, Origin, counting_listener
+from workers.errors import AssetError, PermanentError
+from workers.source.egress import check_redirect, check_url, open_session
+from workers.source.stream import open_source
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[tuple[int, Any]]:
+    with counting_listener() as running:
+        yield running
+
+
+def refusal(url: str, settings: Settings) -> str:
+    """Fetch the URL and give the reason for which it was rejected for good."""
+    with pytest.raises(PermanentError) as raised, open_source(open_session(settings), url, settings, clock=lambda: 0.0):
+        pass
+    return raised.value.reason
+
+
+SPELLINGS = [
+    # One address, and all ways to write it that some resolver reads
+    "http://127.0.0.1:{port}/",
+    "http://127.0.0.1.:{port}/",
+    "http://127.1:{port}/",
+    "http://127.0.1:{port}/",
+    "http://127.255.255.254:{port}/",
+    "http://127.00.00.01:{port}/",
+    "http://127.000.000.001:{port}/",
+    "http://2130706433:{port}/",
+    "http://0x7f.1:{port}/",
+    "http://0x7f.0x0.0x0.0x1:{port}/",
+    "http://0X7F000001:{port}/",
+    "http://0x7f000001:{port}/",
+    "http://0x00000000007f000001:{port}/",
+    "http://0177.0.0.1:{port}/",
+    "http://0177.0.0.01:{port}/",
+    "http://00000177.1:{port}/",
+    "http://017700000001:{port}/",
+    "http://0177.0x0.1:{port}/",
+    "http://0:{port}/",
+    "http://0.0:{port}/",
+    "http://0.0.0.0:{port}/",
+    "http://00.0.0.0:{port}/",
+    # Names of this machine
+    "http://localhost:{port}/",
+    "http://LOCALHOST:{port}/",
+    "http://localhost.:{port}/",
+    "http://localhost..:{port}/",
+    "http://lo%63alhost:{port}/",
+    "http://%6c%6f%63%61%6c%68%6f%73%74:{port}/",
+    "http://{hostname}:{port}/",
+    # Signs that some library folds into digits, dots and letters
+    "http://\uff11\uff12\uff17.0.0.1:{port}/",
+    "http://127\u30020\u30020\u30021:{port}/",
+    "http://127\uff0e0\uff0e0\uff0e1:{port}/",
+    "http://127\uff610\uff610\uff611:{port}/",
+    "http://\u2460\u2461\u2466.0.0.1:{port}/",
+    "http://\U0001d7cf\U0001d7d0\U0001d7d5.0.0.1:{port}/",
+    "http://\u24db\u24de\u24d2\u24d0\u24db\u24d7\u24de\u24e2\u24e3:{port}/",
+    "http://l\u00adocalhost:{port}/",
+    "http://local\u200bhost:{port}/",
+    "http://127%2e0%2e0%2e1:{port}/",
+    "http://%31%32%37.0.0.1:{port}/",
+    "http://127.0.0.1%00.example.com:{port}/",
+    "http://127.0.0.1\x00.example.com:{port}/",
+    # IPv6, and IPv4 inside it
+    "http://[::1]:{port}/",
+    "http://[::]:{port}/",
+    "http://[0:0:0:0:0:0:0:1]:{port}/",
+    "http://[0000:0000:0000:0000:0000:0000:0000:0001]:{port}/",
+    "http://[::1%25lo]:{port}/",
+    "http://[::1%lo]:{port}/",
+    "http://[::0.0.0.1]:{port}/",
+    "http://[::127.0.0.1]:{port}/",
+    "http://[::ffff:127.0.0.1]:{port}/",
+    "http://[::ffff:7f00:1]:{port}/",
+    "http://[0:0:0:0:0:ffff:127.0.0.1]:{port}/",
+    "http://[::ffff:0:127.0.0.1]:{port}/",
+    "http://[64:ff9b::7f00:1]:{port}/",
+    "http://[64:ff9b::127.0.0.1]:{port}/",
+    "http://[64:ff9b:1::7f00:1]:{port}/",
+    "http://[2002:7f00:1::]:{port}/",
+    "http://[2001:0:7f00:1::]:{port}/",
+    "http://[fe80::1]:{port}/",
+    "http://[fe80::1%25eth0]:{port}/",
+    "http://[fec0::1]:{port}/",
+    "http://[fd00:ec2::254]/latest/meta-data/",
+    "http://[ff02::1]:{port}/",
+    # Who may be meant by the text is not who is asked
+    "http://user@127.0.0.1:{port}/",
+    "http://files.example.com@127.0.0.1:{port}/",
+    "http://files.example.com:80@127.0.0.1:{port}/",
+    "http://files.example.com%40127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}#@files.example.com/",
+    "http://127.0.0.1:{port}?@files.example.com/",
+    "http://127.0.0.1:{port}\\@files.example.com/",
+    "http://127.0.0.1:{port};@files.example.com/",
+    "http:\\\\127.0.0.1:{port}\\",
+    "http:127.0.0.1:{port}/",
+    "http:///127.0.0.1:{port}/",
+    "http:////127.0.0.1:{port}/",
+    " http://127.0.0.1:{port}/",
+    "http://\t127.0.0.1:{port}/",
+    "http://127.0.0.1\n:{port}/",
+    "ht\ntp://127.0.0.1:{port}/",
+    "HTTP://127.0.0.1:{port}/",
+    "https://127.0.0.1:{port}/",
+    # The rest of the networks that are nobody's business
+    "http://169.254.169.254/latest/meta-data/",
+    "http://2852039166/latest/meta-data/",
+    "http://10.0.0.1/",
+    "http://172.16.0.1/",
+    "http://192.168.0.1/",
+    "http://192.0.0.1/",
+    "http://100.64.0.1/",
+    "http://198.18.0.1/",
+    "http://224.0.0.1/",
+    "http://240.0.0.1/",
+    "http://255.255.255.255/",
+]
+
+
+#: What overflows into an address in some resolvers, and a name that not every machine has.
+NAMES_OF_NOTHING = ["http://6425673729:{port}/", "http://383.0.0.1:{port}/", "http://ip6-localhost:{port}/"]
+
+
+def why_not(url: str, settings: Settings) -> str:
+    """Fetch the URL and give the reason why nothing came."""
+    with pytest.raises(AssetError) as raised, open_source(open_session(settings), url, settings, clock=lambda: 0.0):
+        pass
+    return raised.value.reason
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_an_address_inside_our_network_is_rejected_however_it_is_spelled(
+    make_settings: MakeSettings, listener: tuple[int, Any], spelling: str
+) -> None:
+    port, connections = listener
+    settings = make_settings(ALLOWED_ASSET_PORTS="*")
+    url = spelling.format(port=port, hostname=socket.gethostname())
+    assert refusal(url, settings) in {"forbidden_address", "bad_url", "credentials_in_url"}
+    assert connections() == 0
+
+
+@pytest.mark.parametrize("spelling", NAMES_OF_NOTHING)
+def test_what_names_nothing_leads_nowhere(
+    make_settings: MakeSettings, listener: tuple[int, Any], spelling: str
+) -> None:
+    port, connections = listener
+    settings = make_settings(ALLOWED_ASSET_PORTS="*")
+    assert why_not(spelling.format(port=port), settings) in {"unreachable", "forbidden_address"}
+    assert connections() == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fd00::1"])
+def test_a_public_name_that_resolves_to_a_private_address_is_rejected(
+    make_settings: MakeSettings, listener: tuple[int, Any], monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    port, connections = listener
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(family, socket.SOCK_STREAM, 6, "", (address, port))])
+    settings = make_settings(ALLOWED_ASSET_PORTS="*")
+    assert refusal(f"http://files.example.com:{port}/a.mp3", settings) == "forbidden_address"
+    assert connections() == 0
+
+
+FOLLOWED = [
+    *(Answer(status=status, headers={"Location": "{target}"}) for status in (301, 302, 303, 307, 308)),
+    Answer(status=302, headers={"Location": "//[::1]:{port}/"}),
+    Answer(status=302, headers={"Location": "//2130706433:{port}/"}),
+]
+IGNORED = [
+    *(Answer(status=status, headers={"Location": "{target}"}) for status in (300, 304, 305, 306)),
+    Answer(headers={"Refresh": "0; url={target}"}),
+    Answer(status=302, headers={"Refresh": "0; url={target}"}),
+    Answer(headers={"Location": "{target}", "Content-Location": "{target}"}),
+    Answer(b'<meta http-equiv="refresh" content="0; url={target}">', headers={"Content-Type": "text/html"}),
+    Answer(status=201, headers={"Location": "{target}"}),
+    Answer(status=401, headers={"Location": "{target}", "WWW-Authenticate": "Basic"}),
+    Answer(status=302, headers={"URI": "{target}"}),
+]
+
+
+@pytest.mark.parametrize("answer", [*FOLLOWED, *IGNORED])
+def test_a_redirect_to_an_address_inside_our_network_is_not_followed(
+    make_settings: MakeSettings,
+    listener: tuple[int, Any],
+    origin: Origin,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+) -> None:
+    """The origin plays a public host: the one address that the filter is told to let through is its own."""
+    port, connections = listener
+    origin_port = int(origin.url.rpartition(":")[2])
+    real = socket.getaddrinfo
+
+    def resolve(host: str, *args: Any, **kwargs: Any) -> Any:
+        return real("127.0.0.1" if host == "public.test" else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(
+        "requests_hardened.ip_filter_adapter.filter_host",
+        lambda host, port, **_: "127.0.0.1" if host == "public.test" else _filter(host, port),
+    )
+    monkeypatch.setattr("workers.source.egress._is_public", lambda address: str(address) == "127.0.0.1")
+    said = {name: value.format(target=f"http://[::1]:{port}/", port=port) for name, value in answer.headers.items()}
+    origin.serve("/a.mp3", replace(answer, headers=said))
+    settings = make_settings(ALLOWED_ASSET_PORTS="*")
+    url = f"http://public.test:{origin_port}/a.mp3"
+    if answer in FOLLOWED:
+        assert refusal(url, settings) == "forbidden_address"
+    else:
+        with suppress(AssetError), open_source(open_session(settings), url, settings, clock=lambda: 0.0):
+            pass
+    assert origin.count("/a.mp3") == 1
+    assert connections() == 0
+
+
+def test_the_listener_would_have_noticed(make_settings: MakeSettings) -> None:
+    with counting_listener() as (port, connections):
+        settings = make_settings(ALLOWED_ASSET_PORTS="*", ALLOW_PRIVATE_ADDRESSES="true")
+        assert why_not(f"http://2130706433:{port}/", settings) == "unreachable"
+        assert connections() == 1
+
+
+PUBLIC, PRIVATE = "93.184.216.34", "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked"),
+    [
+        ([[PUBLIC, PRIVATE]], [PUBLIC]),
+        ([[PRIVATE, PUBLIC]], []),
+        ([[PUBLIC], [PRIVATE]], [PUBLIC]),
+        ([[PRIVATE], [PUBLIC]], []),
+    ],
+)
+def test_a_name_with_several_answers_is_asked_at_the_address_that_was_checked_or_not_at_all(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, answers: list[list[str]], asked: list[str]
+) -> None:
+    """What the name says first is checked, and connected to; what it says afterwards is never asked for."""
+    connections: list[str] = []
+    left = list(answers)
+
+    def resolve(host: str, port: int, *_: Any, **__: Any) -> Any:
+        found = [host] if host in {PUBLIC, PRIVATE} else left.pop(0)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+
+    def connect(_: socket.socket, address: tuple[str, int]) -> None:
+        connections.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    reason = why_not("http://a.example/", make_settings())
+    assert reason == ("unreachable" if asked else "forbidden_address")
+    assert connections == asked
+
+
+def _filter(host: str, port: int) -> str:
+    return str(filter_host(host, port, allow_loopback=False))
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("ftp://files.example.com/a.mp3", "bad_scheme"),
+        ("file:///etc/passwd", "bad_scheme"),
+        ("gopher://files.example.com/", "bad_scheme"),
+        ("javascript:alert(1)", "bad_scheme"),
+        ("//files.example.com/a.mp3", "bad_scheme"),
+        ("pending", "bad_scheme"),
+        ("http://user@files.example.com/", "credentials_in_url"),
+        ("http://user:word@files.example.com/", "credentials_in_url"),
+        ("http://files.example.com:22/", "forbidden_port"),
+        ("http://files.example.com:6379/", "forbidden_port"),
+        ("https://files.example.com:8443/", "forbidden_port"),
+        ("http://", "bad_url"),
+        ("http://[::1", "bad_url"),
+        ("http://files.example.com:99999/", "bad_url"),
+        ("http://files.example.com:port/", "bad_url"),
+    ],
+)
+def test_what_no_provider_sends_is_rejected_before_any_name_is_resolved(
+    make_settings: MakeSettings, url: str, reason: str
+) -> None:
+    with pytest.raises(PermanentError) as raised:
+        check_url(url, make_settings())
+    assert raised.value.reason == reason
+
+
+def test_only_the_hosts_that_are_listed_are_fetched_from(make_settings: MakeSettings) -> None:
+    settings = make_settings(ALLOWED_ASSET_HOSTS="*.cdn.example, files.example")
+    assert check_url("https://a.cdn.example/x", settings)
+    assert check_url("https://FILES.example./x", settings)
+    for url in ("https://cdn.example/x", "https://evil.example/x", "https://files.example.evil.example/x"):
+        with pytest.raises(PermanentError) as raised:
+            check_url(url, settings)
+        assert raised.value.reason == "forbidden_host"
+
+
+def test_a_redirect_from_https_to_http_is_not_followed(make_settings: MakeSettings) -> None:
+    assert check_redirect("https://a.example/x", "/y", make_settings()) == "https://a.example/y"
+    assert check_redirect("http://a.example/x", "https://b.example/y", make_settings()) == "https://b.example/y"
+    with pytest.raises(PermanentError) as raised:
+        check_redirect("https://a.example/x", "http://a.example/y", make_settings())
+    assert raised.value.reason == "redirect_to_http"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_believed_and_nothing_can_change_that(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(variable, str(tmp_path / "authority.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    settings = make_settings(ALLOWED_ASSET_PORTS="*", ALLOW_PRIVATE_ADDRESSES="true")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        shaken: list[str] = []
+
+        def answer() -> None:
+            try:
+                with context.wrap_socket(listener.accept()[0], server_side=True) as client:
+                    shaken.append(client.recv(4).decode())
+            except OSError as error:
+                shaken.append(type(error).__name__)
+
+        server = threading.Thread(target=answer)
+        server.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/a.mp3"
+        assert why_not(url, settings) == "unreachable"
+        server.join(10)
+    assert shaken == ["SSLError"]

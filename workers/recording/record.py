@@ -1,0 +1,114 @@
+"""How a callback gets into the ledger: read → give keys and deadlines → record → call workers."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from workers.callbacks import Callback, parse_body, parse_callback, task_id_of
+from workers.callbacks.assets import Asset
+from workers.context import WorkerContext
+from workers.errors import CallbackFaultError, StemvaultError, UnreadableCallbackError, UnrecognizedCallbackError
+from workers.ledger.records import TaskSnapshot
+from workers.manifest import write_manifest
+from workers.recording.expiry import deadline_of
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    """Turn what nobody has thought of into ``CallbackFaultError``: nothing in the block waits for anybody else."""
+    try:
+        yield
+    except StemvaultError:
+        raise
+    except Exception as error:
+        raise CallbackFaultError(f"{type(error).__name__}: {error}") from error
+
+
+def read_callback(context: WorkerContext, body: str) -> Callback:
+    """Read a body. Raises ``UnrecognizedCallbackError``, ``UnreadableCallbackError`` and ``CallbackFaultError``."""
+    with _faults_told():
+        return parse_callback(parse_body(body), own_hosts=context.settings.own_hosts)
+
+
+def _named(context: WorkerContext, callback: Callback, received_at: float) -> list[tuple[Asset, str, float]]:
+    """Give each asset with its key and its deadline."""
+    settings = context.settings
+    with _faults_told():
+        return [
+            (asset, asset.key(settings.layout), deadline_of(asset, received_at=received_at, settings=settings))
+            for asset in callback.assets
+        ]
+
+
+def record_anew(context: WorkerContext, snapshot: TaskSnapshot, *, unsettled: bool, remember: float | None) -> None:
+    """Record a task of which only this is known: what is settled as it is and, if there is more, all its callbacks.
+
+    ``remember`` is for a task that has a manifest: for so many seconds. Harmless when repeated, also where a worker
+    died in the middle. Raises what ``ingest`` raises.
+    """
+    context.ledger.restore(snapshot, remember=remember)
+    for entry in snapshot.callbacks if unsettled else ():
+        try:
+            callback = read_callback(context, entry["body"])
+        except (UnrecognizedCallbackError, UnreadableCallbackError) as error:
+            keep_for_people(context, entry["body"], str(error))
+        else:
+            record_callback(context, callback, entry["body"], entry["received_at"], replay=True)
+    context.ledger.recalled(snapshot.task_id)
+
+
+def record_callback(  # noqa: PLR0913 - a callback, and how it came
+    context: WorkerContext,
+    callback: Callback,
+    body: str,
+    received_at: float,
+    *,
+    known: bool = False,
+    replay: bool = False,
+) -> None:
+    """Record a callback and its assets, and call workers to what is new. ``known`` and ``replay`` as in the ledger."""
+    named = _named(context, callback, received_at)
+    layout = context.settings.layout
+    recorded = context.ledger.record(
+        callback, body, named, received_at=received_at, layout=layout, known=known, replay=replay
+    )
+    log.info(
+        "callback_recorded",
+        family=callback.family,
+        stage=callback.stage,
+        code=callback.code,
+        meaning=callback.meaning,
+        assets=len(named),
+        new=sum(recorded.ready.values()),
+    )
+    for note in callback.notes:
+        log.warning("callback_limited", note=note)
+    if not recorded.kept:
+        keep_for_people(context, body, "its task's record is full; its files are stored all the same")
+    if recorded.surplus:
+        log.error("assets_not_recorded", surplus=recorded.surplus)
+        keep_for_people(context, body, f"its task's record is full: {recorded.surplus} of its files are not stored")
+    for queue, number in recorded.ready.items():
+        context.wake_ups.call(queue, number)
+    if recorded.changed and not recorded.open:
+        write_manifest(context, callback.task_id)
+
+
+def keep_for_people(context: WorkerContext, body: str, why: str) -> None:
+    """Keep a callback that was acknowledged and cannot be taken in, whole, with the reason beside it."""
+    key = context.settings.layout.unrecognized_key(f"{hashlib.sha256(body.encode()).hexdigest()}.json")
+    context.store.write_text(key, body.encode(), "application/json", why=why)
+    context.ledger.count("callbacks", "unrecognized", "")
+    log.warning("callback_kept_for_people", why=why, key=key, task_id=_readable_task_id(body))
+
+
+def _readable_task_id(body: str) -> str | None:
+    """Give the body's task id, or None if it has none that can be used. The ingress has read the same body so."""
+    try:
+        return task_id_of(parse_body(body))
+    except UnreadableCallbackError:
+        return None

@@ -1,0 +1,1 @@
+"""Requests to an S3 server: clients and connections, signed headers, bodies sent past botocore, errors by meaning."""
