@@ -21,7 +21,8 @@ from tests.conftest import PAYLOADS, Payload, eventually, wrong_clock
 from tests.integration.conftest import LOCAL, Service
 from tests.origin import Answer, Origin, film, picture
 from workers.ledger.keys import task_key
-from workers.ledger.ledger import MAX_TASK_ASSETS, Ledger
+from workers.ledger.ledger import Ledger
+from workers.ledger.tasks import MAX_TASK_ASSETS
 
 STEMVAULT = str(Path(sys.executable).parent / "stemvault")
 

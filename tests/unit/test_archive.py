@@ -22,9 +22,9 @@ from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
 from workers.dispatch.queues import ASSET_QUEUES
 from workers.ingest import ingest
+from workers.ledger.assets import FINAL_SECONDS
 from workers.ledger.backoff import ATTEMPTS
 from workers.ledger.keys import ORPHANS, UPLOADS
-from workers.ledger.ledger import FINAL_SECONDS
 from workers.sweep import sweep
 
 

@@ -18,7 +18,7 @@ from workers.errors import TransientError
 from workers.ingest import MAX_TRIES, MAX_WAIT, ingest, ingest_next
 from workers.intake.received import LEASE as INGEST_LEASE
 from workers.intake.received import ReceivedCallbacks
-from workers.ledger.ledger import MAX_CALLBACKS, MAX_TASK_ASSETS
+from workers.ledger.tasks import MAX_CALLBACKS, MAX_TASK_ASSETS
 from workers.sweep import sweep
 
 

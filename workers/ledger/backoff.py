@@ -1,17 +1,17 @@
-"""When to try again, as a pure function of what is known."""
+"""The time of the next attempt, as a pure function."""
 
 from dataclasses import dataclass
 
 FIRST_DELAY = 5.0
 MAX_DELAY = 900.0
-#: Of a delay, at most this share is added at random, so that what failed together does not return together.
+#: At most this share of a delay is added at random, so that assets that failed together are not retried together.
 JITTER = 0.25
 #: The last attempt is made this long before the deadline.
 LAST_CALL = 60.0
 
-#: How often in a row a reason may recur before it counts as final. From 30 s, doubled each time, 7
-#: waits make 63 minutes: content networks lag, but not for longer. A source may be busy for hours, so what is only too
-#: slow is tried for four hours and more. Other reasons wait for the deadline.
+#: An asset is rejected after this many failed attempts in a row for the same reason. From 30 s, doubled each time, 7
+#: delays take 63 minutes: content networks lag, but not for longer. A source may be busy for hours, so a slow one is
+#: tried for more than four hours. An asset that fails for any other reason is tried until its deadline.
 _LIMITED = ("gone", "refused", "not_media", "empty", "overlong", "undecodable", "internal_error", "short", "incomplete")
 ATTEMPTS = {**dict.fromkeys(_LIMITED, 8), "slow": 24, "stalled": 24}
 _FIRST_DELAY_OF_LIMITED = 30.0
@@ -34,8 +34,8 @@ class GiveUp:
 def is_last_chance(reason: str, last_reason: str, streak: int, *, deadline: float, now: float) -> bool:
     """Tell whether this attempt is the last one that may fail for ``reason``.
 
-    It is if the ``streak`` attempts before it failed for the same reason and one more would be final, or if
-    the deadline is so near that no later attempt is sure to come.
+    This is so if the ``streak`` attempts before it failed for the same reason and one more failure is final, or if the
+    deadline is so near that a later attempt is not certain.
     """
     failed_before = streak if last_reason == reason else 0
     return failed_before + 1 >= ATTEMPTS.get(reason, failed_before + 2) or deadline - now <= LAST_CALL
@@ -44,11 +44,11 @@ def is_last_chance(reason: str, last_reason: str, streak: int, *, deadline: floa
 def next_step(  # noqa: PLR0913 - a pure function of six facts
     reason: str, streak: int, *, deadline: float, now: float, random: float, retry_after: float | None = None
 ) -> Retry | GiveUp:
-    """Decide what follows after ``reason`` ended ``streak`` attempts in a row.
+    """Decide the next step after ``streak`` attempts in a row failed for ``reason``.
 
-    ``random`` in [0, 1) sets the jitter, which only ever adds. The source's Retry-After is a lower
-    bound. No attempt is put off past the deadline: a delay that would reach it ends ``LAST_CALL``
-    before it instead, while there is room for that.
+    ``random`` in [0, 1) sets the jitter, which only adds to a delay. ``retry_after`` (seconds) is the source's
+    Retry-After header and a lower bound. No attempt is postponed past the deadline (unix seconds): a delay that would
+    reach it ends ``LAST_CALL`` before it, if enough time is left.
     """
     if streak >= ATTEMPTS.get(reason, streak + 1):
         return GiveUp("rejected")

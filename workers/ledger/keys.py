@@ -1,7 +1,7 @@
-"""The ledger's names in Redis. Whoever looks into Redis finds what each holds in ARCHITECTURE.md.
+"""The ledger's names in Redis. ARCHITECTURE.md describes the content of each.
 
-All of them begin with the ledger's format, so a version never reads or writes a record that another version means
-differently. ``recording.adopt`` takes older formats over; newer ones are left to the newer workers beside this one.
+Most begin with the number of the ledger's format, so that a version never reads or writes the records of a version with
+another format. ``recording.adopt`` takes over older formats; newer formats are left to newer workers.
 """
 
 from workers.callbacks.assets import AssetId
@@ -10,37 +10,38 @@ from workers.dispatch.queues import WAITING_QUEUES
 COMMON = "stemvault:"
 #: The formats that workers on this Redis have written.
 FORMATS = COMMON + "formats"
-#: 1 had no number in its names; 2 keeps a task in one record, compressed, and no alarm beside a ready asset.
+#: Format 1 had no number in its names. Format 2 keeps a task in one compressed record, and a ready asset has no timer.
 FORMAT = 2
 PREFIX = f"{COMMON}{FORMAT}:"
+#: An asset, or the task whose manifest is due → the unix seconds at which its next step is due.
 TIMERS = PREFIX + "alarms"
-#: owner → asset, while it is held. Owners whose assets one process has in hand begin alike.
+#: Owner → asset, while it is leased. The owners' names of one process have the same prefix.
 TAKEN = PREFIX + "taken"
-#: What waits for a worker: source hosts by their first deadline. The name with ``:`` and a host holds that host's
-#: assets, by deadline. What expires first goes first, and a host that has its share of a worker is passed over.
+#: By queue, the source hosts with ready assets, sorted by their earliest deadline. The name with ``:`` and a host holds
+#: that host's ready assets by deadline. So the earliest deadline is found at once, and a host that has its share of a
+#: worker can be passed over.
 READY = {queue: f"{PREFIX}waiting:{queue}" for queue in WAITING_QUEUES}
-#: Multipart uploads under way → when one counts as orphaned. The same in all formats.
+#: Multipart upload under way → the time at which it counts as orphaned. The name is the same in all formats.
 UPLOADS = COMMON + "uploads"
-#: Those of dead workers that could not be aborted → when to try again.
+#: Orphaned upload that could not be aborted → the time of the next try.
 ORPHANS = COMMON + "orphans"
 COUNTERS = COMMON + "counters"
-
-#: How far the sweep has come that forgets settled tasks.
+#: The cursor of the scan that forgets settled tasks.
 FORGETTING = PREFIX + "forgetting"
 
 ASSETS = PREFIX + "asset:"
 
 
 def task_key(task_id: str) -> str:
-    """Name a task's record. No id contains ``:``."""
+    """Give the name of a task's record. No id contains ``:``."""
     return f"{PREFIX}task:{task_id}"
 
 
 def lock_key(task_id: str) -> str:
-    """Name the lock under which a task's manifest is written."""
+    """Give the name of the lock for writing a task's manifest."""
     return f"{PREFIX}task:{task_id}:manifest"
 
 
 def asset_key(asset: AssetId) -> str:
-    """Name an asset's record."""
+    """Give the name of an asset's record."""
     return f"{ASSETS}{asset}"

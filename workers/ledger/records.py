@@ -1,4 +1,4 @@
-"""What the ledger gives out: values, without any way to change a record."""
+"""The values that the ledger gives out. They cannot change a record."""
 
 import re
 from dataclasses import dataclass, field
@@ -6,18 +6,18 @@ from typing import Any
 
 from workers.callbacks.assets import AssetId
 
-#: With it the names begin of uploads that are being created.
+#: Stands for the upload id, as the first character, while S3 creates the multipart upload.
 UNNAMED = "?"
-#: A URL's scheme, and what stands between it and the path.
+#: A URL's scheme, and its authority: the text between the scheme and the path.
 _AUTHORITY = re.compile(rb"([^:/]*)://([^/?#]*)")
 _OWN_PORTS = {(b"http", b"80"), (b"https", b"443")}
-#: No host name has more bytes, and no port.
+#: The most bytes of a host name, and of a port.
 _MAX_HOST, _MAX_PORT = 253, 5
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What recording a callback came to."""
+    """The result of recording a callback."""
 
     changed: bool
     open: int
@@ -27,12 +27,12 @@ class Recorded:
     kept: bool
     """Whether the callback itself stands in the task's record; False if the record is full."""
     surplus: int
-    """How many assets were not recorded, because the task has as many as it may."""
+    """How many assets were not recorded, because the task has ``MAX_TASK_ASSETS`` already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One worker's claim on one asset, with what it needs to know for an attempt."""
+    """One worker's claim on one asset, and the facts for an attempt. Times are unix seconds, lengths are seconds."""
 
     id: AssetId
     owner: str
@@ -44,23 +44,23 @@ class Lease:
     streak: int
     """How many attempts in a row failed for ``last_reason``."""
     announced_seconds: float | None = None
-    """How long the callback says that the audio is; 0 for audio of which that is told later."""
+    """The length of the audio according to the callback; 0 if a later callback announces it."""
     partial: str = ""
-    """The key of a partial file, which an earlier attempt stored because the source had no more."""
+    """The key of a partial file, which an earlier attempt stored because the source sent no more."""
     seconds: float = 0.0
-    """How long the partial file is."""
+    """The length of the partial file."""
     final: bool = False
-    """Whether the partial file is to be stored now, as nothing better can come any more."""
+    """Whether this attempt should store the partial file, as no better file can come."""
     calls: str = ""
-    """A queue in which something is left and nobody is called to it; empty as a rule."""
+    """A queue in which assets wait without a wake-up message; usually empty."""
 
     @property
     def host(self) -> str:
-        """The host that the URL names, and its port if that is not the scheme's own.
+        """The URL's host, and its port if that is not the scheme's default.
 
-        ``workers/ledger/lua/waiting.lua`` has the same rule.
+        ``workers/ledger/lua/waiting.lua`` has the same rule (``test_redis_and_python_read_the_same_host_from_a_url``).
         """
-        # Lua knows no letters but ASCII's, as bytes do, and counts bytes.
+        # Bytes, as Lua's string functions know only ASCII letters and count bytes.
         url = _AUTHORITY.match(self.url.encode(errors="replace").lower())
         if not url:
             return ""
@@ -71,18 +71,18 @@ class Lease:
         host = host.rstrip(b".")
         if len(host) > _MAX_HOST or len(port) > _MAX_PORT:
             return ""
-        is_told = port and (scheme, port) not in _OWN_PORTS
-        return (host + b":" + port if is_told else host).decode()
+        has_port = port and (scheme, port) not in _OWN_PORTS
+        return (host + b":" + port if has_port else host).decode()
 
 
 @dataclass(frozen=True)
 class TaskSnapshot:
-    """All that is known of one task."""
+    """The record of one task and its assets."""
 
     task_id: str
     task: dict[str, str]
     callbacks: list[dict[str, Any]]
-    """In order of arrival, each with ``received_at``, the ``sha256`` of its body and the ``body`` as text."""
+    """In order of arrival, each with ``received_at`` (unix seconds), the ``sha256`` of its body and the ``body``."""
     assets: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property

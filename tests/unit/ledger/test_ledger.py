@@ -13,9 +13,12 @@ from tests.unit.conftest import LEASE, START, URGENT, at
 from workers.callbacks import MAX_ASSETS, parse_callback
 from workers.callbacks.assets import AssetId
 from workers.errors import FreshUrlError, LeaseLostError
+from workers.ledger.assets import MAX_CRASHES, MAX_LAPSES, SUSPECT_AFTER
 from workers.ledger.keys import FORMAT, FORMATS, READY, TIMERS, asset_key
-from workers.ledger.ledger import GRACE, MAX_CALLBACKS, MAX_CRASHES, MAX_LAPSES, SUSPECT_AFTER, Ledger
+from workers.ledger.ledger import Ledger
 from workers.ledger.records import Lease, Recorded, TaskSnapshot
+from workers.ledger.tasks import MAX_CALLBACKS
+from workers.ledger.timers import GRACE
 from workers.media.duration import is_short
 
 DEADLINE = START + 1_000_000
