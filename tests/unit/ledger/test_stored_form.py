@@ -1,4 +1,4 @@
-"""What the ledger keeps long is written shortly, and comes back as it was."""
+"""The compact form of a record loses nothing."""
 
 import json
 
@@ -24,6 +24,6 @@ def test_a_documented_body_takes_much_less_than_its_length(payload: Payload, nam
 
 
 def test_what_was_packed_by_this_format_can_be_read_for_ever() -> None:
-    # The dictionary is a part of the format. A change of it fails here, and needs another format.
+    # The dictionary is a part of the format: a change of it fails here and needs a new format number.
     packed = "Bi=1Y_LUea)z$(4"
     assert unpack(packed, "t1") == '{"code": 200, "msg": "success", "data": {"task_id": "t1"}}'

@@ -1,4 +1,4 @@
-"""More work than time: how many assets expire, by the real ledger and tickets under a clock that is set by hand."""
+"""With more work than time, few assets expire: the real scripts on a real Redis, with a clock that the test sets."""
 
 import heapq
 import random
@@ -16,7 +16,7 @@ from workers.ledger import scripts
 from workers.ledger.ledger import Ledger
 
 ASSETS, PER_TASK = 20_000, 100
-#: Each transfer takes this long, and so many run at a time: work for 20,000 s, of which the deadlines leave less.
+#: The seconds of a transfer, and how many run at a time: work for 20,000 s. The deadlines leave less time.
 SECONDS, WORKERS = 8.0, 8
 
 
@@ -28,7 +28,7 @@ def backlog() -> list[float]:
 
 
 def expired(next_deadline: Callable[[float], float | None]) -> int:
-    """Run the fleet over the backlog and count what was never begun in time."""
+    """Run the fleet over the backlog and count the assets that were not begun before their deadline."""
     free = [START] * WORKERS
     done = 0
     while True:
@@ -48,7 +48,7 @@ def first_in_first_out(deadlines: list[float]) -> int:
 
 
 def theoretical_minimum(deadlines: list[float]) -> int:
-    """Count by matching: jobs of one length miss least when each takes the latest free turn before its deadline.
+    """Count by matching: jobs of one length miss fewest deadlines if each takes the latest free turn before its own.
 
     A turn is one worker's, every ``SECONDS``; the latest free one is found by union-find.
     """
@@ -84,7 +84,7 @@ def _turns_before(turns: list[float], deadline: float) -> int:
 
 @pytest.mark.timeout(240)
 def test_with_more_work_than_time_no_more_expires_than_must(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Days pass within seconds, so the scripts read a time that the test sets.
+    # Days pass within seconds: the scripts read a time that the test sets.
     settable = "local function clock() return tonumber(redis.call('GET', 'clock')) end\n"
     text_of = scripts.text
     monkeypatch.setattr(scripts, "text", lambda name: settable if name == "clock" else text_of(name))
