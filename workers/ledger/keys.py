@@ -13,7 +13,8 @@ FORMATS = COMMON + "formats"
 #: Format 1 had no number in its names. Format 2 keeps a task in one compressed record, and a ready asset has no timer.
 FORMAT = 2
 PREFIX = f"{COMMON}{FORMAT}:"
-#: An asset, or the task whose manifest is due → the unix seconds at which its next step is due.
+#: Asset, or task whose manifest is due → the unix seconds of its next step. In Redis, and in the scripts, the set is
+#: called "alarms"; it keeps that name within format 2.
 TIMERS = PREFIX + "alarms"
 #: Owner → asset, while it is leased. The owners' names of one process have the same prefix.
 TAKEN = PREFIX + "taken"

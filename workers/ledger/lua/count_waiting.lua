@@ -1,7 +1,7 @@
--- Count what needs another step.
--- KEYS: alarms, then queues
--- ARGV: '' to count also what waits in the queues and has expired, else anything; a number at which counting a queue ends
--- Reply: how many alarms, then what waits in each queue
+-- Count the steps to come: the timers, and the ready assets of each queue.
+-- KEYS: timers, then queues
+-- ARGV: '' to count expired assets too, else any text; the number at which the count of a queue ends
+-- Reply: number of timers, then of assets in each queue
 local counts, most = {redis.call('ZCARD', KEYS[1])}, tonumber(ARGV[2])
 local least = ARGV[1] == '' and '-inf' or '(' .. clock()
 for i = 2, #KEYS do

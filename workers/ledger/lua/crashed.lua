@@ -1,6 +1,6 @@
--- A process died over all that it held: give it back at once, and count. A process that held one asset died over that
--- one. Of several, each is under suspicion if it has been in such company before: then it is tried alone.
--- KEYS: taken, alarms    ARGV: the owners' common prefix, the records' common prefix    Reply: the assets
+-- A process died: give back all its assets at once, and count the crash. If it held one asset, that asset counts as the
+-- cause. If it held several, each may be the cause ('crashes_in_company'); ready.lua has such assets tried alone.
+-- KEYS: taken, timers    ARGV: prefix of the owners, prefix of the assets' records    Reply: the assets
 local held, now = {}, clock()
 local taken = redis.call('HGETALL', KEYS[1])
 for i = 1, #taken, 2 do

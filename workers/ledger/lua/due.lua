@@ -1,6 +1,7 @@
--- Take what is due: alarms, ready assets whose deadline has come near (they become urgent), and others that expired.
--- Each gets an alarm a little later, so that it is due again if its taker dies.
--- KEYS: alarms, waiting:urgent, waiting:assets, waiting:suspects
+-- Take the steps that are due: timers, ready assets within the urgent window, and expired assets.
+-- Each gets a timer a little later, so that it is due again if the process that took it dies
+-- (test_a_due_timer_is_taken_by_one_of_two_clocks).
+-- KEYS: timers, waiting:urgent, waiting:assets, waiting:suspects
 -- ARGV: most to take, seconds until they are due again, urgent window    Reply: members
 local now, most = clock(), tonumber(ARGV[1])
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, most)

@@ -1,9 +1,9 @@
--- A task of the older format was recorded anew: forget it there. What only the older version knows to be archived is
--- archived in the new record too.
--- KEYS: the older task, its callbacks, its asset names, its alarms, its ready:urgent, its ready:assets, the new task, the
---       new alarms, waiting:urgent, waiting:assets, waiting:suspects, then the older assets
--- ARGV: task id, version that was recorded anew, the prefix of the new assets' records, then the assets' names
--- Reply: 1, or 0 where it has changed meanwhile, or where a worker of either version holds one of its assets
+-- A task of the older format was recorded in the new format: forget the older record. An asset that only the older
+-- record has as archived becomes archived in the new one too.
+-- KEYS: older task, its callbacks, its asset names, older timers, ready:urgent, ready:assets, new task, new timers,
+--       waiting:urgent, waiting:assets, waiting:suspects, then the older assets
+-- ARGV: task id, version of the older record that was read, prefix of the new assets' records, then the assets' names
+-- Reply: 1, or 0 if the older record has changed since, or if a worker of either version holds one of its assets
 local OWN_KEYS, OWN_ARGV = 11, 3
 local task, alarms = KEYS[7], KEYS[8]
 if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[2] then return 0 end
@@ -32,13 +32,13 @@ for i = OWN_KEYS + 1, #KEYS do
     if state == 'pending' then redis.call('HINCRBY', task, 'open', -1) end
     redis.call('HINCRBY', task, 'version', 1)
   elseif older[2] and state == 'pending' then
-    -- What came of an unfinished song lies in the bucket; the new record has to know of it.
+    -- The bucket holds a partial file of this asset; the new record has to know its key.
     redis.call('HSET', record, 'partial', older[2], 'seconds', older[3] or 0)
   end
 end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 for i = OWN_KEYS + 1, #KEYS do redis.call('DEL', KEYS[i]) end
--- The older version may not have come to write the manifest.
+-- The older version may have ended before it wrote the manifest.
 if (redis.call('HGET', task, 'open') or '') == '0' then
   redis.call('PERSIST', task)
   redis.call('ZADD', alarms, now, ARGV[1])

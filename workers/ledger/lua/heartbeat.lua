@@ -1,6 +1,8 @@
--- Move the end of a lease, and of the wait for its upload, if it is still this owner's.
--- KEYS: record, alarms, uploads    ARGV: member, owner, seconds of a lease, upload ("" for none), key of a part that is about to be kept ("" for none)
--- Reply: 1, or 0 where the lease was lost
+-- Renew a lease, and the registration of its upload, if the owner still holds it.
+-- KEYS: record, timers, uploads
+-- ARGV: member, owner, seconds of a lease, upload ("" for none), key of a partial file that is about to be stored
+--       ("" for none)
+-- Reply: 1, or 0 if the lease was lost
 local known = redis.call('HMGET', KEYS[1], 'state', 'owner')
 if known[1] ~= 'transferring' or known[2] ~= ARGV[2] then return 0 end
 local lease = clock() + ARGV[3]

@@ -1,5 +1,6 @@
--- Shared by record.lua and settle.lua: note whether archived audio is shorter than its callback says, and count it.
--- It lacks more than 2 seconds and more than 2 %, as workers/media/duration.py has it.
+-- Shared by record.lua and settle.lua: note that archived audio is shorter than its callback announced, and count it.
+-- Short means more than 2 seconds and more than 2 % less, as in workers/media/duration.py
+-- (test_the_ledger_marks_as_short_what_the_worker_retries_as_short).
 local function mark_short(record, counters)
   local known = redis.call('HMGET', record, 'state', 'seconds', 'announced_seconds', 'notes')
   if known[1] ~= 'archived' then return end

@@ -1,4 +1,4 @@
--- Shared: the names of a task's assets, which its record holds as lines.
+-- Shared: the asset names in a task's record, where they stand one a line.
 local function names(task)
   local found = {}
   for name in string.gmatch(redis.call('HGET', task, 'assets') or '', '[^\n]+') do found[#found + 1] = name end

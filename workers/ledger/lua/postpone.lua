@@ -1,7 +1,8 @@
--- An attempt failed and another may not: give the asset back, to be looked at when the backoff ends.
--- KEYS: record, alarms, taken
--- ARGV: member, owner, reason, streak, alarm, deadline of an asset whose partial file is to be stored now ('' if not),
---       then fields and values    Reply: 1, or 0 where the lease was lost
+-- An attempt failed and a later one may succeed: give the asset back, with a timer for the end of the backoff.
+-- KEYS: record, timers, taken
+-- ARGV: member, owner, reason, streak, time of the timer, deadline of an asset whose partial file the next attempt
+--       stores ('' if it does not), then fields and values
+-- Reply: 1, or 0 if the lease was lost
 local record = KEYS[1]
 local known = redis.call('HMGET', record, 'state', 'owner')
 if known[1] ~= 'transferring' or known[2] ~= ARGV[2] then return 0 end
@@ -10,7 +11,8 @@ redis.call('HDEL', record, 'owner', 'lease', 'lapses', 'crashes', 'crashes_in_co
 for i = 7, #ARGV, 2 do redis.call('HSET', record, ARGV[i], ARGV[i + 1]) end
 redis.call('HDEL', KEYS[3], ARGV[2])
 if redis.call('HDEL', record, 'fresh') == 1 then
-  -- A fresh URL has come meanwhile. It is tried before anything is given up, and does not wait for the old one's backoff.
+  -- A fresh URL came during the attempt. It is tried at once, before the asset is given up
+  -- (test_a_fresh_url_that_comes_during_an_attempt_does_not_wait_for_the_old_ones_backoff).
   redis.call('HDEL', record, 'final')
   redis.call('HSET', record, 'streak', 0)
   redis.call('ZADD', KEYS[2], 0, ARGV[1])

@@ -1,9 +1,9 @@
--- An asset's alarm rang: make it ready for a worker, or say why it is not.
--- KEYS: record, alarms, taken, waiting:urgent, waiting:assets, waiting:suspects
--- ARGV: member, urgent window, most crashes, most lapsed leases, seconds to store a partial file, after how many crashes
---       in company it is a suspect
--- Reply: 'urgent', 'assets' or 'suspects' where it became ready there, '' where it needs nothing yet,
---        'expired' or 'poison' where it should be settled so, 'settled' where it is
+-- An asset's timer is due: make the asset ready for a worker, or tell why it is not.
+-- KEYS: record, timers, taken, waiting:urgent, waiting:assets, waiting:suspects
+-- ARGV: member, urgent window, most crashes, most lapsed leases, seconds for storing a partial file, number of crashes
+--       in company that makes a suspect
+-- Reply: 'urgent', 'assets' or 'suspects' if it became ready in that queue, '' if it needs no step yet,
+--        'expired' or 'poison' if the caller should settle it for that reason, 'settled' if it is settled
 local record, alarms, taken, urgent, assets, suspects = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local now, member, window = clock(), ARGV[1], tonumber(ARGV[2])
 local known = redis.call('HMGET', record, 'state', 'deadline', 'lease', 'owner', 'crashes', 'lapses',
@@ -23,7 +23,7 @@ elseif state ~= 'pending' then
   return 'settled'
 end
 if deadline <= now then
-  -- A partial file in the bucket does not expire: its asset is given time to have it stored instead.
+  -- An asset with a partial file in the bucket does not expire: an attempt stores the partial file instead.
   if redis.call('HEXISTS', record, 'partial') == 0 then return 'expired' end
   deadline = math.floor(now + ARGV[5])
   redis.call('HSET', record, 'final', '1', 'deadline', deadline)

@@ -1,13 +1,15 @@
--- Record what a callback says that was not known; harmless when run twice.
--- KEYS: task, alarms, counters, waiting:urgent, waiting:assets, waiting:suspects, then a record for each asset
--- ARGV: urgent window, seconds until the task's alarm, task id, stage rank, family, stage, the callback's field, the
---       callback, most callbacks a task, most assets a task, the records' common prefix, notes, time of arrival, '1' for a
---       task that must be known or '', '1' for a body that the record got from elsewhere or '', number of task fields, their names and values,
---       then name, url, key, deadline, announced seconds ('' for audio without a length, 0 for one that is told later),
---       '1' or '' for optional, source name, other name, other key for each asset. A URL gives way to one of a later
---       stage, or of the same stage and a later arrival.
--- Reply: {} where the task should be known and is not, else {unsettled assets, whether anything changed, how many became ready urgently, how many otherwise,
---         whether the callback itself was kept, how many assets were too many}
+-- Record a callback and its assets. Running it twice changes nothing more. A URL is replaced by one of a later stage,
+-- or of the same stage and a later arrival (test_a_url_gives_way_to_one_of_a_later_stage_or_arrival_and_to_no_other).
+-- KEYS: task, timers, counters, waiting:urgent, waiting:assets, waiting:suspects, then a record for each asset
+-- ARGV: urgent window, seconds until the task's timer, task id, stage rank, family, stage, the callback's field, the
+--       callback, most callbacks a task, most assets a task, prefix of the assets' records, notes, time of arrival,
+--       '1' for a task that must be known or '', '1' for a body that was recorded elsewhere before or '',
+--       number of task fields, their names and values,
+--       then for each asset: name, url, key, deadline, announced seconds ('' if no length is announced, 0 if a later
+--       callback announces it), '1' or '' for optional, source name, other name, other key
+-- Reply: {} if the task should be known and is not, else {unsettled assets, whether anything changed, how many assets
+--        became ready as urgent, how many otherwise, whether the callback itself was kept, how many assets were too
+--        many}
 local task, alarms, counters, urgent, assets = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, window, id, rank = clock(), tonumber(ARGV[1]), ARGV[3], tonumber(ARGV[4])
 local family, stage, callback = ARGV[5], ARGV[6], ARGV[7]
@@ -16,14 +18,15 @@ local suspects = KEYS[6]
 local OWN_KEYS, OWN_ARGV, PER_ASSET = 6, 16, 9
 local fields_end = OWN_ARGV + 2 * tonumber(ARGV[OWN_ARGV])
 local MOST_NOTES, MOST_MARKS = 2000, 20
--- One number that grows with the stage first, then with the time of arrival, in milliseconds. Whole numbers take less memory.
+-- One number, sorted by stage first, then by time of arrival in milliseconds. Whole numbers take less memory.
 local order = math.floor((rank * 1e11 + tonumber(ARGV[13])) * 1000)
 
 if ARGV[14] ~= '' and redis.call('EXISTS', task) == 0 then return {} end
 local replay = ARGV[15] ~= ''
 
--- A body that was seen before changes nothing that is known. Beyond those that are kept, bodies are only marked as
--- seen, and beyond the marks every body counts as seen.
+-- A body that was seen before changes no known asset. Beyond the callbacks that the record keeps, bodies are only
+-- marked as seen; beyond the marks every body counts as seen
+-- (test_beyond_the_bodies_that_are_kept_two_that_alternate_still_revive_nothing).
 local known_callback, changed = redis.call('HGET', task, callback), false
 local seen, kept = known_callback and not replay, known_callback and known_callback ~= ''
 if not known_callback then
@@ -49,7 +52,7 @@ for i = 1, #KEYS - OWN_KEYS do
   local name, url, key, deadline = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], math.floor(ARGV[at + 4])
   local seconds, optional, source = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
   if source ~= '' then
-    -- A path can name another file in a later callback, which must not be taken for the first one.
+    -- In a later callback the same path can name another file. That file is another asset.
     local known_source = redis.call('HGET', record, 'source_name')
     if known_source and known_source ~= source then
       name, key = ARGV[at + 8], ARGV[at + 9]
@@ -71,7 +74,7 @@ for i = 1, #KEYS - OWN_KEYS do
       and not (replay and state ~= 'pending' and state ~= 'transferring')) then
     changed = true
     if state == 'transferring' then
-      -- The attempt under way has the old URL; if that gives up, the fresh one is tried.
+      -- The attempt under way uses the old URL. If it fails, the fresh one is tried.
       redis.call('HSET', record, 'url', url, 'deadline', deadline, 'order', order, 'fresh', '1')
     else
       if state == 'pending' then
@@ -123,7 +126,8 @@ if changed then
     for i = OWN_ARGV + 1, fields_end, 2 do redis.call('HSET', task, ARGV[i], ARGV[i + 1]) end
   end
   redis.call('HINCRBY', task, 'version', 1)
-  -- What is not named now must not expire either, or the next manifest would tell nothing of it.
+  -- The assets that this callback does not name must not expire either: the next manifest has to list them
+  -- (test_siblings_of_what_comes_back_do_not_expire).
   redis.call('PERSIST', task)
   for _, name in ipairs(known_names) do redis.call('PERSIST', prefix .. id .. '/' .. name) end
   if open == 0 then redis.call('ZADD', alarms, now + ARGV[2], id) end

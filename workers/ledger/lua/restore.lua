@@ -1,7 +1,8 @@
--- Take back what the bucket's manifest remembers of a task that Redis has forgotten.
+-- Restore a task that Redis has forgotten from its manifest in the bucket.
 -- KEYS: task, then its assets' records
--- ARGV: seconds to remember ('' for a task that has no manifest), then for each key the number of its fields, their names and values
--- Reply: 1, or 0 where the task is known
+-- ARGV: seconds to remember it ('' for a task that has no manifest), then for each key the number of its fields, their
+--       names and values
+-- Reply: 1, or 0 if the task has a record
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 local at = 2
 for _, key in ipairs(KEYS) do

@@ -1,6 +1,6 @@
--- A person wants an asset tried again that was given up, or at once if it waits in its backoff.
--- KEYS: task, record, alarms, waiting:urgent, waiting:assets, waiting:suspects
--- ARGV: member, deadline, the prefix of the task's records    Reply: 1, or 0 where there is no need
+-- An operator wants an asset tried again that was given up, or its backoff ended now.
+-- KEYS: task, record, timers, waiting:urgent, waiting:assets, waiting:suspects
+-- ARGV: member, deadline, prefix of the records of the task's assets    Reply: 1, or 0 if there is nothing to do
 local now = clock()
 local known = redis.call('HMGET', KEYS[2], 'state', 'url')
 local state = known[1]
@@ -16,7 +16,8 @@ redis.call('HSET', KEYS[2], 'state', 'pending', 'deadline', math.floor(ARGV[2]))
 redis.call('HDEL', KEYS[2], 'settled_at', 'error', 'streak', 'lapses', 'crashes', 'crashes_in_company', 'final')
 redis.call('HINCRBY', KEYS[1], 'open', 1)
 redis.call('HINCRBY', KEYS[1], 'version', 1)
--- Its siblings must not expire either, or the next manifest would tell nothing of them.
+-- The task's other assets must not expire either: the next manifest has to list them
+-- (test_siblings_of_what_comes_back_do_not_expire).
 redis.call('PERSIST', KEYS[1])
 for _, name in ipairs(names(KEYS[1])) do redis.call('PERSIST', ARGV[3] .. name) end
 return 1

@@ -1,8 +1,9 @@
--- An asset needs nothing more: archived or rejected by its owner, or given up while nobody ("") held it.
--- KEYS: record, task, alarms, counters, taken, waiting:urgent, waiting:assets, waiting:suspects
--- ARGV: asset member, task member, owner, state, reason, seconds until the task's alarm, then fields and values
--- Reply: the task's unsettled assets, -1 where the lease was lost, or -2 where a fresh URL has come meanwhile, which is
+-- Settle an asset: archived or rejected by its owner, or given up while no worker ("") held it.
+-- KEYS: record, task, timers, counters, taken, waiting:urgent, waiting:assets, waiting:suspects
+-- ARGV: asset member, task member, owner, state, reason, seconds until the task's timer, then fields and values
+-- Reply: the task's unsettled assets, -1 if the lease was lost, or -2 if a fresh URL came during the attempt: it is
 --        tried before the asset is given up
+--        (test_a_fresh_url_that_comes_during_an_attempt_is_tried_when_the_old_one_gives_up)
 local record, task, alarms, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local owner, state, reason, now = ARGV[3], ARGV[4], ARGV[5], clock()
 local known = redis.call('HMGET', record, 'state', 'owner', 'url')

@@ -1,13 +1,13 @@
--- Give a worker the asset that expires first, until its lease ends.
--- KEYS: alarms, taken, then for each queue to look in, in this order, the queue and its list of tickets
--- ARGV: owner, seconds of a lease, the records' common prefix, then the hosts from which the worker takes nothing now
--- Reply: {asset, its whole record, the number of the queue to which another worker should be called, or 0},
---        or {} where nothing is ready
+-- Lease the ready asset with the earliest deadline to a worker.
+-- KEYS: timers, taken, then for each queue, in the order of the search, the queue and its list of wake-up messages
+-- ARGV: owner, seconds of a lease, prefix of the assets' records, then the hosts from which the worker takes no asset
+-- Reply: {asset, its whole record, the number of a queue where assets wait without a wake-up message, or 0},
+--        or {} if no asset is ready
 local now = clock()
 local is_full = {}
 for i = 4, #ARGV do is_full[ARGV[i]] = true end
 
--- What has expired is the sweep's to settle; no time is spent on it.
+-- Expired assets are left to the sweep, which settles them.
 local function next_of(index, host)
   return redis.call('ZRANGEBYSCORE', waiting.set(index, host), '(' .. now, '+inf', 'LIMIT', 0, 1)[1]
 end

@@ -1,5 +1,5 @@
--- Take the callback that is due for the longest time, until its lease ends.
--- KEYS: due, bodies, tries    ARGV: seconds of a lease    Reply: {id, callback, tries}, or {} where none is due
+-- Lease the callback that has been due for the longest time.
+-- KEYS: due, bodies, tries    ARGV: seconds of a lease    Reply: {id, callback, tries}, or {} if none is due
 local now = clock()
 while true do
   local id = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 1)[1]

@@ -1,12 +1,13 @@
--- Shared: the assets that wait for a worker. Each queue is an index of source hosts, by their first deadline, and each
--- host has its assets by deadline. So what waits for one host never stands in the way of another host's.
+-- Shared: the assets that wait for a worker. Each queue is an index of source hosts by their earliest deadline, and
+-- each host has a set of its assets by deadline. So the backlog of one host never delays the assets of another
+-- (test_a_host_that_has_its_share_is_passed_over_and_keeps_nobody_waiting).
 local waiting = {}
 
--- No host name has more bytes, and no port. All that have more wait as one host without a name.
+-- The most bytes of a host name, and of a port. URLs that exceed them wait together under an empty host name.
 local MAX_HOST, MAX_PORT = 253, 5
 
--- The host that a URL names, and its port if that is not the scheme's own. A URL may have a megabyte, so no pattern here
--- takes more than a step for each byte.
+-- The URL's host, and its port if that is not the scheme's default. A URL may have a megabyte, so each pattern here
+-- needs at most one step a byte (test_no_url_keeps_redis_for_long).
 function waiting.host(url)
   local scheme, authority = string.match(string.lower(url), '^([^:/]*)://([^/?#]*)')
   local named = authority or ''
@@ -34,14 +35,14 @@ function waiting.add(index, member, deadline, url)
   put_in_order(index, host)
 end
 
--- Take an asset of a host out of a queue; tell whether it was there.
+-- Remove an asset of a host from a queue; tell whether it was there.
 function waiting.take_out(index, host, member)
   if redis.call('ZREM', waiting.set(index, host), member) == 0 then return false end
   put_in_order(index, host)
   return true
 end
 
--- Take an asset with this URL out of whichever of the queues it waits in; give that queue, or nil.
+-- Remove an asset with this URL from the queue in which it waits; give that queue, or nil.
 function waiting.remove(indexes, member, url)
   local host = waiting.host(url)
   for _, index in ipairs(indexes) do

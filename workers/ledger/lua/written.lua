@@ -1,7 +1,8 @@
--- A manifest was written: forget the task in time if nothing has changed since it was read.
--- KEYS: task, its manifest lock, alarms, then its assets' records
--- ARGV: task id, lock's owner, version written, seconds to remember
--- Reply: 1, or 0 where the task has changed and the manifest must be written again
+-- A manifest was written: if the task is settled and has not changed since it was read, let its records expire.
+-- KEYS: task, its manifest lock, timers, then its assets' records
+-- ARGV: task id, owner of the lock, version written, seconds to remember the task
+-- Reply: 1, or 0 if the task has changed and the manifest must be written again
+--        (test_a_manifest_of_an_older_version_is_not_the_last_word)
 local task, lock = KEYS[1], KEYS[2]
 if redis.call('GET', lock) == ARGV[2] then redis.call('DEL', lock) end
 local known = redis.call('HMGET', task, 'version', 'open')
