@@ -1,5 +1,6 @@
 """Celery: queues, wake-up messages, the processes of a worker and their shutdown.
 
-Beside ``workers.celery`` and ``workers.tasks``, only this package imports celery, kombu or billiard. ``wake_ups`` is
-the door for senders. ``transport``, ``pool`` and ``programs`` are named in Celery's settings.
+Beside ``workers.celery`` and ``workers.tasks``, only this package imports celery, kombu or billiard. Senders use
+``wake_ups``, with the names in ``queues``. Tasks use ``slots``, ``shutdown`` and ``containment``. Celery's settings
+name ``transport``, ``pool`` and ``programs``.
 """

@@ -1,4 +1,4 @@
-"""What goes wrong with one piece of work is logged, and ends that piece alone."""
+"""An error in one piece of work is logged and ends only that piece."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 @contextmanager
 def contained(work: str) -> Iterator[None]:
-    """Log what the block raises, and let none of it out. Whatever can fail comes back by an alarm or a lease."""
+    """Log any exception of the block and suppress it. The work itself comes back by a timer or a lapsed lease."""
     try:
         yield
     except (RedisError, KombuError) as error:

@@ -1,11 +1,14 @@
-"""Celery's prefork pool, which also lasts when several of its processes die at once.
+"""Celery's prefork pool, with a fix for several of its processes that die at once.
 
-Celery waits for each process's sentinel, a descriptor that can be read once the process has ended. When several end
-in one turn of its event loop, the first is replaced before the others are looked at, and a new process's sentinel may
-get the number of an old one. Celery then takes a living process for ended and forgets its sentinel. It still notices
-the process's end within 5 s, but when it next connects to the broker, it ends over the sentinel that it lacks:
-``file descriptor is None``. Checked with Celery 5.7.0.
-``test_a_worker_that_lost_all_its_processes_at_once_outlives_the_broker_too``
+Celery waits for each process's sentinel, a descriptor that becomes readable when the process ends. If several processes
+end in one turn of its event loop, Celery replaces the first before it looks at the others, and the new process's
+sentinel may get the number of an old one. Celery then takes a living process for dead and drops its sentinel. It still
+notices that process's end within 5 s. But when it next connects to the broker, it ends with an error about the missing
+sentinel: ``file descriptor is None``
+(``test_a_worker_that_lost_all_its_processes_at_once_outlives_the_broker_too``).
+
+Private parts of Celery in use: ``AsynPool._track_child_process`` and a process's ``_sentinel_poll``, checked with
+Celery 5.7.0. ``test_celerys_pool_keeps_a_processs_sentinel_in_its_attribute`` fails if they change.
 """
 
 from typing import Any
@@ -14,16 +17,16 @@ from celery.concurrency import asynpool, prefork
 
 
 class Processes(asynpool.AsynPool):  # type: ignore[misc]  # Celery ships no types
-    """The processes, and Celery's event loop that watches them."""
+    """The processes of the pool, watched by Celery's event loop."""
 
     def _track_child_process(self, proc: Any, hub: Any) -> None:  # noqa: ANN401 - Celery's
-        """Watch a process, also one whose sentinel was forgotten; Celery makes another where it finds no attribute."""
+        """Watch a process. If its sentinel was dropped, delete the attribute: Celery then makes another sentinel."""
         if getattr(proc, "_sentinel_poll", self) is None:
-            del proc._sentinel_poll  # noqa: SLF001 - Celery keeps it there
+            del proc._sentinel_poll  # noqa: SLF001 - an attribute of Celery's
         super()._track_child_process(proc, hub)
 
 
 class TaskPool(prefork.TaskPool):  # type: ignore[misc]  # Celery ships no types
-    """What ``worker_pool`` names."""
+    """The pool that Celery's setting ``worker_pool`` names."""
 
     Pool = Processes

@@ -1,19 +1,21 @@
 """The Celery queues' names."""
 
-#: Tickets for assets: those with less than the urgent window left, and the others.
+#: Wake-up messages for assets: those with less than the urgent window left, and the others.
 ASSET_QUEUES = ("urgent", "assets")
 
-#: Tickets for assets over which processes have died together with others: each is tried alone.
+#: Wake-up messages for suspects: assets of processes that died while they held several. Each is tried alone.
 SUSPECTS = "suspects"
 
-#: All in which assets wait.
+#: All queues for assets.
 WAITING_QUEUES = (*ASSET_QUEUES, SUSPECTS)
 
-#: Tickets for callbacks.
+#: Wake-up messages for callbacks.
 CALLBACKS = "callbacks"
 
-#: The clock's own: the sweep, and draining the inbox.
+#: The clock's tasks: the sweep, and draining the inbox. The queue keeps the name that older versions use, as their
+#: clocks and workers may run beside this version's.
 CLOCK = "alarms"
 
-#: Consumed in this order: what is short and brings the news first, then what expires first.
+#: The queues in the order in which a worker looks for messages: short tasks and new callbacks first, then assets, the
+#: urgent ones first.
 QUEUES = (CLOCK, CALLBACKS, *WAITING_QUEUES)

@@ -1,15 +1,15 @@
-"""A worker that must end says so to its pool processes, and they hand back what they cannot finish in time."""
+"""A worker that must end tells its pool processes, and they hand back the assets that they cannot finish in time."""
 
 import mmap
 import struct
 import time
 
-#: Memory that forked processes share: when the shutdown began, in the system's monotonic seconds; 0 before.
+#: Memory that the forked processes share: the start of the shutdown in the system's monotonic seconds; 0 before.
 _began = mmap.mmap(-1, 8)
 
 
 def begin() -> None:
-    """Note in the worker's main process that it is shutting down. What was noted before stays."""
+    """Note in the worker's main process that its shutdown begins. A second call changes nothing."""
     if not is_due():
         struct.pack_into("d", _began, 0, time.monotonic())
 

@@ -1,4 +1,7 @@
-"""Slots that the processes of one worker share. A process that dies, however it dies, has none any more."""
+"""Slots that the processes of one worker share. The kernel frees the slot of a process that dies.
+
+``test_a_slot_is_free_again_when_its_process_was_killed``
+"""
 
 import fcntl
 import os
@@ -8,10 +11,10 @@ from contextlib import contextmanager
 
 
 class Slots:
-    """So many slots, each held by one process at a time. Made before the processes are forked.
+    """``number`` slots, each held by one process at a time. They are made before the processes are forked.
 
-    A slot is one byte of a file that the kernel locks (POSIX record locks, which end with their process). They do not
-    keep the threads of one process apart.
+    A slot is one byte of a file with a POSIX record lock, which ends with its process. Such locks do not exclude the
+    threads of one process from each other.
     """
 
     def __init__(self, number: int) -> None:
@@ -21,7 +24,7 @@ class Slots:
 
     @contextmanager
     def held(self) -> Iterator[bool]:
-        """Hold a slot until the block ends, and tell so; False where all are held by others."""
+        """Hold a slot until the block ends. The value is False if other processes hold all slots."""
         slot = next(filter(self._lock, range(self.number)), None)
         try:
             yield slot is not None
@@ -30,7 +33,7 @@ class Slots:
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, slot)
 
     def close(self) -> None:
-        """Close the file. Only tests make slots that end before their process."""
+        """Close the file. Only tests need it: a worker's slots last as long as its process."""
         os.close(self._file)
 
     def _lock(self, slot: int) -> bool:

@@ -1,9 +1,10 @@
-"""kombu's Redis transport as tickets need it: taken is taken, and what is urgent is looked for first.
+"""kombu's Redis transport for wake-up messages: no redelivery, and urgent queues first.
 
-A ticket that is lost is made up for by the sweep within seconds, so kombu's bookkeeping of messages that are
-taken and not acknowledged would only cost: Redis round trips with every message, a minute until those of a
-dead worker come back, and the worker itself, when it puts them back over a connection that has just
-broken (``'NoneType' object has no attribute 'hostname'``, seen with kombu 5.7).
+The sweep replaces a lost message within seconds, so kombu's record of unacknowledged messages has costs and no use. It
+takes Redis round trips for every message, and a minute until the messages of a dead worker come back. A worker ends
+if it puts messages back over a connection that has just broken (``'NoneType' object has no attribute 'hostname'``).
+
+Checked with kombu 5.7.0. ``test_kombus_redis_channel_has_the_options_that_ours_sets`` fails if the options change.
 """
 
 from kombu.transport import redis
@@ -13,7 +14,7 @@ from workers.dispatch.queues import QUEUES
 
 
 class InOrderOfUrgency(priority_cycle):
-    """Looks for messages in the order of ``QUEUES``; kombu's own would follow a set's order."""
+    """Looks for messages in the order of ``QUEUES``. kombu's own order is that of a set."""
 
     def consume(self, n: int) -> list[str]:
         """Give the queues in the order in which to look."""
@@ -21,7 +22,7 @@ class InOrderOfUrgency(priority_cycle):
 
 
 class Channel(redis.Channel):
-    """Forgets a message when it is taken."""
+    """Forgets a message when a worker has received it."""
 
     ack_emulation = False
     do_restore = False
@@ -29,6 +30,6 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """What ``broker_transport`` names."""
+    """The transport that Celery's setting ``broker_transport`` names."""
 
     Channel = Channel

@@ -1,4 +1,4 @@
-"""Callbacks that are acknowledged and not yet recorded: in Redis (``received``) or in the bucket (``inbox``).
+"""Callbacks that are acknowledged and not recorded yet: in Redis (``received``) or in the bucket (``inbox``).
 
-``fullness`` decides which: it says how full Redis is and what stops at which share.
+``fullness`` decides which: it tells how full Redis is, and which work stops at which share.
 """

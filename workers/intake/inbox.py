@@ -1,7 +1,7 @@
 """``_inbox/`` in the bucket: the callbacks that were acknowledged while Redis was away or nearly full.
 
-The ingress writes them and the workers drain them (``workers.drain``). An object's name holds the time of the
-callback's arrival, from which deadlines count.
+The ingress writes them and the workers drain them (``workers.drain``). An object's name holds the callback's time of
+arrival, from which deadlines count.
 """
 
 import re
@@ -14,12 +14,15 @@ _NAME = re.compile(r"(?P<milliseconds>[0-9]{15})-[0-9a-f]{32}\.json")
 
 
 def keep(store: Store, layout: KeyLayout, body: bytes, received_at: float) -> None:
-    """Put a callback's body into the inbox. Raises ``TransientError`` where the bucket does not take it."""
+    """Put a callback's body into the inbox. Raises ``TransientError`` if the bucket does not store it.
+
+    ``received_at`` is in unix seconds.
+    """
     name = f"{int(received_at * 1000):015d}-{uuid4().hex}.json"
     store.write_text(layout.inbox_key(name), body, "application/json")
 
 
 def received_at(key: str) -> float | None:
-    """Give the unix seconds of a callback's arrival, which its key tells; None for an object that is not ours."""
+    """Read a callback's time of arrival (unix seconds) from its key; None if this module did not make the key."""
     name = _NAME.fullmatch(key.rpartition("/")[2])
     return int(name["milliseconds"]) / 1000 if name else None

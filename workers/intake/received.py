@@ -1,8 +1,8 @@
-"""Acknowledged callbacks that are not recorded yet: kept in Redis by us, not by the message that calls for them.
+"""Acknowledged callbacks that are not recorded yet. Their bodies lie in Redis, and not in Celery's messages.
 
-kombu takes a message from its queue before it notes that it has it, so a worker killed between the
-two loses it, and what was noted comes back only when a time-out ends. A callback may not depend on
-that. Its body lies here until it is recorded; messages are tickets, and the sweep makes up for lost ones.
+kombu removes a message from its queue before it notes the message as unacknowledged. A worker that is killed in between
+loses it, and a noted message comes back only after a timeout. A callback must not depend on that, so its body lies here
+until it is recorded. Celery's messages only wake workers, and the sweep replaces lost ones.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,25 +19,25 @@ from workers.ledger.scripts import redis_now, script
 from workers.liveness.repeating import repeating
 
 BODIES = "stemvault:received"
-#: id → when to look at it: at once, when a taker's time is over, or when a backoff ends.
+#: Id → when the callback is due (unix seconds): at its arrival, at the end of a lease, or at the end of a backoff.
 DUE = "stemvault:received:due"
-#: id → how often it was begun and neither recorded nor given back.
+#: Id → how many times the callback was taken, and neither recorded nor given back.
 TRIES = "stemvault:received:tries"
 
-#: How long a taker may be silent, in seconds, before the callback goes to another.
+#: Seconds after which a callback is due again, unless the process that took it renews the lease.
 LEASE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One callback, as it came."""
+    """One callback as it arrived."""
 
     id: str
     body: str
     received_at: float
     """Unix seconds."""
     tries: int
-    """How often it was taken and not heard of again, this time included."""
+    """How many times it was taken and neither recorded nor given back, this time included."""
 
 
 class ReceivedCallbacks:
@@ -50,11 +50,17 @@ class ReceivedCallbacks:
         self._take = script(redis, "take_callback")
 
     def put(self, body: str, received_at: float) -> None:
-        """Keep a callback and call a worker. When this returns it is as safe as Redis is; raises redis-py's errors."""
+        """Store a callback and wake a worker. After the return it is as safe as Redis is. Raises redis-py's errors.
+
+        ``received_at`` is in unix seconds.
+        """
         self.put_all([(body, received_at)])
 
     def put_all(self, callbacks: Sequence[tuple[str, float | None]]) -> None:
-        """Keep callbacks, each given as (body, unix seconds of its arrival, None for now): all of them, or none."""
+        """Store callbacks, all of them or none, each given as (body, unix seconds of its arrival or None for now).
+
+        Raises redis-py's errors.
+        """
         entries = (
             value
             for body, received_at in callbacks
@@ -64,10 +70,10 @@ class ReceivedCallbacks:
             keys=[DUE, BODIES, CALLBACKS], args=[MAX_WAITING, wake_up_template(CALLBACKS), WAKE_UP_ID, *entries]
         )
         if kept != len(callbacks):
-            raise InvalidResponse(f"Redis says it kept {kept} of {len(callbacks)} callbacks")
+            raise InvalidResponse(f"Redis stored {kept} of {len(callbacks)} callbacks")
 
     def take(self) -> Received | None:
-        """Take the callback that is due for the longest time, until the lease ends."""
+        """Lease the callback that has been due for the longest time, or give None if no callback is due."""
         reply = self._take(keys=[DUE, BODIES, TRIES], args=[self._lease])
         if not reply:
             return None
@@ -77,7 +83,7 @@ class ReceivedCallbacks:
 
     @contextmanager
     def held(self, callback: Received) -> Iterator[None]:
-        """Renew the lease for as long as the block runs: a bucket that does not answer is no dead worker."""
+        """Renew the lease while the block runs, so that a slow bucket does not look like a dead worker."""
 
         def renew() -> None:
             with suppress(RedisError):
@@ -87,7 +93,7 @@ class ReceivedCallbacks:
             yield
 
     def done(self, callback: Received) -> None:
-        """Forget a callback that is recorded, or kept elsewhere."""
+        """Forget a callback that is recorded or stored elsewhere."""
         pipe = self._redis.pipeline(transaction=True)
         for key in (BODIES, TRIES):
             pipe.hdel(key, callback.id)
@@ -95,7 +101,7 @@ class ReceivedCallbacks:
         pipe.execute()
 
     def postpone(self, callback: Received, *, wait: float, counted: bool = False) -> None:
-        """Give a callback back for ``wait`` seconds; ``counted`` lets the try count against it."""
+        """Give a callback back; it is due again after ``wait`` seconds. With ``counted`` the try counts as failed."""
         until = redis_now(self._redis) + wait
         pipe = self._redis.pipeline(transaction=True)
         if not counted:
@@ -104,14 +110,14 @@ class ReceivedCallbacks:
         pipe.execute()
 
     def due(self) -> int:
-        """Tell how many could be taken now."""
+        """Count the callbacks that are due now."""
         return int(self._redis.zcount(DUE, "-inf", redis_now(self._redis)))
 
     def bodies(self) -> Iterator[str]:
-        """Give the bodies of those that are kept, in no order."""
+        """Give the bodies of all stored callbacks, in no order."""
         for _, text in self._redis.hscan_iter(BODIES, count=100):
             yield text.partition("\n")[2]
 
     def waiting(self) -> int:
-        """Tell how many are kept."""
+        """Count the stored callbacks."""
         return int(self._redis.zcard(DUE))

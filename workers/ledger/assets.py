@@ -109,8 +109,8 @@ class Assets(Scripted):
         """Settle the asset and give the number of unsettled assets of its task.
 
         ``state`` is ``archived``, ``rejected``, ``expired`` or ``set_aside``. ``owner`` is the lease's, or empty for an
-        asset that no worker holds. Raises ``LeaseLostError``. Raises ``FreshUrlError`` if a fresh URL came during the
-        attempt: the asset is then pending again, unless ``state`` is ``archived``.
+        asset that no worker holds. Raises ``LeaseLostError``. Raises ``FreshUrlError`` for any state but ``archived``
+        if a fresh URL came during the attempt: the asset is then pending again.
         """
         keys = [asset_key(asset), task_key(asset.task_id), TIMERS, COUNTERS, TAKEN, *READY.values()]
         pairs = [value for item in facts.items() for value in item]

@@ -1,4 +1,7 @@
-"""Heartbeats for the assets that a process holds: one thread renews all leases, whatever the transfers wait for."""
+"""Heartbeats for the assets that a process holds. One thread renews all leases, even while transfers wait.
+
+``test_a_lease_is_renewed``
+"""
 
 import threading
 import time
@@ -19,7 +22,7 @@ _SHARE = 1 / 6
 
 
 class Hold:
-    """One transfer's hold on its asset, and on the upload that it has under way."""
+    """A transfer's lease on its asset, and the multipart upload that it has under way."""
 
     def __init__(self, ledger: Ledger, lease: Lease, must_stop: Callable[[], bool]) -> None:
         self._ledger = ledger
@@ -27,18 +30,18 @@ class Hold:
         self._must_stop = must_stop
         self._upload = ""
         self._lost = False
-        # An upload that has ended must not be noted once more by a heartbeat that began before.
+        # A heartbeat that began earlier must not register an upload again that has ended.
         self._renewing = threading.Lock()
 
     def alive(self) -> None:
-        """Tell the transfer whether it may go on. Raises ``LeaseLostError`` or ``HandedBackError``."""
+        """Return if the transfer may go on, else raise ``LeaseLostError`` or ``HandedBackError``."""
         if self._must_stop():
             raise HandedBackError
         if self._lost:
             raise LeaseLostError(str(self._lease.id))
 
     def renew(self) -> None:
-        """Renew the lease, and the upload with it. Where Redis does not answer, the next heartbeat tries again."""
+        """Renew the lease and the upload's registration. If Redis does not answer, the next heartbeat tries again."""
         with self._renewing, suppress(RedisError):
             try:
                 self._ledger.heartbeat(self._lease, upload=self._upload)
@@ -46,27 +49,27 @@ class Hold:
                 self._lost = True
 
     def upload_began(self, upload: str) -> None:
-        """Have the upload aborted by the sweep if this worker dies; it takes the place of the one before."""
+        """Register an upload in place of the one before, so that the sweep aborts it if this worker dies."""
         with self._renewing:
             before, self._upload = self._upload, upload
             self._ledger.upload_began(upload, before=before)
 
     def upload_left(self) -> None:
-        """Leave the upload to the sweep, as it could not be aborted."""
+        """Leave an upload to the sweep that could not be aborted."""
         with self._renewing:
             self._upload = ""
 
     def upload_ended(self) -> None:
-        """Forget the upload, which was completed or aborted."""
+        """Forget an upload that was completed or aborted."""
         with self._renewing:
             upload, self._upload = self._upload, ""
             self._ledger.upload_ended(upload)
 
 
 class Heartbeats:
-    """Renews the leases of all holds, each for at most ``longest`` seconds: then its transfer counts as hanging.
+    """Renews the leases of all holds, each for at most ``longest`` seconds. After that its transfer counts as hanging.
 
-    The thread runs while there is a hold. ``every`` is in seconds; it is a part of the lease unless it is given.
+    The thread runs while there is a hold. ``every`` is the interval in seconds, by default a sixth of the lease.
     """
 
     def __init__(self, ledger: Ledger, *, longest: float, every: float | None = None) -> None:
@@ -79,7 +82,7 @@ class Heartbeats:
 
     @contextmanager
     def held(self, lease: Lease, must_stop: Callable[[], bool]) -> Iterator[Hold]:
-        """Keep the lease until the block ends. ``must_stop`` tells whether this process has to end."""
+        """Renew the lease until the block ends. ``must_stop`` tells whether this process has to end."""
         hold = Hold(self._ledger, lease, must_stop)
         try:
             with self._lock:

@@ -1,4 +1,4 @@
-"""Something done again and again beside something else."""
+"""A step that is repeated at intervals while a block runs."""
 
 import threading
 from collections.abc import Callable, Iterator

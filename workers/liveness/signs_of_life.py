@@ -1,7 +1,7 @@
 """Heartbeats of workers and clocks in Redis, so that a dead fleet does not look healthy.
 
-Each process tells every few seconds that it is there, by Redis's clock. Each sweep tells that it was made, which
-shows that clock, queue and fleet work together.
+Each process writes the time by Redis's clock every ``INTERVAL`` seconds. Each sweep writes it too, which shows that
+clock, queue and fleet work together.
 """
 
 import os
@@ -17,17 +17,17 @@ from workers.ledger.scripts import redis_now
 from workers.liveness.repeating import repeating
 
 KEY = "stemvault:alive"
-#: The roles: a worker, a clock (beat), and the sweep that a worker made when a clock called for it.
+#: The roles: a worker, a clock (beat), and the sweep, which a worker makes when a clock sends its message.
 WORKER, CLOCK, SWEEP = "worker", "clock", "sweep"
-#: Seconds between two heartbeats, and after how many of silence a process counts as gone.
+#: Seconds between two heartbeats, and seconds without one after which a process counts as dead.
 INTERVAL, SILENCE = 10.0, 35.0
-#: After this many seconds a silent process is forgotten.
+#: After this many seconds without a heartbeat a process is forgotten.
 _FORGET = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """How many workers and clocks are there, and the seconds since the last sweep (None after an hour)."""
+    """The numbers of living workers and clocks, and the seconds since the last sweep (None after an hour)."""
 
     workers: int
     clocks: int
@@ -41,7 +41,7 @@ class SignsOfLife:
         self._redis = redis
 
     def give(self, role: str, name: str = "") -> None:
-        """Tell that somebody with this role is there."""
+        """Write a heartbeat of a process with this role and name."""
         now = redis_now(self._redis)
         pipe = self._redis.pipeline()
         pipe.zadd(KEY, {f"{role} {name}": now})
@@ -49,32 +49,32 @@ class SignsOfLife:
         pipe.execute()
 
     def end(self, role: str, name: str) -> None:
-        """Tell that it ends."""
+        """Remove the heartbeat of a process that ends."""
         self._redis.zrem(KEY, f"{role} {name}")
 
     def there(self, role: str) -> list[str]:
-        """Name those with this role that are there."""
+        """Give the names of the living processes with this role."""
         found = self._redis.zrangebyscore(KEY, redis_now(self._redis) - SILENCE, "+inf")
         return [name for member in found for each, _, name in [str(member).partition(" ")] if each == role]
 
     def since_sweep(self) -> float | None:
-        """Give the seconds since the last sweep; None if none was made within the last hour."""
+        """Give the seconds since the last sweep, or None if there was none within the last hour."""
         at = self._redis.zscore(KEY, f"{SWEEP} ")
         return None if at is None else max(0.0, redis_now(self._redis) - float(at))
 
     def fleet(self) -> Fleet:
-        """Tell how the fleet is."""
+        """Give the state of the fleet."""
         return Fleet(len(self.there(WORKER)), len(self.there(CLOCK)), self.since_sweep())
 
 
 def own_name(pid: int | None = None) -> str:
-    """Name this process, or the process ``pid`` of this host: host and process id."""
+    """Give the name of this process, or of the process ``pid`` on this host: ``host:pid``."""
     return f"{socket.gethostname()}:{pid or os.getpid()}"
 
 
 @contextmanager
 def heartbeat(redis: "Redis", role: str) -> Iterator[None]:
-    """Give signs of life until the block ends, and then tell that this process ends. Redis may be away meanwhile."""
+    """Write heartbeats of this process until the block ends, then remove them. Errors of Redis are suppressed."""
     signs, name = SignsOfLife(redis), own_name()
 
     def give() -> None:

@@ -1,5 +1,6 @@
--- Record a callback and its assets. Running it twice changes nothing more. A URL is replaced by one of a later stage,
--- or of the same stage and a later arrival (test_a_url_gives_way_to_one_of_a_later_stage_or_arrival_and_to_no_other).
+-- Record a callback and its assets. Running it twice is harmless: only the counter of callbacks grows. A URL is
+-- replaced by one of a later stage, or of the same stage and a later arrival
+-- (test_a_url_gives_way_to_one_of_a_later_stage_or_arrival_and_to_no_other).
 -- KEYS: task, timers, counters, waiting:urgent, waiting:assets, waiting:suspects, then a record for each asset
 -- ARGV: urgent window, seconds until the task's timer, task id, stage rank, family, stage, the callback's field, the
 --       callback, most callbacks a task, most assets a task, prefix of the assets' records, notes, time of arrival,
