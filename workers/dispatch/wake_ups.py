@@ -35,13 +35,13 @@ WAKE_UP_ID = "NOTWOWAKEUPSARETHESAME"
 def wake_up_template(queue: str) -> str:
     """Give a wake-up message for a queue, in the form in which kombu's Redis transport reads it, without its id.
 
-    Celery and kombu write it once, in memory: 0.3 ms, which is too long for each message.
+    Celery and kombu write it once, in memory, which takes 0.3 ms. ``WakeUps`` copies it with another id.
     """
     app = Celery(broker="memory://", set_as_current=False)
     app.conf.task_queues = [Queue(queue, routing_key=queue)]
     with app.connection_for_write() as connection:
         app.send_task(_TASKS[queue], task_id=WAKE_UP_ID, queue=queue, connection=connection, ignore_result=True)
-        message = connection.default_channel._get(queue)  # noqa: SLF001 - kombu decodes messages everywhere else
+        message = connection.default_channel._get(queue)  # noqa: SLF001 - kombu's public methods decode it
     message["properties"]["delivery_tag"] = WAKE_UP_ID
     return str(dumps(message))
 

@@ -4,6 +4,7 @@
 import os
 from inspect import getsource, signature
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -17,7 +18,7 @@ from workers.dispatch.pool import Processes
 
 
 @pytest.mark.parametrize(("pool_class", "makes_another"), [(asynpool.AsynPool, False), (Processes, True)])
-def test_celerys_pool_keeps_a_processs_sentinel_in_its_attribute(pool_class: type, makes_another: bool) -> None:
+def test_celerys_pool_keeps_a_processs_sentinel_in_its_attribute(pool_class: Any, makes_another: bool) -> None:
     """After a sentinel was dropped, Celery's pool goes on with None. Ours makes another sentinel."""
     reading, writing = os.pipe()
     process, hub = SimpleNamespace(_popen=SimpleNamespace(sentinel=reading)), Mock()
@@ -54,7 +55,7 @@ def test_kombus_redis_channel_has_the_options_that_ours_sets() -> None:
 
 
 def test_kombus_channel_in_memory_gives_a_message_as_a_dictionary() -> None:
-    with Connection("memory://") as connection:
+    with Connection("memory://") as connection:  # type: ignore[no-untyped-call]
         connection.SimpleQueue("q").put({"key": "value"})
         message = connection.default_channel._get("q")
     assert message.keys() == {"body", "content-encoding", "content-type", "headers", "properties"}

@@ -1,4 +1,4 @@
-"""Slots among processes: real ones, as a lock of a process's own would keep nobody out."""
+"""Slots among real processes: a process is never excluded by its own lock."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ _FORK = get_context("fork")
 
 
 def in_another_process(work: Callable[[], bool]) -> bool:
-    """Do it in a process that is forked now."""
+    """Run ``work`` in a newly forked process and give its result."""
     results = _FORK.SimpleQueue()
     process = _FORK.Process(target=lambda: results.put(work()))
     process.start()
@@ -23,7 +23,7 @@ def in_another_process(work: Callable[[], bool]) -> bool:
 
 
 def is_free(slots: Slots) -> bool:
-    """Ask another process."""
+    """Tell whether another process gets a slot."""
 
     def ask() -> bool:
         with slots.held() as has_slot:

@@ -1,4 +1,4 @@
-"""Tickets: Celery's own messages, few of them, no two the same."""
+"""Wake-up messages: in Celery's own form, limited in number, each with an id of its own."""
 
 import base64
 import json
@@ -37,14 +37,14 @@ def test_no_two_wake_ups_have_the_same_ids(redis: fakeredis.FakeRedis) -> None:
 
 
 @pytest.mark.parametrize(
-    ("waiting", "things", "then"), [(0, 0, 0), (0, 3, 3), (2, 3, 3), (5, 3, 5), (0, 99, MAX_WAITING)]
+    ("waiting", "number", "then"), [(0, 0, 0), (0, 3, 3), (2, 3, 3), (5, 3, 5), (0, 99, MAX_WAITING)]
 )
 def test_as_many_wake_ups_wait_as_there_are_things_but_never_more_than_enough(
-    redis: fakeredis.FakeRedis, sent: Sent, waiting: int, things: int, then: int
+    redis: fakeredis.FakeRedis, sent: Sent, waiting: int, number: int, then: int
 ) -> None:
     wake_ups = WakeUps(redis)
     wake_ups.call("assets", waiting)
-    wake_ups.call("assets", things)
+    wake_ups.call("assets", number)
     assert len(sent.take()) == then
 
 

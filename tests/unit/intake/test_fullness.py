@@ -1,4 +1,4 @@
-"""When Redis is nearly full: new callbacks wait in the inbox, and settled tasks make fullness."""
+"""A Redis that is nearly full: new callbacks wait in the inbox, and settled tasks are forgotten to make room."""
 
 import math
 from dataclasses import replace

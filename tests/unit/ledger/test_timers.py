@@ -64,7 +64,7 @@ def test_a_due_timer_is_taken_by_one_of_two_clocks(ledger: Ledger, payload: Payl
     assert at(ledger, due + GRACE).due(limit=10) == [str(VIDEO)]  # the process that took the step died
 
 
-def test_what_has_expired_waits_for_nobody_but_the_sweep(ledger: Ledger) -> None:
+def test_an_expired_asset_waits_only_for_the_sweep(ledger: Ledger) -> None:
     record(ledger, song_at("h.test", "t"))
     assert ledger.ready(unexpired=True)["assets"] == 1
     later = at(ledger, DEADLINE + 1)

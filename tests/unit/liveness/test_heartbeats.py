@@ -1,4 +1,4 @@
-"""Leases stay with living workers, whatever a transfer waits for."""
+"""Living workers keep their leases, even while a transfer waits."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ Pause = Callable[[], None]
 
 @pytest.fixture
 def lease_must_be_renewed(context: WorkerContext, clock: Clock) -> Pause:
-    """Let nearly a whole lease pass, twice, each time until the lease is renewed."""
+    """Let nearly a whole lease pass, twice, and wait each time until the lease is renewed."""
 
     def pause() -> None:
         for _ in range(2):
@@ -97,7 +97,7 @@ def test_a_lease_is_renewed(
     def pause() -> None:
         lease_must_be_renewed()
         paused.append(clock())
-        # Another worker's sweep finds nothing to take up.
+        # The sweep of another worker does not make the asset ready.
         assert context.ledger.make_ready(VIDEO) == ""
 
     wait(context, origin, monkeypatch, pause)
@@ -161,13 +161,13 @@ def test_a_transfer_that_hangs_keeps_its_asset_no_longer_than_it_may(
 
 @contextmanager
 def recorded(ledger: Ledger) -> Iterator[list[str]]:
-    """Give what is renewed within the block."""
+    """Give the assets whose leases are renewed within the block."""
     renewals: list[str] = []
     heartbeat = ledger.heartbeat
 
-    def noted(lease: Any, **what: str) -> None:
+    def noted(lease: Any, **options: str) -> None:
         renewals.append(str(lease.id))
-        heartbeat(lease, **what)
+        heartbeat(lease, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger, "heartbeat", noted)
@@ -182,10 +182,10 @@ def test_a_heartbeat_that_fails_for_whatever_reason_is_followed_by_the_next(
     assert lease
     heartbeat, failures = ledger.heartbeat, [ValueError("odd"), MemoryError()]
 
-    def fails_at_first(lease: Any, **what: str) -> None:
+    def fails_at_first(lease: Any, **options: str) -> None:
         if failures:
             raise failures.pop()
-        heartbeat(lease, **what)
+        heartbeat(lease, **options)
 
     monkeypatch.setattr(ledger, "heartbeat", fails_at_first)
     with context.heartbeats.held(lease, lambda: False):

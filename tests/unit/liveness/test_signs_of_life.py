@@ -1,4 +1,4 @@
-"""Heartbeats: who is there, who has gone silent, and when the last sweep was made."""
+"""Heartbeats in Redis: living processes, silent ones, and the last sweep."""
 
 import fakeredis
 import pytest
@@ -14,7 +14,7 @@ def signs(redis: fakeredis.FakeRedis) -> SignsOfLife:
 
 
 def age(redis: fakeredis.FakeRedis, member: str, seconds: float) -> None:
-    """Have somebody's last sign be so many seconds older."""
+    """Make a process's last heartbeat ``seconds`` older."""
     redis.zincrby(KEY, -seconds, member)
 
 
