@@ -21,7 +21,7 @@ from workers.liveness.repeating import repeating
 BODIES = "stemvault:received"
 #: Id → when the callback is due (unix seconds): at its arrival, at the end of a lease, or at the end of a backoff.
 DUE = "stemvault:received:due"
-#: Id → how many times the callback was taken, and neither recorded nor given back.
+#: Id → how many times the callback was taken, and neither recorded nor given back without counting.
 TRIES = "stemvault:received:tries"
 
 #: Seconds after which a callback is due again, unless the process that took it renews the lease.
