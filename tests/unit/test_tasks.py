@@ -1,4 +1,4 @@
-"""What Celery is told of a task: nothing but that it has ended."""
+"""Celery learns only that a task has ended; a task's errors are logged."""
 
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
