@@ -48,6 +48,7 @@ class _Transfers:
         self._context = context
         self._queues = queues
         self._owners = (f"{shift}:{number}" for number in itertools.count())
+        #: The transfers under way: the memory share of each, and its source host.
         self._hosts: dict[Share, str] = {}
         self._ended: SimpleQueue[Share] = SimpleQueue()
         self._calls_again_at = 0.0

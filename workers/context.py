@@ -54,15 +54,23 @@ class WorkerContext:
 
     settings: Settings
     ledger: Ledger
+    """The records of tasks and assets in Redis, and their timers."""
     store: Store
+    """The bucket."""
     session: requests.Session
+    """The HTTP session for sources, which refuses addresses inside our own network."""
     wake_ups: WakeUps
+    """The Celery queues with wake-up messages."""
     received: ReceivedCallbacks
+    """The callbacks in Redis that are acknowledged and not recorded."""
     memory: TransferMemory
+    """The budget for the buffers of this process's transfers."""
     heartbeats: Heartbeats
+    """Renews the leases of the assets that this process holds."""
     now: Callable[[], float]
-    """Unix seconds by Redis's clock, which all hosts share. Raises redis-py's errors."""
+    """The time in unix seconds by Redis's clock, which all hosts share. Raises redis-py's errors."""
     monotonic: Callable[[], float] = time.monotonic
+    """Seconds of the host's clock that never goes back, for durations."""
     random: Callable[[], float] = random.random
     """A random number in [0, 1), for the backoff's jitter."""
     fullness: Callable[[], float] = lambda: 0.0
@@ -72,6 +80,7 @@ class WorkerContext:
     is_ending: Callable[[], bool] = never
     """Whether this worker is shutting down and takes no more assets."""
     capacity: Capacity = field(default_factory=Capacity)
+    """The most transfers of this process, in all and from one source host."""
     token: Callable[[], str] = field(default=lambda: uuid4().hex)
     """A new owner's token, different at each call."""
 

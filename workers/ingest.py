@@ -40,7 +40,7 @@ def ingest_next(context: WorkerContext) -> bool:
     if callback is None:
         return False
     if callback.tries > MAX_TRIES:
-        keep_for_people(context, callback.body, "it keeps crashing its worker, or failing in it; the log says how")
+        keep_for_people(context, callback.body, "it keeps crashing its worker or failing; see the worker's log")
         context.received.done(callback)
         return True
     try:

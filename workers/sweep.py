@@ -45,14 +45,18 @@ def sweep(context: WorkerContext) -> None:
     _abort_orphaned_uploads(context)
 
 
-def _isolated(step: Callable[[WorkerContext, str], None], context: WorkerContext, what: str) -> None:
-    """Do one step of many. An error is logged and does not stop the other steps, unless Redis is away."""
+def _isolated(step: Callable[[WorkerContext, str], None], context: WorkerContext, name: str) -> None:
+    """Do one of many steps, for the timer or upload ``name``.
+
+    An error is logged and does not stop the other steps (``test_a_timer_that_raises_does_not_stop_the_sweep``). Only
+    redis-py's errors are raised, as the other steps would fail, too.
+    """
     try:
-        step(context, what)
+        step(context, name)
     except RedisError:
         raise
     except Exception:
-        log.exception("sweep_step_failed", what=what)
+        log.exception("sweep_step_failed", what=name)
 
 
 def _fire_timer(context: WorkerContext, member: str) -> None:
@@ -102,7 +106,7 @@ def _abort_orphaned_uploads(context: WorkerContext) -> None:
         _isolated(_abort, context, upload)
 
 
-def _unnamed(context: WorkerContext, upload: str) -> list[str]:
+def _uploads_without_id(context: WorkerContext, upload: str) -> list[str]:
     """Give the uploads to the key that the ledger does not know.
 
     A worker that died while it created an upload did not record its id. Raises ``TransientError`` (``upload_begins``)
@@ -117,8 +121,9 @@ def _unnamed(context: WorkerContext, upload: str) -> list[str]:
 
 
 def _abort(context: WorkerContext, upload: str) -> None:
+    """Abort an upload, given as its id and its key, or with a name that begins with ``?`` in place of an unknown id."""
     try:
-        for each in _unnamed(context, upload) if upload.startswith(UNNAMED) else [upload]:
+        for each in _uploads_without_id(context, upload) if upload.startswith(UNNAMED) else [upload]:
             context.store.abort(each)
     except TransientError as error:
         # It is tried again after a lease, so that the uploads behind it are not held up

@@ -108,7 +108,7 @@ def test_a_source_that_falls_silent_is_cut_off(
     assert state(context) == ("pending", "stalled")
 
 
-def test_a_source_that_nobody_answers_for_is_tried_again(
+def test_a_source_that_cannot_be_reached_is_tried_again(
     context: WorkerContext, clock: Clock, sent: Sent, payload: Payload
 ) -> None:
     ingest(context, json.dumps(payload("video", "http://127.0.0.1:1")), clock())
@@ -137,7 +137,7 @@ def test_redirects_are_followed_five_times_and_no_further(
 
 
 @pytest.mark.parametrize("headers", [{f"X-{n}": "x" for n in range(200)}, {"X-Long": "x" * 100_000}])
-def test_a_source_with_more_headers_than_anyone_needs_is_left_alone(
+def test_an_answer_with_too_many_or_too_long_headers_is_not_stored(
     context: WorkerContext, sent: Sent, clock: Clock, body: str, origin: Origin, headers: dict[str, str]
 ) -> None:
     origin.serve(PATH, Answer(GOOD, headers=headers))
@@ -147,7 +147,7 @@ def test_a_source_with_more_headers_than_anyone_needs_is_left_alone(
     assert stored(context) is None
 
 
-def test_the_environment_has_no_say_in_how_assets_are_fetched(context: WorkerContext) -> None:
+def test_proxies_and_netrc_of_the_environment_are_ignored(context: WorkerContext) -> None:
     assert isinstance(context.session, requests.Session)
     assert not context.session.trust_env
 

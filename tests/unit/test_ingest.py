@@ -54,7 +54,7 @@ def test_a_callback_that_cannot_be_recorded_in_an_outage_is_recorded_later_howev
     assert context.received.waiting() == 0
 
 
-def test_a_callback_that_keeps_failing_is_kept_for_people_and_others_are_recorded_meanwhile(
+def test_a_callback_that_fails_by_itself_is_no_immortal_and_others_are_recorded_meanwhile(
     context: WorkerContext, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parse = parse_callback

@@ -32,7 +32,7 @@ def test_a_killed_workers_asset_is_taken_up_when_its_lease_ends(
     assert stored(context) == GOOD
 
 
-def test_what_could_not_be_fetched_before_its_deadline_expires_loudly(
+def test_an_asset_that_is_not_stored_before_its_deadline_expires_and_is_logged_as_an_error(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, Answer(status=503))

@@ -114,8 +114,8 @@ def _with_unique_names(assets: Iterable[Asset]) -> Iterator[Asset]:
     """
     by_id: dict[AssetId, dict[str, Asset]] = defaultdict(dict)
     for asset in assets:
-        is_manifests = (asset.track_id, asset.stem, asset.ext) == (None, MANIFEST_STEM, MANIFEST_EXT)
-        named = replace(asset, stem=f"{MANIFEST_STEM}_file") if is_manifests else asset
+        has_manifests_name = (asset.track_id, asset.stem, asset.ext) == (None, MANIFEST_STEM, MANIFEST_EXT)
+        named = replace(asset, stem=f"{MANIFEST_STEM}_file") if has_manifests_name else asset
         by_id[named.id][named.url] = named
     for same in by_id.values():
         if len(same) == 1:

@@ -49,7 +49,7 @@ class Tree:
         if not isinstance(value, dict | list):
             return value
         if depth == MAX_DEPTH:
-            self.limits.add(f"what lies more than {MAX_DEPTH} levels deep was not read")
+            self.limits.add(f"values more than {MAX_DEPTH} levels deep were not read")
             return None
         if isinstance(value, list):
             return [self._plain(inner, depth + 1, nested) for inner in value]

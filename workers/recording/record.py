@@ -34,7 +34,9 @@ def read_callback(context: WorkerContext, body: str) -> Callback:
         return parse_callback(parse_body(body), own_hosts=context.settings.own_hosts)
 
 
-def _named(context: WorkerContext, callback: Callback, received_at: float) -> list[tuple[Asset, str, float]]:
+def _with_keys_and_deadlines(
+    context: WorkerContext, callback: Callback, received_at: float
+) -> list[tuple[Asset, str, float]]:
     """Give each asset with its key and its deadline."""
     settings = context.settings
     with _unknown_faults_named():
@@ -74,10 +76,10 @@ def record_callback(  # noqa: PLR0913 - a callback, and how it came
 
     ``known`` and ``replay`` are those of ``Ledger.record``. If the task is settled, its manifest is written.
     """
-    named = _named(context, callback, received_at)
+    assets = _with_keys_and_deadlines(context, callback, received_at)
     layout = context.settings.layout
     recorded = context.ledger.record(
-        callback, body, named, received_at=received_at, layout=layout, known=known, replay=replay
+        callback, body, assets, received_at=received_at, layout=layout, known=known, replay=replay
     )
     log.info(
         "callback_recorded",
@@ -85,13 +87,13 @@ def record_callback(  # noqa: PLR0913 - a callback, and how it came
         stage=callback.stage,
         code=callback.code,
         meaning=callback.meaning,
-        assets=len(named),
+        assets=len(assets),
         new=sum(recorded.ready.values()),
     )
     for note in callback.notes:
         log.warning("callback_limited", note=note)
     if not recorded.kept:
-        keep_for_people(context, body, "its task's record is full; its files are stored all the same")
+        keep_for_people(context, body, "its task's record is full; its files are still stored")
     if recorded.surplus:
         log.error("assets_not_recorded", surplus=recorded.surplus)
         keep_for_people(context, body, f"its task's record is full: {recorded.surplus} of its files are not stored")

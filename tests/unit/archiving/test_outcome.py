@@ -12,7 +12,7 @@ from workers.ingest import ingest
 from workers.sweep import sweep
 
 
-def test_a_source_that_asks_for_patience_is_left_alone_so_long(
+def test_a_source_is_not_asked_again_before_its_retry_after_has_passed(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, Answer(status=429, headers={"Retry-After": "600"}), GOOD)
@@ -27,7 +27,7 @@ def test_a_source_that_asks_for_patience_is_left_alone_so_long(
     assert stored(context) == GOOD
 
 
-def test_what_is_gone_for_an_hour_is_rejected_and_the_manifest_says_why(
+def test_a_file_that_is_gone_for_an_hour_is_rejected_and_the_manifest_says_why(
     context: WorkerContext, clock: Clock, sent: Sent, body: str
 ) -> None:
     started = clock()
@@ -68,7 +68,7 @@ def test_waiting_for_the_bucket_does_not_lose_what_was_announced(
     assert stored(context) == GOOD
 
 
-def test_a_worker_that_must_stop_hands_its_asset_back_at_once(
+def test_who_must_stop_hands_its_asset_back_at_once(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, GOOD)

@@ -147,7 +147,7 @@ def test_the_longest_of_several_parts_is_what_is_left(
     assert_ended_with_the_part(context)
 
 
-def test_a_part_that_somebody_has_taken_away_ends_its_asset_and_nothing_else(
+def test_a_partial_file_that_was_deleted_ends_its_asset_and_nothing_else(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:
     origin.serve("/song.mp3", CUT, Answer(status=404))

@@ -29,7 +29,7 @@ def test_each_failure_says_what_failed_and_names_no_file(payload: Payload, name:
     assert (callback.message, callback.fail_code, callback.assets) == (message, fail_code, ())
 
 
-def test_a_stem_that_nobody_has_heard_of_is_archived_under_its_name(payload: Payload) -> None:
+def test_an_unknown_stem_is_archived_under_its_name(payload: Payload) -> None:
     body = payload("separation_split_stem")
     body["data"]["vocal_removal_info"]["theremin_url"] = "http://origin.test/s/theremin.mp3"
     assert f"{SPLIT}/{SPLIT}_theremin.mp3" in {asset.key(KeyLayout()) for asset in parse_callback(body).assets}
