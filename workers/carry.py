@@ -1,8 +1,8 @@
-"""The transfers that one process has under way: as many as there is work, room and memory for.
+"""Many transfers at a time in one process, as far as connections and memory allow.
 
-One thread, the caller's, takes assets, and each gets a thread of its own while it is under way. So a process with
-little to do has few threads, and one place decides what is begun: what expires first, but of each source host only its
-share.
+The caller's thread takes assets from the ledger, and each transfer runs in a thread of its own. So an idle process has
+few threads, and one thread decides which asset is next: the one with the earliest deadline, unless its source host has
+its share of the transfers already.
 """
 
 import itertools
@@ -19,45 +19,46 @@ from workers.dispatch.containment import contained
 from workers.ledger.records import Lease
 from workers.transfer.memory import Share
 
-#: A process that has room looks for more so often, and calls others to what it leaves, in seconds.
+#: Seconds between looks for more assets, and between wake-up messages for assets that this process leaves waiting.
 LOOK_EVERY, CALL_EVERY = 0.2, 1.0
 
 
 def carry(context: WorkerContext, queues: Sequence[str], shift: str) -> None:
-    """Store what is ready in ``queues``, until nothing is ready and nothing is under way.
+    """Store the assets that are ready in ``queues``, until no asset is ready and no transfer is under way.
 
-    Nothing is begun when the worker is ending. What goes wrong with an asset is recorded with it; where Redis is away,
-    what is under way is carried to its end. The leases' owners begin with ``shift`` and a colon, so no two may have the
-    same at a time.
+    No transfer is begun when the worker is ending. A fault of one asset is recorded with it and stops no other. If
+    Redis is away, the transfers under way run to their end. The leases' owners begin with ``shift`` and a colon; no two
+    processes may have the same ``shift`` at a time.
     """
-    hands = _Hands(context, queues, shift)
+    transfers = _Transfers(context, queues, shift)
     while True:
-        while hands.take():
+        while transfers.begin():
             pass
-        if hands.are_empty:
+        if transfers.all_ended:
             break
-        hands.wait()
-    # The next to carry may be another process.
+        transfers.wait()
+    # Another process may carry next, so this one keeps no idle memory.
     context.memory.give_up_idle()
 
 
-class _Hands:
-    """What a process has in hand."""
+class _Transfers:
+    """The transfers that a process has under way, each with its share of memory."""
 
     def __init__(self, context: WorkerContext, queues: Sequence[str], shift: str) -> None:
         self._context = context
         self._queues = queues
         self._owners = (f"{shift}:{number}" for number in itertools.count())
+        #: The transfers under way: the memory share of each, and its source host.
         self._hosts: dict[Share, str] = {}
         self._ended: SimpleQueue[Share] = SimpleQueue()
         self._calls_again_at = 0.0
 
     @property
-    def are_empty(self) -> bool:
+    def all_ended(self) -> bool:
         return not self._hosts
 
-    def take(self) -> bool:
-        """Begin with what expires first, if there is something, and room for it; tell whether there was."""
+    def begin(self) -> bool:
+        """Begin with the asset that has the earliest deadline; tell whether there was one, and room for it."""
         if self._context.is_ending() or len(self._hosts) == self._context.capacity.at_once:
             return False
         if not (share := self._context.memory.reserve()):
@@ -84,7 +85,11 @@ class _Hands:
         return lease
 
     def _full_hosts(self) -> set[str]:
-        """Name the source hosts that have their share of the transfers, or the same share of the memory."""
+        """Name the source hosts that have their share of the transfers, or the same share of the memory.
+
+        The tests are ``test_a_host_that_never_ends_has_its_share_and_others_pass`` and
+        ``test_a_host_has_the_same_share_of_the_memory``.
+        """
         capacity, memory = self._context.capacity, self._context.memory
         transfers = Counter(self._hosts.values())
         held: Counter[str] = Counter()
@@ -94,7 +99,7 @@ class _Hands:
         return {host for host in transfers if transfers[host] >= capacity.per_host or held[host] > most}
 
     def _carry(self, lease: Lease, share: Share) -> None:
-        """Store an asset, in a thread of its own."""
+        """Store an asset; this runs in the transfer's own thread."""
         try:
             with contained("archive"), share:
                 archive(self._context, lease, share)
@@ -102,6 +107,6 @@ class _Hands:
             self._ended.put(share)
 
     def wait(self) -> None:
-        """Wait until something in hand has ended, or it is time to look for more."""
+        """Wait until a transfer has ended, or until it is time to look for more assets."""
         with suppress(Empty):
             del self._hosts[self._ended.get(timeout=LOOK_EVERY)]

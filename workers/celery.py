@@ -1,4 +1,4 @@
-"""The Celery application: which queues there are, and how patient everyone is with Redis."""
+"""The Celery application: its queues, its schedule, and its time limits for Redis."""
 
 import os
 from functools import cached_property
@@ -13,14 +13,15 @@ from config.logging import log_all_output
 from workers.dispatch.queues import CALLBACKS, CLOCK, QUEUES
 from workers.settings import settings
 
-#: Not every core that a container can see is its own.
+#: The most processes by default: a container may see cores that it must share.
 MAX_PROCESSES = 4
+#: Seconds between two sweeps, and between two drains of the inbox.
 SWEEP_SECONDS = 5.0
 INBOX_SECONDS = 10.0
 
 
 class StemvaultCelery(Celery):  # type: ignore[misc]  # Celery ships no types
-    """Celery with our own programs behind ``celery worker`` and ``celery beat``."""
+    """Celery with our own programs for ``celery worker`` and ``celery beat``."""
 
     @cached_property
     def Worker(self) -> Any:  # noqa: ANN401, N802 - Celery's
@@ -38,14 +39,14 @@ app.conf.update(
     broker_url=settings.redis_url.get_secret_value(),
     broker_transport="workers.dispatch.transport:Transport",
     broker_connection_retry_on_startup=True,
-    # However long Redis is away, there is nothing better to do than to try again, every 30 s at last.
+    # Without an end: the retries' interval grows to 30 s while Redis is away.
     broker_connection_max_retries=None,
     broker_transport_options={
         "socket_timeout": 10,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
-        # After Redis was restarted under it, kombu may wait on a connection that nobody answers any more. It
-        # notices after twice this time; the default of 25 s was measured as a minute of deafness.
+        # After a restart of Redis, kombu may wait on a dead connection. It notices after twice this time; with the
+        # default of 25 s, a worker was measured to receive nothing for a minute.
         "health_check_interval": 3,
     },
     task_ignore_result=True,
@@ -53,23 +54,23 @@ app.conf.update(
     accept_content=["json"],
     task_queues=[Queue(name, routing_key=name) for name in QUEUES],
     task_default_queue=CALLBACKS,
-    # A ticket for an asset is sent to the queue that it names.
+    # Wake-up messages are sent to the queue that they are for (workers.dispatch.wake_ups).
     task_routes={f"workers.tasks.{name}": {"queue": CLOCK} for name in ("sweep", "drain_inbox")},
     task_create_missing_queues=False,
-    # A worker may fetch a ticket for each process beyond those it works on; the sweep sends others in their place.
+    # A worker prefetches one message for each process. If it dies, the sweep sends others in their place.
     worker_prefetch_multiplier=1,
-    # Celery would fetch less after a connection was lost, until what ran then is done; it need not spare us.
+    # Celery would prefetch less after a lost connection until the running tasks are done; ours are not redelivered.
     worker_enable_prefetch_count_reduction=False,
-    # Processes that carry transfers, many each; dispatch.programs adds the others. A process computes on one core, so
-    # there are as many as cores, and two at least.
+    # The processes that carry transfers, many in each; dispatch.programs adds the others. A process uses one core, so
+    # there is one for each core, and at least two.
     worker_concurrency=min(max(os.cpu_count() or 1, 2), MAX_PROCESSES),
     worker_pool="workers.dispatch.pool:TaskPool",
     worker_send_task_events=False,
-    # On SIGQUIT, or a second SIGTERM, what is under way has this long to end or to be handed back.
+    # Seconds for transfers to end or to be handed back after SIGQUIT or a second SIGTERM.
     worker_soft_shutdown_timeout=settings.shutdown_grace + 10,
     worker_enable_remote_control=True,
     beat_schedule={
-        # A sweep that nobody took before the next one came has nothing left to do.
+        # A sweep that no worker has started before the next one is due is not needed any more.
         "sweep": {
             "task": "workers.tasks.sweep",
             "schedule": SWEEP_SECONDS,
@@ -81,18 +82,18 @@ app.conf.update(
             "options": {"expires": 2 * INBOX_SECONDS},
         },
     },
-    # Beat has nothing to remember, and needs no file that it could not write on a read-only disk.
+    # Beat keeps no state, so that it needs no writable disk.
     beat_scheduler="celery.beat:Scheduler",
 )
 
 
 @setup_logging.connect
 def _log_as_json(**_: object) -> None:
-    """Configure logging in Celery's place; also in pool processes that are not forked."""
+    """Configure logging in place of Celery, also in pool processes that are not forked."""
     log_all_output(settings.log_level)
 
 
 @task_prerun.connect
 @task_postrun.connect
-def _forget_log_context(**_: object) -> None:
+def _clear_log_context(**_: object) -> None:
     structlog.contextvars.clear_contextvars()

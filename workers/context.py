@@ -1,4 +1,4 @@
-"""What a worker process holds: settings, and one of each client, opened once after the fork."""
+"""The worker's context: the settings and one of each client, opened once in each process after the fork."""
 
 import random
 import time
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def open_redis(url: str, *, timeout: float = 10, connect_timeout: float = 5) -> "Redis":
-    """Connect to Redis with bounded waits (seconds), so that a dead server is an error and not a hang."""
+    """Open a Redis client with time limits (seconds), so that a dead server raises an error instead of hanging."""
     return Redis.from_url(
         url,
         decode_responses=True,
@@ -39,7 +39,7 @@ def open_redis(url: str, *, timeout: float = 10, connect_timeout: float = 5) -> 
 
 
 class Clients(NamedTuple):
-    """The clients of a process for S3: for everything, and for bodies, which are sent twice at most."""
+    """The S3 clients of a process: one for all requests, and one for bodies, which are sent at most twice."""
 
     all: "S3Client"
     bodies: "S3Client"
@@ -47,30 +47,42 @@ class Clients(NamedTuple):
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """The parts that the stories ``ingest``, ``archive`` and ``sweep`` are told with."""
+    """Everything that the stories ``ingest``, ``archive`` and ``sweep`` use: settings, clients, clocks and chance.
+
+    Clocks and chance are functions, so that a test of day 15 takes a millisecond.
+    """
 
     settings: Settings
     ledger: Ledger
+    """The records of tasks and assets in Redis, and their timers."""
     store: Store
+    """The bucket."""
     session: requests.Session
+    """The HTTP session for sources, which refuses addresses inside our own network."""
     wake_ups: WakeUps
+    """The Celery queues with wake-up messages."""
     received: ReceivedCallbacks
+    """The callbacks in Redis that are acknowledged and not recorded."""
     memory: TransferMemory
+    """The budget for the buffers of this process's transfers."""
     heartbeats: Heartbeats
+    """Renews the leases of the assets that this process holds."""
     now: Callable[[], float]
-    """Unix seconds by Redis's clock, which all hosts share; raises redis-py's errors."""
+    """The time in unix seconds by Redis's clock, which all hosts share. Raises redis-py's errors."""
     monotonic: Callable[[], float] = time.monotonic
+    """Seconds of the host's clock that never goes back, for durations."""
     random: Callable[[], float] = random.random
-    """Gives numbers in [0, 1)."""
+    """A random number in [0, 1), for the backoff's jitter."""
     fullness: Callable[[], float] = lambda: 0.0
-    """Tells which share of its memory Redis uses; raises redis-py's errors."""
+    """The share of its memory that Redis uses. Raises redis-py's errors."""
     must_stop: Callable[[], bool] = never
-    """Tells whether this worker must end now and hand back what it holds."""
+    """Whether this worker must stop now and hand back the assets that it holds."""
     is_ending: Callable[[], bool] = never
-    """Tells whether this worker takes up nothing new, as it is about to end."""
+    """Whether this worker is shutting down and takes no more assets."""
     capacity: Capacity = field(default_factory=Capacity)
+    """The most transfers of this process, in all and from one source host."""
     token: Callable[[], str] = field(default=lambda: uuid4().hex)
-    """Makes an owner's token, different every time."""
+    """A new owner's token, different at each call."""
 
 
 def open_context(
@@ -81,7 +93,7 @@ def open_context(
     must_stop: Callable[[], bool] = never,
     is_ending: Callable[[], bool] = never,
 ) -> WorkerContext:
-    """Open every client that the settings name, for one of so many processes. Nothing is connected to yet."""
+    """Open the clients that the settings name, for one of ``processes``. No connection is made yet."""
     ledger = open_ledger(settings)
     capacity = Capacity.of(settings, processes)
     return WorkerContext(
@@ -102,7 +114,7 @@ def open_context(
 
 
 def open_ledger(settings: Settings) -> Ledger:
-    """Open the ledger that the settings name."""
+    """Open the ledger in the Redis that the settings name. No connection is made yet."""
     redis = open_redis(settings.redis_url.get_secret_value())
     return Ledger(redis, lease_seconds=settings.lease, urgent_window=settings.urgent_window)
 
@@ -114,7 +126,7 @@ def open_store(
     clients: Clients | None = None,
     must_stop: Callable[[], bool] = never,
 ) -> Store:
-    """Open the bucket that the settings name, for so many threads at once."""
+    """Open the bucket that the settings name, for ``at_once`` threads. No connection is made yet."""
     clients = clients or open_clients(at_once)
     return Store(
         clients.all,
@@ -128,8 +140,9 @@ def open_store(
 
 
 def open_clients(at_once: int) -> Clients:
-    """Make the clients. Made before a fork, and not used there, processes share most of their memory.
+    """Make the S3 clients for ``at_once`` threads.
 
-    A body is sent directly and then once by boto3, or twice by boto3, which pauses by itself.
+    If they are made before the fork, pool processes share most of their memory; they must not be used before it. A body
+    is sent directly and then once by boto3, or, without direct requests, at most twice by boto3 with its own backoff.
     """
     return Clients(open_client(at_once=at_once), open_client(attempts=1 if open_pool() else 2, at_once=at_once))

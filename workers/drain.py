@@ -1,4 +1,9 @@
-"""The story of the inbox: callbacks that the ingress kept in the bucket are moved to Redis when it is back."""
+"""The story of the inbox: callbacks that the ingress kept in the bucket are moved to Redis when it is back.
+
+Celery beat starts a drain every 10 seconds. For each object under ``_inbox/``, oldest first, the callback is kept in
+Redis and then the object is deleted. A worker that dies between the two leaves a callback that is moved twice, which
+is harmless: the ledger records the same body once (``test_a_drain_that_breaks_off_loses_nothing``).
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,22 +19,21 @@ from workers.intake.inbox import received_at
 
 log = structlog.get_logger()
 
-#: How many callbacks are moved before workers are called to them.
+#: How many callbacks are moved before wake-up messages are sent for them.
 BATCH = 200
-#: Moving one callback is waiting for S3 three times over.
+#: Threads that move callbacks. Each callback needs a read and a delete in S3, one after the other.
 _MOVERS = 8
-#: Two who drain at a time would do everything twice. That is harmless, so the lock is short (seconds): whoever
-#: holds it when Redis goes away again cannot release it, and the rest must not wait long for that.
+#: The lock keeps two workers from moving the same callbacks, which would be harmless but slow. It expires soon
+#: (seconds): a worker cannot release it while Redis is away (test_one_drains_at_a_time_and_a_dead_ones_lock_lapses).
 _LOCK = "stemvault:inbox:drainer"
 _LOCK_SECONDS = 10.0
 
 
 def drain(context: WorkerContext) -> int:
-    """Move all that lies in the inbox to the received callbacks, oldest first; give the number.
+    """Move all callbacks from the inbox to Redis, oldest first; give their number.
 
-    Kept there first and deleted then: who dies in between does it twice, and the second is known already.
-    Nothing happens while another drains, or while Redis has no room. Raises ``TransientError`` where the bucket, and
-    redis-py's errors where the broker cannot be reached.
+    Nothing is moved while another worker holds the lock, or while Redis is too full for the ingress. Raises
+    ``TransientError`` when the bucket cannot be reached, and redis-py's errors when Redis cannot be reached.
     """
     lock = context.ledger.redis.lock(_LOCK, timeout=_LOCK_SECONDS, blocking=False)
     if not lock.acquire():
@@ -59,11 +63,13 @@ def _oldest(context: WorkerContext) -> list[str]:
 
 
 def _move(context: WorkerContext, key: str) -> bool:
+    """Move one callback; tell whether it was moved."""
     body = context.store.read_text(key) if _has_room(context) else None
     if body is None:
         return False
     arrival = received_at(key)
-    # What somebody else put here may be no text; it must not stand in the way of the rest.
+    # An object that the ingress did not write may not be UTF-8. It must not block the others
+    # (test_a_stranger_in_the_inbox_does_not_stand_in_the_way).
     context.received.put(body.decode(errors="replace"), context.now() if arrival is None else arrival)
     context.store.delete(key)
     return True

@@ -1,4 +1,4 @@
-"""What can go wrong, as one small tree. ``reason`` is a fixed word: metric label and ledger text."""
+"""All errors of our own, as one small tree. ``reason`` is a fixed word: the metric's label and the ledger's text."""
 
 
 class StemvaultError(Exception):
@@ -14,19 +14,19 @@ class UnrecognizedCallbackError(StemvaultError):
 
 
 class CallbackFaultError(StemvaultError):
-    """Reading a callback failed for a reason that nobody has thought of: a fault of ours, and no outage."""
+    """Reading a callback failed for an unknown reason: a fault in our code, and no outage."""
 
 
 class LeaseLostError(StemvaultError):
-    """Another worker has taken the asset over; this one must stop and change nothing."""
+    """Another worker has taken the asset over; this one must end its transfer and change nothing."""
 
 
 class FreshUrlError(StemvaultError):
-    """A callback has named a fresh URL during an attempt with the old one; the asset is pending again."""
+    """A callback has named a new URL during an attempt with the old one; the asset is pending again."""
 
 
 class HandedBackError(StemvaultError):
-    """The worker must end before the transfer can; the asset goes to another one."""
+    """The worker must stop before the transfer has ended; the asset is made ready for another worker."""
 
 
 class AssetError(StemvaultError):
@@ -39,7 +39,7 @@ class AssetError(StemvaultError):
 
 
 class TransientError(AssetError):
-    """It may work later. ``retry_after`` is the source's own wish in seconds, if it voiced one."""
+    """It may work later. ``retry_after`` is the source's ``Retry-After`` in seconds, if it sent one."""
 
     def __init__(self, reason: str, detail: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(reason, detail)
@@ -47,7 +47,7 @@ class TransientError(AssetError):
 
 
 class ShortError(TransientError):
-    """The audio is shorter than announced. What came of it, ``seconds`` long, is kept under ``partial``."""
+    """The audio is shorter than announced. The longest so far, of ``seconds``, is kept under the key ``partial``."""
 
     def __init__(self, detail: str, *, partial: str, seconds: float) -> None:
         super().__init__("short", detail)

@@ -1,4 +1,4 @@
-"""``<task_id>_manifest.json``: what the bucket alone tells of a task, and what Redis may be restored from."""
+"""``<task_id>_manifest.json``: the whole record of a task in the bucket, from which Redis can be restored."""
 
 import json
 from collections.abc import Iterable
@@ -17,30 +17,30 @@ from workers.ledger.tasks import STAGE_RANK
 
 log = structlog.get_logger()
 
-#: 1: callbacks stood in it as JSON, not as their text. Such manifests are still read.
+#: Format 1 held callbacks as JSON and not as their text. It is still read (test_one_of_the_first_format_is_still_read).
 FORMAT = 2
 _READABLE = {1, 2}
 _TIMES = ("recorded_at", "started_at", "settled_at")
 _COUNTS = ("size", "attempts")
 _SECONDS = ("seconds", "announced_seconds")
 _TEXTS = ("key", "state", "sha256", "content_type", "error", "source_name", "partial", "found")
-#: These an asset has only where there is something to tell.
+#: Fields that stand in the manifest only for assets that have a value.
 _RARE_TEXTS = ("length",)
 _DEPRECATED = "not archived, from a field that the provider has deprecated: "
 
 
 class ManifestError(TransientError):
-    """The manifest in the bucket cannot be read by this version. It must not be overwritten."""
+    """The manifest in the bucket cannot be read by this version, which must not overwrite it."""
 
     def __init__(self, key: str, why: str) -> None:
         super().__init__("manifest_unreadable", f"{key}: {why}")
 
 
 def write_manifest(context: WorkerContext, task_id: str) -> None:
-    """Write the task's manifest as the ledger has it now, and again until nothing has changed meanwhile.
+    """Write the task's manifest from the ledger, and again until the task has not changed during the write.
 
-    There is one writer at a time. The task's alarm stays set until a manifest of the latest version
-    is written, so where another is writing, or the bucket cannot be reached, its turn comes again.
+    A lock allows one writer at a time. The task's timer stays set until a manifest of the latest version is written. So
+    if another worker is writing, or if the bucket cannot be reached, the sweep tries again.
     """
     owner = context.token()
     while context.ledger.lock_manifest(task_id, owner):
@@ -49,7 +49,7 @@ def write_manifest(context: WorkerContext, task_id: str) -> None:
             context.ledger.drop_timer(task_id)
             return
         try:
-            known = _with_what_the_bucket_knows(context, snapshot)
+            known = _with_older_manifest(context, snapshot)
             context.store.write_json(context.settings.layout.manifest_key(task_id), document(known))
         except TransientError as error:
             log.warning("manifest_postponed", task_id=task_id, reason=error.reason, detail=error.detail)
@@ -58,14 +58,14 @@ def write_manifest(context: WorkerContext, task_id: str) -> None:
             return
 
 
-def _with_what_the_bucket_knows(context: WorkerContext, snapshot: TaskSnapshot) -> TaskSnapshot:
-    """Fill in assets of which Redis has forgotten the record, so that no manifest tells less than the one before."""
+def _with_older_manifest(context: WorkerContext, snapshot: TaskSnapshot) -> TaskSnapshot:
+    """Fill in assets whose record Redis has lost, so that no manifest holds less than the one before."""
     forgotten = [name for name, record in snapshot.assets.items() if "state" not in record]
     return with_forgotten(context, snapshot, forgotten) if forgotten else snapshot
 
 
 def with_forgotten(context: WorkerContext, snapshot: TaskSnapshot, names: Iterable[str]) -> TaskSnapshot:
-    """Add those of the named assets that only the manifest knows. Raises ``TransientError``, and ``ManifestError``."""
+    """Add those of the named assets that only the manifest has. Raises ``TransientError`` and ``ManifestError``."""
     manifest = read_manifest(context.store, context.settings, snapshot.task_id)
     known = snapshot_of(manifest).assets if manifest else {}
     missing = [name for name in names if "state" not in snapshot.assets.get(name, {})]
@@ -73,7 +73,7 @@ def with_forgotten(context: WorkerContext, snapshot: TaskSnapshot, names: Iterab
 
 
 def remembered_task(context: WorkerContext, task_id: str) -> tuple[TaskSnapshot, bool] | None:
-    """Give what a task's manifest says was settled, and whether it names other assets too; None without a manifest.
+    """Give the settled part of a task from its manifest, and whether it names other assets; None without a manifest.
 
     Raises ``TransientError`` when the bucket cannot be asked, and ``ManifestError``.
     """
@@ -85,10 +85,10 @@ def remembered_task(context: WorkerContext, task_id: str) -> tuple[TaskSnapshot,
 
 
 def read_manifest(store: Store, settings: Settings, task_id: str) -> dict[str, Any] | None:
-    """Read a task's manifest from the bucket; None where there is none.
+    """Read a task's manifest from the bucket; None if there is none.
 
-    Raises ``TransientError`` when the bucket cannot be asked, and ``ManifestError`` for what a later version wrote,
-    or somebody else.
+    Raises ``TransientError`` when the bucket cannot be asked, and ``ManifestError`` for a manifest of a later version
+    or an object that is no manifest.
     """
     key = settings.layout.manifest_key(task_id)
     text = store.read_text(key)
@@ -120,24 +120,24 @@ def status(snapshot: TaskSnapshot) -> str:
     return "archived" if snapshot.task.get("stage") == "complete" else "received"
 
 
-def _lacking(snapshot: TaskSnapshot) -> list[str]:
+def _not_archived(snapshot: TaskSnapshot) -> list[str]:
     """Name the assets that are not archived."""
     return [name for name, record in snapshot.assets.items() if record.get("state") != "archived"]
 
 
 def _missing(snapshot: TaskSnapshot) -> list[str]:
-    """Name the assets that a settled task lacks."""
-    lacking = _lacking(snapshot)
-    if len(lacking) == len(snapshot.assets):
-        return lacking
-    return [name for name in lacking if not snapshot.assets[name].get("optional")]
+    """Name the assets without which a settled task is incomplete."""
+    names = _not_archived(snapshot)
+    if len(names) == len(snapshot.assets):
+        return names
+    return [name for name in names if not snapshot.assets[name].get("optional")]
 
 
 def _notes(snapshot: TaskSnapshot) -> list[str]:
     notes = snapshot.task.get("notes", "").splitlines()
-    lacking = _lacking(snapshot)
-    if lacking and not snapshot.open and not _missing(snapshot):
-        notes.append(_DEPRECATED + ", ".join(lacking))
+    names = _not_archived(snapshot)
+    if names and not snapshot.open and not _missing(snapshot):
+        notes.append(_DEPRECATED + ", ".join(names))
     return notes
 
 
@@ -175,7 +175,7 @@ def _asset(record: dict[str, str]) -> dict[str, Any]:
 
 
 def snapshot_of(manifest: dict[str, Any]) -> TaskSnapshot:
-    """Undo ``document`` for a task that is settled; what was under way counts as never recorded."""
+    """Undo ``document`` for a settled task. Assets that were not settled are left out."""
     settled = {name: asset for name, asset in manifest["assets"].items() if asset["settled_at"]}
     task = {name: str(manifest[name]) for name in ("family", "stage", "meaning", "version")}
     texts = {
@@ -200,7 +200,7 @@ def snapshot_of(manifest: dict[str, Any]) -> TaskSnapshot:
 
 
 def _callback(entry: dict[str, Any]) -> dict[str, Any]:
-    """Give a callback's record; format 1 had its body as JSON, of which the exact text is lost."""
+    """Give a callback's record. Format 1 held the body as JSON, so its exact text is lost."""
     body = entry["body"]
     text = body if isinstance(body, str) else json.dumps(body)
     return {"received_at": _unix(entry["received_at"]), "sha256": entry["sha256"], "body": text}
@@ -211,8 +211,8 @@ def _record(asset: dict[str, Any]) -> dict[str, str]:
         name: str(asset[name]) for name in (*_TEXTS, *_RARE_TEXTS, *_COUNTS, *_SECONDS) if asset.get(name) is not None
     }
     times = {name: str(_unix(asset[name])) for name in _TIMES if asset.get(name)}
-    told = {"notes": "\n".join(asset.get("notes", ())), "optional": "1" if asset.get("optional") else ""}
-    return {**plain, **times, **{name: text for name, text in told.items() if text}}
+    marks = {"notes": "\n".join(asset.get("notes", ())), "optional": "1" if asset.get("optional") else ""}
+    return {**plain, **times, **{name: text for name, text in marks.items() if text}}
 
 
 def _iso(seconds: str | float) -> str:

@@ -1,4 +1,4 @@
-"""The settings of this worker or beat, read once. A fault in them is printed and ends the process."""
+"""The settings of this worker or beat, read once at import. Faults are printed, and end the process."""
 
 from config.settings import load_settings_or_exit
 

@@ -1,4 +1,15 @@
-"""The Celery tasks: thin, each calls one function. How each is acknowledged stands on its decorator."""
+"""The Celery tasks, and the signals of a worker's life. Each task calls one function of a story.
+
+- ``ingest_callback`` (queue ``callbacks``): ``workers.ingest`` records callbacks and their assets.
+- ``archive_assets`` (``urgent``, ``assets``): ``workers.carry`` stores many assets at a time by ``workers.archive``.
+- ``archive_suspects`` (``suspects``): ``workers.archive`` stores, one at a time, assets that dead processes held.
+- ``sweep`` (``alarms``, every 5 seconds): ``workers.sweep`` fires the timers that are due.
+- ``drain_inbox`` (``alarms``, every 10 seconds): ``workers.drain`` moves callbacks from the bucket's inbox to Redis.
+
+A message is only a wake-up and carries no data. The callbacks and assets that wait are kept in Redis
+(``workers.intake``, ``workers.ledger``). So every message is acknowledged at once and none is redelivered; the sweep
+replaces lost ones (``test_lost_wake_ups_are_made_up_for_by_the_sweep``).
+"""
 
 import gc
 import sys
@@ -27,7 +38,7 @@ from workers.dispatch.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
 from workers.dispatch.slots import Slots
 from workers.dispatch.wake_ups import WakeUps
 from workers.drain import drain
-from workers.follow_up import call_to_what_is_left, take_up_again
+from workers.follow_up import recover_from_dead_process, wake_workers
 from workers.ingest import ingest_next
 from workers.intake.fullness import RECORDING_STOPS
 from workers.ledger.keys import FORMAT
@@ -41,43 +52,43 @@ from workers.transfer.memory import TransferMemory
 
 log = structlog.get_logger()
 
-#: So long, in seconds, a ticket's worker goes on with the next callback. The sweep waits at most so long behind it.
+#: Seconds for which one wake-up message has a worker record callbacks. A sweep waits behind it for at most this time.
 TURN = 1.0
 
 Arguments = ParamSpec("Arguments")
 
-#: Holds this process's heartbeat until it ends.
+#: Holds the heartbeat of this worker or beat until it ends.
 _life = ExitStack()
 
 
 @dataclass(frozen=True, slots=True)
 class _Slots:
-    """What the processes of a worker share."""
+    """Slots that the processes of a worker share."""
 
     carriers: Slots
-    """Held by a process while it carries transfers."""
+    """A process holds one while it carries transfers."""
     suspects: Slots
-    """Held by the process that tries suspects."""
+    """A process holds the one slot while it tries suspects."""
 
 
 @cache
 def _slots() -> _Slots:
-    """Give the worker's slots. They are made before the fork, as ``worker_init`` asks for them first.
+    """Give the worker's slots. The first call is in ``worker_init``, so they are made before the fork.
 
-    ``workers.dispatch.programs`` has set the number of processes that carry.
+    ``workers.dispatch.programs`` has set ``worker_concurrency`` to the number of processes that carry transfers.
     """
     return _Slots(Slots(app.conf.worker_concurrency), Slots(1))
 
 
 @cache
 def _clients() -> Clients:
-    """Give the clients for S3. They are made before the fork, and used behind it only."""
+    """Give the S3 clients. They are made before the fork, and only used after it."""
     return open_clients(Capacity.of(settings, _slots().carriers.number).at_once)
 
 
 @cache
 def context() -> WorkerContext:
-    """Give this process's clients, opened at first use and so after the fork."""
+    """Give this process's worker context. It is opened at its first use, so after the fork."""
     return open_context(
         settings,
         processes=_slots().carriers.number,
@@ -89,21 +100,18 @@ def context() -> WorkerContext:
 
 @cache
 def _context_for_one() -> WorkerContext:
-    """Give the same with memory for one transfer, beside what the carrying processes have."""
+    """Give the worker context with memory for one transfer, in addition to that of the carrying processes."""
     memory = TransferMemory(settings.part_bytes, settings.part_bytes, least=context().capacity.least_part)
     return replace(context(), memory=memory)
 
 
-# Every message is a ticket: what it stands for is kept by us, and the sweep makes up for tickets that are lost.
-# So all are acknowledged when taken up; a second delivery would only find less to do.
-
-
 def _contained(task: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Log what a task raises, and let none of it out of its process.
+    """Log an error that a task raises, and do not pass it on to Celery.
 
-    Celery need not know of it. And it must not: what a process sends to the worker must fit into one write to their
-    pipe, which a traceback does not. When the broker is lost, Celery 5.7 forgets the part that it has read of a longer
-    message, takes what follows for the next one's length, and never again hears that the process is idle.
+    A pool process must not send a traceback to the worker: their pipe takes it in several writes. If the broker is lost
+    meanwhile, Celery 5.7 drops the part of the message that it has read, and reads the rest as the next message's
+    length. It then never learns that the process is idle. The test is
+    ``test_an_error_is_logged_and_does_not_leave_its_pool_process``.
     """
 
     @wraps(task)
@@ -117,9 +125,11 @@ def _contained(task: Callable[Arguments, None]) -> Callable[Arguments, None]:
 @app.task(acks_late=False)
 @_contained
 def ingest_callback() -> None:
-    """Record callbacks that are due and call workers to their assets; where Redis is nearly full, one at a time.
+    """Record the callbacks that are due, for ``TURN`` seconds, and send wake-up messages for their assets.
 
-    After a turn, other queues have theirs, and this comes again.
+    After that time another wake-up message is sent, so that the queues take turns
+    (``test_a_wake_up_lasts_while_there_is_work_for_a_turn_and_not_into_a_shutdown``). If Redis is nearly full, only one
+    callback is recorded.
     """
     if context().fullness() >= RECORDING_STOPS:
         log.warning("broker_full", waiting=context().received.waiting())
@@ -135,32 +145,32 @@ def ingest_callback() -> None:
 @app.task(bind=True, acks_late=False)
 @_contained
 def archive_assets(self: "Task[Any, Any]") -> None:
-    """Store assets, many at a time, as long as any is ready. Where enough processes do so, leave it to them."""
+    """Store assets, many at a time, until none is ready. Do nothing if enough processes of this worker do so."""
     queues = [queue for queue in ASSET_QUEUES if queue in app.amqp.queues.consume_from]
-    with _slots().carriers.held() as is_wanted:
-        if not is_wanted:
+    with _slots().carriers.held() as has_slot:
+        if not has_slot:
             return
         carry(context(), queues, shift=self.request.id)
-    # A ticket that came between the last look and the end of the slot was taken for one too many.
-    call_to_what_is_left(context(), queues)
+    # A message that came between this process's last look and the end of its slot was dropped: no slot was free.
+    wake_workers(context(), queues)
 
 
 @app.task(bind=True, acks_late=False)
 @_contained
 def archive_suspects(self: "Task[Any, Any]") -> None:
-    """Store assets over which processes have died, one at a time, in a process that does nothing else meanwhile."""
-    with _slots().suspects.held() as is_wanted:
-        if not is_wanted:
+    """Store suspects, assets that dead processes held: one at a time, in a process that does nothing else."""
+    with _slots().suspects.held() as has_slot:
+        if not has_slot:
             return
         while not context().is_ending() and archive_next(_context_for_one(), [SUSPECTS], owner=f"{self.request.id}:0"):
             pass
-    call_to_what_is_left(context(), [SUSPECTS])
+    wake_workers(context(), [SUSPECTS])
 
 
 @app.task(acks_late=False)
 @_contained
 def sweep() -> None:
-    """Ring the alarms that are due."""
+    """Fire the timers that are due, of this version's ledger and of older ones."""
     make_room(context())
     fire_timers(context())
     adopt_older(context())
@@ -170,28 +180,28 @@ def sweep() -> None:
 @app.task(acks_late=False)
 @_contained
 def drain_inbox() -> None:
-    """Take in the callbacks that arrived while the broker was down."""
+    """Move the callbacks that came while Redis was away from the bucket to Redis."""
     drain(context())
 
 
 @task_failure.connect(sender=archive_assets)
 @task_failure.connect(sender=archive_suspects)
-def _take_up_again(task_id: str, exception: BaseException, **_: object) -> None:
-    """Have taken up at once what a pool process held that has died; runs in the worker's main process.
+def _recover_from_dead_process(task_id: str, exception: BaseException, **_: object) -> None:
+    """Make the assets ready at once that a dead pool process held. This runs in the worker's main process.
 
-    It opens a ledger of its own: ``context()`` here would be shared with processes forked later.
+    It opens a ledger of its own: processes that are forked later would share the connections of ``context()``.
     """
     if isinstance(exception, WorkerLostError):
         ledger = open_ledger(settings)
-        assets = take_up_again(ledger, WakeUps(ledger.redis), f"{task_id}:")
+        assets = recover_from_dead_process(ledger, WakeUps(ledger.redis), f"{task_id}:")
         log.error("worker_process_died", assets=assets)
 
 
 @worker_init.connect
 def _share_memory(**_: object) -> None:
-    """Before the pool's processes are forked, read what all of them need, and keep the collector from copying it.
+    """Load the S3 clients and botocore's S3 model before the fork, so that the pool processes share their memory.
 
-    It would touch every object that it looks at, and so give each process pages of its own.
+    ``gc.freeze`` keeps the garbage collector from writing to these objects, which would copy their pages.
     """
     try:
         _clients()
@@ -209,23 +219,23 @@ def _begin_shutdown(**_: object) -> None:
 
 
 @worker_ready.connect
-def _show_life_of_worker(**_: object) -> None:
+def _start_heartbeat_of_worker(**_: object) -> None:
     with suppress(RedisError):
         if (newest := open_ledger(settings).newest_format()) > FORMAT:
             log.warning("newer_version_is_at_work", its_format=newest, own_format=FORMAT)
-    _show_life(WORKER)
+    _start_heartbeat(WORKER)
 
 
 @beat_init.connect
-def _show_life_of_clock(**_: object) -> None:
-    _show_life(CLOCK)
+def _start_heartbeat_of_clock(**_: object) -> None:
+    _start_heartbeat(CLOCK)
 
 
-def _show_life(role: str) -> None:
+def _start_heartbeat(role: str) -> None:
     redis = open_redis(settings.redis_url.get_secret_value(), timeout=2, connect_timeout=2)
     _life.enter_context(heartbeat(redis, role))
 
 
 @worker_shutdown.connect
-def _end_life(**_: object) -> None:
+def _end_heartbeat(**_: object) -> None:
     _life.close()

@@ -1,4 +1,4 @@
-"""How tests cut content into parts, as an asset is cut on its way."""
+"""Content cut into parts for tests, as a transfer cuts it."""
 
 from collections.abc import Callable, Generator
 
@@ -9,7 +9,7 @@ PART = 5 * 1024**2
 
 
 def reader(content: bytes, most: int = 1_000_003) -> Callable[[memoryview], int]:
-    """Give the content in pieces that fit no part."""
+    """Make a ``read_into`` that gives the content in pieces whose size divides no part."""
     position = 0
 
     def read_into(buffer: memoryview) -> int:
@@ -23,7 +23,7 @@ def reader(content: bytes, most: int = 1_000_003) -> Callable[[memoryview], int]
 
 
 def share(budget: int = 1024**3, part: int = PART, announced: int | None = None) -> Share:
-    """Reserve a share of memory that nobody else uses."""
+    """Reserve a share of a memory of its own."""
     reserved = TransferMemory(budget, part).reserve()
     assert reserved
     reserved.fit(announced)

@@ -1,4 +1,4 @@
-"""Many transfers in one process: how many, from whom, and what one that fails does to the others."""
+"""Many transfers in one process: their number, each host's share, and faults that stay with one transfer."""
 
 import json
 import threading
@@ -30,7 +30,7 @@ MIB = 1024**2
 
 
 def recorded(context: WorkerContext, url: str, number: int, *, prefix: str = "t") -> list[AssetId]:
-    """Record so many tasks, each with one file below the URL."""
+    """Record ``number`` tasks, each with one file below the URL."""
     assets = [AssetId(f"{prefix}{each}", "vocal") for each in range(number)]
     for asset in assets:
         info = {"vocal_url": f"{url}/{asset.task_id}.mp3"}
@@ -45,7 +45,7 @@ def states(context: WorkerContext, assets: list[AssetId]) -> list[str]:
 
 @contextmanager
 def carrying(context: WorkerContext) -> Iterator[None]:
-    """Carry beside the test, and hand back at its end what is under way then."""
+    """Carry in a thread until the block ends; then the transfers under way are handed back."""
     over = threading.Event()
     context = replace(context, is_ending=over.is_set, must_stop=over.is_set)
     thread = threading.Thread(target=carry, args=(context, QUEUES, "shift"), daemon=True)
@@ -59,7 +59,7 @@ def carrying(context: WorkerContext) -> Iterator[None]:
 
 
 def dripping(seconds: int) -> Callable[[str], Answer]:
-    """Give files that come as long as the test lasts."""
+    """Make answers that send slowly, for longer than the test lasts."""
     return lambda path: Answer(song(path, seconds), pause=0.1, piece=100)
 
 
@@ -162,7 +162,9 @@ def test_what_crashes_in_one_transfer_is_logged_and_stops_no_other(
     assert [line["work"] for line in logs if line["event"] == "broker_away"] == ["archive"]
 
 
-def test_others_are_called_to_what_is_left_but_not_for_every_asset(context: WorkerContext, origin: Origin) -> None:
+def test_wake_up_messages_are_sent_for_assets_that_are_left_but_not_for_each_one(
+    context: WorkerContext, origin: Origin
+) -> None:
     context = replace(context, capacity=Capacity(at_once=2, per_host=2, memory=context.memory.budget))
     origin.otherwise = lambda path: Answer(song(path, 5))
     recorded(context, origin.url, 20)
@@ -174,7 +176,7 @@ def test_others_are_called_to_what_is_left_but_not_for_every_asset(context: Work
     def noted(queue: str, number: int) -> None:
         calls.append(queue)
         call(queue, number)
-        redis.delete(queue)  # another worker has come for it
+        redis.delete(queue)  # another worker takes the message
 
     context.wake_ups.call = noted  # type: ignore[method-assign]
     carry(context, QUEUES, "shift")

@@ -1,4 +1,4 @@
-"""What SECURITY.md says of the installation, read from the files that make it."""
+"""The statements of SECURITY.md on the installation, checked in the files that install."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What arrived while Redis was away, on its way back to where workers look for it."""
+"""The inbox is drained: callbacks that came while Redis was away are moved to Redis once it is back."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The manifest: what the bucket alone tells of a task, and what a later version must still be able to read."""
+"""The manifest: it holds the whole record of a task, restores it, and older formats can still be read."""
 
 import json
 from typing import Any

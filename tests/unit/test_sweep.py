@@ -1,30 +1,75 @@
-"""One alarm, or one upload, that cannot be dealt with does not keep the others from it."""
+"""The sweep: timers fire, deadlines end assets, and lost wake-up messages are replaced."""
 
 import json
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.conftest import Payload
+from tests.origin import Answer, Origin
 from tests.unit.conftest import LEASE, Clock, Sent
+from tests.unit.story import GOOD, PATH, run, state, stored
 from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
-from workers.errors import TransientError
 from workers.follow_up import follow_up
 from workers.ingest import ingest
 from workers.sweep import sweep
 
 
-def test_an_timer_that_raises_does_not_stop_the_sweep(
+def test_a_killed_workers_asset_is_taken_up_when_its_lease_ends(
+    context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(context, body, clock())
+    sent.take()
+    context.ledger.take(("assets",), "killed")
+    clock.advance(LEASE - 1)
+    sweep(context)
+    assert sent.take() == []
+    clock.advance(2)
+    sweep(context)
+    run(context, sent)
+    assert stored(context) == GOOD
+
+
+def test_an_asset_that_is_not_stored_before_its_deadline_expires_and_is_logged_as_an_error(
+    context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, Answer(status=503))
+    ingest(context, body, clock())
+    run(context, sent)
+    clock.advance(15 * 86400)
+    with capture_logs() as logs:
+        sweep(context)
+    assert state(context) == ("expired", "origin_error")
+    assert [entry["log_level"] for entry in logs if entry["event"] == "asset_expired"] == ["error"]
+    assert context.ledger.counters()["assets|expired|origin_error"] == 1
+
+
+def test_lost_wake_ups_are_made_up_for_by_the_sweep(
+    context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
+) -> None:
+    origin.serve(PATH, GOOD)
+    ingest(context, body, clock())
+    assert sent.take() == ["assets"]  # and the messages are lost
+    sweep(context)
+    run(context, sent)
+    assert stored(context) == GOOD
+    sweep(context)
+    assert sent.take() == []
+
+
+def test_a_timer_that_raises_does_not_stop_the_sweep(
     context: WorkerContext, clock: Clock, sent: Sent, payload: Payload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = payload("separation_split_stem")
     ingest(context, json.dumps(body), clock())
     sent.take()
     names = set(context.ledger.snapshot(body["data"]["task_id"]).assets)  # type: ignore[union-attr]
-    rung = []
+    fired = []
 
     def fail_for_bass(context: WorkerContext, asset: AssetId) -> str:
-        rung.append(asset.name)
+        fired.append(asset.name)
         if asset.name == "bass":
             raise OverflowError
         return follow_up(context, asset)
@@ -32,30 +77,8 @@ def test_an_timer_that_raises_does_not_stop_the_sweep(
     monkeypatch.setattr("workers.sweep.follow_up", fail_for_bass)
     clock.advance(context.settings.retention - context.settings.urgent_window + 1)
     sweep(context)
-    assert set(rung) == names
+    assert set(fired) == names
     assert context.ledger.ready()["urgent"] == len(names) - 1
     clock.advance(20)
     sweep(context)
-    assert rung.count("bass") == 2
-
-
-def test_an_upload_that_cannot_be_aborted_does_not_keep_the_others_and_has_its_turn_again(
-    context: WorkerContext, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(150):
-        context.ledger.upload_began(f"u{number:03} key")
-    aborted = []
-
-    def abort(upload: str) -> None:
-        if upload.startswith("u00"):
-            raise TransientError("store_unavailable", "405")
-        aborted.append(upload)
-
-    monkeypatch.setattr(context.store, "abort", abort)
-    clock.advance(LEASE + 1)
-    for _ in range(2):
-        sweep(context)
-    assert len(aborted) == 140
-    assert len(context.ledger.orphaned_uploads()) == 0
-    clock.advance(LEASE + 1)
-    assert len(context.ledger.orphaned_uploads()) == 10
+    assert fired.count("bass") == 2

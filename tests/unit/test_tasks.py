@@ -1,4 +1,4 @@
-"""What Celery is told of a task: nothing but that it has ended."""
+"""Celery learns only that a task has ended; a task's errors are logged."""
 
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def tasks(monkeypatch: pytest.MonkeyPatch) -> "ModuleType":
-    for name, value in {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "context", "ALLOW_UNSIGNED": "true"}.items():
+    for name, value in {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "bucket", "ALLOW_UNSIGNED": "true"}.items():
         monkeypatch.setenv(f"STEMVAULT_{name}", value)
     from workers import tasks  # noqa: PLC0415 - it reads its settings when it is imported
 

@@ -1,6 +1,7 @@
-"""Part of a file: what a source had of a song that is not finished, kept in the bucket while more of it may come.
+"""Partial files: audio that is shorter than announced, kept in the bucket while the source may get more of it.
 
-The song's URL can die before the rest comes. Then the part is stored in the song's place, and marked.
+The source's URL can expire before the rest comes. Then the partial file is stored as the asset, and marked as short
+(``test_a_url_that_dies_while_more_is_hoped_for_leaves_what_came_before``).
 """
 
 from collections.abc import Iterator
@@ -19,18 +20,18 @@ log = structlog.get_logger()
 
 
 class Readable(Protocol):
-    """What an asset is read from: its URL, or the part of it that is in the bucket."""
+    """The source of an asset's bytes: its URL (``workers.source``) or its partial file in the bucket."""
 
     @property
     def announced(self) -> int | None:
-        """How many bytes there are, where that is known."""
+        """The length in bytes, or None if it is not known."""
 
     @property
     def has_announced_end(self) -> bool:
-        """Tell whether a body that is cut off is known for one by its length."""
+        """Whether a body that is cut off is noticed by its announced length."""
 
     def read_into(self, buffer: memoryview) -> int:
-        """Read some bytes to the front of ``buffer`` and give their number, 0 at the end."""
+        """Read bytes to the front of ``buffer`` and give their number, 0 at the end."""
 
 
 class _Body(Protocol):
@@ -47,36 +48,39 @@ class PartialFile:
         self._body = body
 
     def read_into(self, buffer: memoryview) -> int:
-        """Read some bytes to the front of ``buffer`` and give their number, 0 at the end."""
+        """Read bytes to the front of ``buffer`` and give their number, 0 at the end."""
         data = self._body.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
 
-def keep_partial(context: WorkerContext, lease: Lease, part: memoryview, seconds: float) -> ShortError:
-    """Keep audio of ``seconds`` that is shorter than announced, unless as much is kept; give the error that says so.
+def keep_partial(context: WorkerContext, lease: Lease, audio: memoryview, seconds: float) -> ShortError:
+    """Keep short audio of ``seconds``, unless the kept audio is as long; give the error that ends the attempt.
 
-    The ledger knows of the part before it is written, so that a worker that dies in between leaves none unknown. Raises
-    ``LeaseLostError``, and ``TransientError`` where the bucket does not take it.
+    The ledger records the partial file before it is written. So a worker that dies between the two leaves no file that
+    the ledger does not know. Raises ``LeaseLostError``, and ``TransientError`` if the bucket does not take the file.
     """
     key = lease.partial or context.settings.layout.partial_key(lease.key)
     if not lease.partial or seconds > lease.seconds:
         context.ledger.heartbeat(lease, partial=key)
-        context.store.write_text(key, part, "application/octet-stream")
+        context.store.write_text(key, audio, "application/octet-stream")
     detail = f"{seconds:.1f} s of {lease.announced_seconds or 0:.1f} s announced"
     return ShortError(detail, partial=key, seconds=max(seconds, lease.seconds))
 
 
 @contextmanager
 def open_partial(context: WorkerContext, key: str) -> Iterator[PartialFile]:
-    """Open a partial file for reading. Raises ``TransientError`` where the bucket does not give it."""
+    """Open a partial file for reading.
+
+    Raises ``TransientError`` when the bucket cannot be asked, and ``PermanentError`` (``part_gone``) without the file.
+    """
     limits = cut_off_after(context.settings.transfer_timeout, must_stop=context.must_stop)
     with limits, context.store.reading(key) as body:
         yield PartialFile(body)
 
 
 def forget_partial(store: Store, lease: Lease) -> None:
-    """Delete a partial file whose asset is stored. One that cannot be deleted does no harm."""
+    """Delete the partial file of a settled asset. If the bucket cannot delete it now, it stays: it does no harm."""
     if lease.partial:
         try:
             store.delete(lease.partial)

@@ -1,12 +1,11 @@
 """Reading the provider's JSON: from a callback's body to the files that it names.
 
-Everything here is pure: no clock, no network, no Redis. The door has three functions: ``parse_body``
-and ``task_id_of``, which are all that the ingress needs, and ``parse_callback``.
+Everything here is pure: no clock, no network, no Redis. The door has three functions: ``parse_body`` and
+``task_id_of``, which are all that the ingress needs, and ``parse_callback``.
 
-``envelope`` finds the task id and the code. ``families`` lists the shapes that the provider documents;
-``tracks``, ``separation``, ``jobs`` and ``single_files`` each read some of them. ``general_rule`` finds the
-URLs that no family names. All of them read a plain ``tree``, without what repeats the customer's request.
-``reading`` puts the parts together. ``naming`` makes stems and extensions.
+``envelope`` finds the task id and the code; ``codes`` says what a code means. ``tree`` unfolds the body and leaves out
+the customer's own request. ``families`` holds the shapes that the provider documents. ``general_rule`` finds the URLs
+that no family names. ``naming`` makes stems and extensions. ``assets`` has the values, and ``reading`` calls the rest.
 """
 
 from workers.callbacks.envelope import parse_body, task_id_of

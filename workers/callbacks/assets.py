@@ -1,4 +1,4 @@
-"""One file that a callback names, and what it is called."""
+"""One file that a callback names: its identity, its name and its key."""
 
 import hashlib
 import re
@@ -11,13 +11,13 @@ _DIGEST_CHARACTERS, _MAX_STEM_WITH_DIGEST = 8, 100
 
 
 def without_query(url: str) -> str:
-    """Give the URL up to its query or fragment, which can change while the file stays the same."""
+    """Give the URL without its query and fragment, which can change while the file stays the same."""
     return re.split(r"[?#]", url, maxsplit=1)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class AssetId:
-    """An asset's identity: all its callbacks' URLs are the same asset, however they differ."""
+    """An asset's identity. Callbacks with different URLs for it name the same asset."""
 
     task_id: str
     name: str
@@ -43,31 +43,31 @@ class Asset:
     ext: str
     url: str
     short_lived: bool = False
-    """Served while it is being generated, from a URL that dies within minutes."""
+    """A stream, which is served during its generation from a URL that is dead within minutes."""
     optional: bool = False
     """From a field that the provider has deprecated: its task is not incomplete without this file."""
     seconds: float | None = None
-    """How long the callback says that the audio is; 0 if that is told later, None if it is never told."""
+    """The announced length of the audio; 0 if a later callback may announce it, None if none does."""
     by_path: bool = False
-    """Named by its field's path (the general rule), under which a later callback can name another file."""
+    """Named by its field's path (the general rule). A later callback can name another file under the same path."""
 
     @property
     def id(self) -> AssetId:
-        """The identity under which it is deduplicated."""
+        """The identity, by which repeated callbacks are deduplicated."""
         return AssetId(self.task_id, f"{self.track_id}/{self.stem}" if self.track_id else self.stem)
 
     @property
     def source_name(self) -> str:
-        """What tells the file from another by its URL: its own name if that is no common one, else its path."""
+        """The part of the URL that differs from other files': the file's own name if it is long, else the path."""
         path = without_query(self.url).partition("://")[2].partition("/")[2]
         name = path.rpartition("/")[2]
         return (name if len(name) >= _SHORTEST_UNCOMMON_NAME else path)[-_MAX_SOURCE_NAME:]
 
     def told_apart_by(self, text: str) -> "Asset":
-        """Give the same asset with a digest of ``text`` behind its stem, so that it has a name of its own."""
+        """Give the same asset with a digest of ``text`` after its stem, so that its name is unique."""
         digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_CHARACTERS]
         return replace(self, stem=f"{self.stem[:_MAX_STEM_WITH_DIGEST]}-{digest}")
 
     def key(self, layout: KeyLayout) -> str:
-        """Where it stands in the bucket."""
+        """Give its key in the bucket."""
         return layout.asset_key(self.task_id, self.track_id, self.stem, self.ext)

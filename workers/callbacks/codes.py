@@ -1,4 +1,4 @@
-"""What the provider's codes mean. Its two hosts do not agree on all of them."""
+"""The meanings of the provider's codes. Its two hosts do not agree on all of them."""
 
 _MEANINGS = {
     200: "success",

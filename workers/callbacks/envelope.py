@@ -1,4 +1,4 @@
-"""What all callbacks share: a JSON object with a task id and a code."""
+"""The envelope of every callback: a JSON object with a task id and a code."""
 
 import json
 from typing import Any, NoReturn

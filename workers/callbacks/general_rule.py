@@ -1,8 +1,8 @@
 """The general rule: every URL in a callback is a result.
 
-Shapes change faster than software is released, and a callback that waits for people is a file that
-expires. So every absolute http(s) URL that no family names is found here, whatever the fields above it
-are called. ``workers.callbacks.tree`` has left out what is none: the customer's own request.
+The provider adds shapes faster than software is released, and a file expires while its callback waits for people. So
+every absolute http(s) URL that no family names is found here, under any field name. ``workers.callbacks.tree`` has left
+out the customer's own request, whose URLs are not results.
 """
 
 import re
@@ -13,9 +13,9 @@ from workers.callbacks.assets import Asset
 from workers.callbacks.naming import extension, safe_name, snake_case, url_of
 from workers.media.file_types import UNKNOWN_EXT
 
-#: Words for people, which a customer may write as a URL. That is no file.
+#: Fields of text for people. A URL that a customer writes there is no file.
 _WORDS_FOR_PEOPLE = frozenset({"title", "tags", "style", "msg"})
-#: Names that only wrap results. They are left out of the stem.
+#: Fields that only wrap results. They are left out of the stem.
 _WRAPPERS = frozenset({"data", "info", "response", "result_json"})
 #: A longer name is replaced by its digest, so that a path stays short.
 _MAX_NAME = 64
@@ -27,16 +27,17 @@ _EXT_OF_WORD = (("video", "mp4"), ("image", "jpeg"), ("audio", "mp3"))
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A URL, and where it stands: names in snake case and numbers from 1, from the top down."""
+    """A URL, and its place in the tree."""
 
     path: tuple[str, ...]
+    """Field names in snake case and list positions from 1, from the top down."""
     track_id: str | None
     """The ``id`` of the outermost list entry that has one; then that list has no number in ``path``."""
     url: str
 
 
 def urls_in(value: object, path: tuple[str, ...] = (), track_id: str | None = None) -> Iterator[Found]:
-    """Find the URLs of a plain tree (``workers.callbacks.tree``), in the order in which they stand."""
+    """Find the URLs of a plain tree (``workers.callbacks.tree``), in their order."""
     if isinstance(value, str):
         url = url_of(value)
         if url and _ABSOLUTE_URL.match(url) and _last_name(path) not in _WORDS_FOR_PEOPLE:
@@ -59,7 +60,7 @@ def _last_name(path: tuple[str, ...]) -> str:
 
 
 def asset_of(task_id: str, found: Found, taken: frozenset[str]) -> Asset:
-    """Name what was found.
+    """Name the file of a URL.
 
     The stem is the path without wrappers and without ``url``, or with ``url`` if the family gives the short
     name to another field (``taken``). The extension is the URL's, else by the field's words, else ``bin``.

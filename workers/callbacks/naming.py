@@ -1,4 +1,4 @@
-"""From fields and URLs to the parts of a key: names in snake case, safe names, extensions."""
+"""Makes the parts of a key from fields and URLs: names in snake case, safe names, extensions."""
 
 import hashlib
 import re
@@ -20,7 +20,10 @@ def snake_case(name: str) -> str:
 
 
 def snake_fields(value: object) -> dict[str, Any]:
-    """Give an object's fields by their names in snake case, of two with one name the first; ``{}`` for no object."""
+    """Give an object's fields by their names in snake case; ``{}`` if ``value`` is no object.
+
+    Of two fields with the same name in snake case, the first counts.
+    """
     fields: dict[str, Any] = {}
     if isinstance(value, dict):
         for name, inner in value.items():
@@ -29,7 +32,7 @@ def snake_fields(value: object) -> dict[str, Any]:
 
 
 def text_of(value: object) -> str:
-    """Give a text that every store takes; empty for anything else.
+    """Give a text, stripped, in characters that every store takes; empty if ``value`` is no text.
 
     A lone surrogate, which JSON can carry and UTF-8 cannot, becomes a question mark.
     """
@@ -37,7 +40,7 @@ def text_of(value: object) -> str:
 
 
 def url_of(value: object) -> str | None:
-    """Read a URL field; None for ``""``, ``null`` and anything that is not text, which name no file."""
+    """Read a URL field; None for ``""``, ``null`` and other values that are not text."""
     return text_of(value) or None
 
 
@@ -55,7 +58,7 @@ def safe_name(value: object, fallback: str) -> str:
     """Make a track id or a stem usable in a key.
 
     A usable text stays as it is and a number becomes its digits. Any other text becomes its digest, so
-    that two different texts stay different. ``fallback`` stands for everything else.
+    that two different texts stay different. Any other value becomes ``fallback``.
     """
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not text:

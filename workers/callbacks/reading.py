@@ -1,4 +1,4 @@
-"""A callback's body → what it says: its task, family and stage, and the files to be stored."""
+"""Reads a callback's body: its task, family, stage and failure, and the files to be stored."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,8 +17,8 @@ from workers.callbacks.naming import text_of
 from workers.callbacks.tree import Tree
 from workers.errors import UnrecognizedCallbackError
 
-#: Of one callback, at most so many files are stored. The largest documented body names 14; a body of 1 MiB
-#: could name 50,000.
+#: The most files of one callback that are stored. The largest documented body names 14; a body of 1 MiB could name
+#: 50,000.
 MAX_ASSETS = 500
 
 _MAX_MESSAGE = 1000
@@ -26,7 +26,7 @@ _MAX_MESSAGE = 1000
 
 @dataclass(frozen=True)
 class Callback:
-    """What one callback says."""
+    """The content of one callback."""
 
     task_id: str
     family: str
@@ -35,14 +35,14 @@ class Callback:
     """``pending``, ``text``, ``first``, ``complete`` or ``error``; only music and jobs know the first three."""
     code: int | None
     message: str = ""
-    """The provider's own words for a failure."""
+    """The provider's message about a failure."""
     fail_code: str = ""
-    """A code of its own for a failure, besides ``code``, where the family has one."""
+    """The failure's own code, beside ``code``, in families that have one."""
     assets: tuple[Asset, ...] = ()
     failed_tracks: Mapping[str, str] = field(default_factory=dict)
-    """Tracks that the provider could not make: id → its error."""
+    """Tracks that the provider could not make: track id → its error."""
     notes: tuple[str, ...] = ()
-    """What people should know of how the callback was read."""
+    """Limits that the reading met, for people."""
 
     @property
     def failed(self) -> bool:
@@ -58,8 +58,8 @@ class Callback:
 def parse_callback(payload: dict[str, Any], *, own_hosts: Collection[str] = ()) -> Callback:
     """Read a callback of any shape.
 
-    Families name what they know; every further URL is named by the general rule. URLs on ``own_hosts``
-    (``config.addresses.host_of``) are no files. Raises ``UnreadableCallbackError`` if there is no task id, and
+    The family names its documented files, and the general rule names the file of every other URL. URLs on ``own_hosts``
+    (``config.addresses.host_of``) are not files. Raises ``UnreadableCallbackError`` if there is no task id, and
     ``UnrecognizedCallbackError`` if no documented shape fits and no file is named.
     """
     tree = Tree(own_hosts)
@@ -90,7 +90,7 @@ def parse_callback(payload: dict[str, Any], *, own_hosts: Collection[str] = ()) 
 
 
 def _assets(body: Body, family: Family | None) -> list[Asset]:
-    """Name the files of a body: the family's, then what the general rule finds; at most one more than are stored."""
+    """Name the files of a body: the family's, then those of the general rule; at most one more than are stored."""
     named = list(islice(family.assets(body), MAX_ASSETS + 1)) if family else []
     known = {asset.url for asset in named}
     taken = family.stems if family else frozenset()
@@ -101,20 +101,21 @@ def _assets(body: Body, family: Family | None) -> list[Asset]:
         if each.url not in known:
             known.add(each.url)
             found.append(asset_of(body.task_id, each, taken))
-    return list(_told_apart([*named, *found]))
+    return list(_with_unique_names([*named, *found]))
 
 
-def _told_apart(assets: Iterable[Asset]) -> Iterator[Asset]:
-    """Give every file a name of its own.
+def _with_unique_names(assets: Iterable[Asset]) -> Iterator[Asset]:
+    """Give every file a unique name.
 
-    Where one callback gives several URLs one name, each gets a digest of its URL, so that the names do not
-    depend on their order and no file hides another. The query is left out of it if it need not be in. No file gets
-    the manifest's name.
+    If several URLs of a callback get the same name, a digest of its URL is added to each. So the names do not depend on
+    the order of the URLs, and no file replaces another
+    (``test_two_urls_under_one_name_are_both_stored_whatever_their_order``). The digest leaves out the query if the URLs
+    differ without it. No file gets the manifest's name.
     """
     by_id: dict[AssetId, dict[str, Asset]] = defaultdict(dict)
     for asset in assets:
-        is_manifests = (asset.track_id, asset.stem, asset.ext) == (None, MANIFEST_STEM, MANIFEST_EXT)
-        named = replace(asset, stem=f"{MANIFEST_STEM}_file") if is_manifests else asset
+        has_manifests_name = (asset.track_id, asset.stem, asset.ext) == (None, MANIFEST_STEM, MANIFEST_EXT)
+        named = replace(asset, stem=f"{MANIFEST_STEM}_file") if has_manifests_name else asset
         by_id[named.id][named.url] = named
     for same in by_id.values():
         if len(same) == 1:

@@ -1,7 +1,7 @@
-"""A callback's body as a plain tree, as all readers see it.
+"""A callback's body as a plain tree, which all readers share.
 
-JSON inside strings is unfolded. What repeats the customer's own request is left out, and so are addresses of
-the ingress itself: neither is a result. Depth and size are bounded.
+JSON inside strings is unfolded. Fields that repeat the customer's own request are left out, and so are URLs of the
+ingress itself: neither are results. Depth and size are bounded.
 """
 
 import json
@@ -18,21 +18,21 @@ MAX_DEPTH = 64
 #: Levels of JSON inside strings, and the characters of one such string. The documented bodies have one level.
 MAX_NESTED_JSON, MAX_NESTED_CHARACTERS = 4, 1024**2
 
-#: The contract's names for what echoes the request, without capitals and separators.
+#: The provider's names for fields that repeat the request, in lower case and without separators.
 ECHOED = frozenset({"param", "paramjson", "promptjson", "prompt", "input", "callbackurl", "progresscallbackurl"})
 
 _SEPARATORS = re.compile(r"[\W_]+")
 _URL = re.compile(r"https?://", re.IGNORECASE)
-#: A list that somebody wrote without JSON's quotes: ``[http://a/1.mp4, http://a/2.mp4]``.
+#: A list of URLs without JSON's quotes: ``[http://a/1.mp4, http://a/2.mp4]``.
 _BRACKETS = re.compile(r"\[\s*(https?://[^\"]*)\]", re.IGNORECASE)
 _BETWEEN_URLS = ",; \t\r\n"
-#: The one field whose JSON is data for families; elsewhere JSON in a string is unfolded for the URLs in it.
+#: The one field whose JSON is read by families. In other fields, JSON in a string is unfolded only for its URLs.
 _RESULT_FIELD = "resultjson"
 
 
 @dataclass
 class Tree:
-    """Makes one plain tree, and tells in ``limits`` what was left out because of a bound."""
+    """Makes one plain tree. ``limits`` names the bounds because of which something was left out."""
 
     own_hosts: Collection[str] = ()
     """Hosts of the ingress, as ``config.addresses.host_of`` writes them."""
@@ -49,7 +49,7 @@ class Tree:
         if not isinstance(value, dict | list):
             return value
         if depth == MAX_DEPTH:
-            self.limits.add(f"what lies more than {MAX_DEPTH} levels deep was not read")
+            self.limits.add(f"values more than {MAX_DEPTH} levels deep were not read")
             return None
         if isinstance(value, list):
             return [self._plain(inner, depth + 1, nested) for inner in value]
@@ -83,9 +83,10 @@ class Tree:
 
 
 def _urls_in(text: str, *, certainly_several: bool = False) -> list[str]:
-    """Take apart several URLs with separators between; a text that may be one URL that holds another stays one.
+    """Split a text of several URLs with separators between them.
 
-    It is several if each but the last ends in a known extension. The time grows with the length alone.
+    A text may also be one URL that contains another. It counts as several if each URL but the last ends in a known
+    extension. The time is linear in the length.
     """
     starts = [hit.start() for hit in _URL.finditer(text) if not hit.start() or text[hit.start() - 1] in _BETWEEN_URLS]
     ends = [*starts[1:], len(text)]

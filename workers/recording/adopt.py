@@ -1,7 +1,7 @@
-"""Takes over what an older version recorded: a rolling deploy has workers of two versions on one Redis.
+"""Adopts the records of an older version: in a rolling deploy, workers of two versions run on one Redis.
 
-Each version works on records of its own format alone. So an older worker goes on with what it holds, and what nobody
-holds is recorded anew here, from the callbacks that its record keeps, as a task is that only its manifest knows.
+Each version works only on records of its own format. An older worker finishes the assets that it holds. A task of which
+no asset is held is recorded anew here, from the callbacks in its record, like a task that only its manifest knows.
 """
 
 import json
@@ -23,31 +23,32 @@ from workers.recording.record import record_anew
 
 log = structlog.get_logger()
 
-#: Format 1, whose names had no number.
+#: The keys of format 1, which had no format number in their names.
 _TIMERS = COMMON + "alarms"
 _READY = (COMMON + "ready:urgent", COMMON + "ready:assets")
 _ASSETS = COMMON + "asset:"
 _FORGETTING = COMMON + "forgetting"
 _FIELDS = {"family", "stage", "rank", "code", "meaning", "message", "fail_code", "failed_tracks", "notes", "version"}
-#: How many alarms of an older format one sweep looks at.
+#: The most timers of an older format that one sweep reads.
 _BATCH = 200
-#: Seconds after which a record is looked at again that could not be adopted: because the bucket was away, or otherwise.
+#: Seconds until a failed adoption is tried again: after an outage of the bucket, and after any other error.
 _SHORT_WAIT, _LONG_WAIT = 30.0, 3600.0
-#: How many records one sweep looks at in order to make room.
+#: About how many records one sweep scans to make room.
 _FORGET_AT_ONCE = 2000
 
 
 class HeldElsewhereError(TransientError):
-    """A worker of an older version is at work on the task just now."""
+    """A worker of an older version holds an asset of the task, or has changed the task during its adoption."""
 
     def __init__(self) -> None:
         super().__init__("held_elsewhere", "a worker of an older version is at work on this task")
 
 
 def adopt_older(context: WorkerContext) -> None:
-    """Adopt the tasks that need another step by an older version's ledger. Raises redis-py's errors.
+    """Adopt the tasks that have a timer in an older version's ledger. Idempotent. Raises redis-py's errors.
 
-    Harmless when repeated. What one task raises is logged, and does not keep the others waiting.
+    An error of one task is logged and does not stop the others
+    (``test_one_record_that_cannot_be_read_keeps_no_other_waiting``).
     """
     redis = context.ledger.redis
     timers: dict[str, list[str]] = {}
@@ -62,16 +63,16 @@ def adopt_older(context: WorkerContext) -> None:
             continue
         except Exception as error:
             log.exception("older_record_not_adopted", task_id=task_id)
-            # Behind the others, so that as many as one sweep looks at cannot block the rest.
+            # The timer is moved behind the others, so that ``_BATCH`` failing tasks do not block the rest.
             wait = _SHORT_WAIT if isinstance(error, TransientError) else _LONG_WAIT
             redis.zadd(_TIMERS, dict.fromkeys(members, context.now() + wait), xx=True)
 
 
 def adopt(context: WorkerContext, task_id: str) -> bool:
-    """Record a task of an older version anew and forget it there; tell whether there was one.
+    """Record a task of an older version anew and delete the older record; tell whether there was one.
 
-    Harmless when repeated. Raises ``HeldElsewhereError`` while an older worker holds one of its assets, and what
-    ``record_anew`` raises.
+    Idempotent. Raises ``HeldElsewhereError`` while an older worker holds one of its assets, and the errors of
+    ``record_anew``.
     """
     redis = context.ledger.redis
     task_keys = _task_keys(task_id)
@@ -92,7 +93,8 @@ def adopt(context: WorkerContext, task_id: str) -> bool:
         snapshot = _snapshot(task_id, task, callbacks, assets)
         if not all(assets.values()):
             snapshot = with_forgotten(context, snapshot, names)
-        # The older version may not have come to write a manifest, so nothing of it expires before one is written.
+        # The older version may not have written a manifest, so the new record has no expiry before one is written
+        # (test_a_manifest_that_could_not_be_written_before_is_written_when_the_bucket_is_back).
         record_anew(context, snapshot, unsettled=True, remember=None)
     keys = [*task_keys, _TIMERS, *_READY, new_task_key(task_id), TIMERS, *READY.values(), *asset_keys]
     if not script(redis, "forget_older")(keys=keys, args=[task_id, task.get("version", ""), ASSETS, *names]):
@@ -103,7 +105,7 @@ def adopt(context: WorkerContext, task_id: str) -> bool:
 
 
 def make_room(context: WorkerContext) -> None:
-    """Forget settled tasks of the older ledger, where Redis is nearly full: their manifests are written."""
+    """If Redis is nearly full, forget settled tasks of the older ledger, whose manifests are written."""
     redis = context.ledger.redis
     if context.fullness() < SWEEP_FORGETS:
         return
@@ -112,7 +114,7 @@ def make_room(context: WorkerContext) -> None:
         task_id = key.removeprefix(f"{COMMON}task:")
         if ":" not in task_id:
             script(redis, "forget_older_settled")(keys=_task_keys(task_id), args=[f"{_ASSETS}{task_id}/"])
-    with suppress(ResponseError):  # a Redis that is full takes nothing
+    with suppress(ResponseError):  # a full Redis refuses writes
         redis.set(_FORGETTING, cursor)
 
 
@@ -123,7 +125,7 @@ def _task_keys(task_id: str) -> list[str]:
 def _snapshot(
     task_id: str, task: dict[str, str], callbacks: dict[str, str], assets: dict[str, dict[str, str]]
 ) -> TaskSnapshot:
-    """Give what is settled of an older task; the rest is in its callbacks."""
+    """Give the settled part of an older task. Its other assets are restored from its callbacks."""
     received = [{"sha256": digest, **json.loads(text)} for digest, text in callbacks.items()]
     own = {name: value for name, value in task.items() if name in _FIELDS and (name, value) != ("code", "0")}
     return TaskSnapshot(

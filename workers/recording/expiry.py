@@ -1,4 +1,4 @@
-"""By when an asset must be stored: the provider's retention, or what its URL says of its own expiry."""
+"""The deadline of an asset: the end of the provider's retention, or the expiry that its URL carries."""
 
 import base64
 import binascii
@@ -11,22 +11,22 @@ from urllib.parse import parse_qsl, urlsplit
 from config.settings import Settings
 from workers.callbacks.assets import Asset
 
-#: Even a URL that says it has expired gets this long: one attempt costs little, and clocks differ.
+#: Seconds that an asset has at least, even if its URL says that it has expired: clocks differ.
 LEAST = 60.0
 
 _COMPACT = "%Y%m%dT%H%M%SZ"
-#: From 2001 to 2286 as unix seconds; longer numbers are milliseconds.
+#: Ten digits are unix seconds from 2001 to 2286; thirteen are milliseconds.
 _PLAUSIBLE_SECONDS = re.compile(r"[0-9]{10}")
-#: No moment is later than year 5138.
+#: Later unix seconds, from the year 5138 on, are not an expiry.
 _LATEST = 1e11
 _PLAUSIBLE_MILLISECONDS = re.compile(r"[0-9]{13}")
 
 
 def deadline_of(asset: Asset, *, received_at: float, settings: Settings) -> float:
-    """Give the unix time at which the asset's URL counts as dead.
+    """Give the deadline in unix seconds: after it, the asset's URL is taken for dead.
 
-    The earlier of the provider's retention (15 days, as its music-video page says; streams live for
-    an unknown, short time) and the expiry that the URL carries.
+    It is the earlier of the end of the provider's retention and the expiry that the URL carries. The retention is 15
+    days, as the provider's music-video page says; streams live for an unknown, short time.
     """
     retention = settings.stream_retention if asset.short_lived else settings.retention
     expiry = url_expiry(asset.url)
@@ -35,10 +35,7 @@ def deadline_of(asset: Asset, *, received_at: float, settings: Settings) -> floa
 
 
 def url_expiry(url: str) -> float | None:
-    """Read when a signed URL expires, in unix seconds, or None where it does not say.
-
-    Where it says so in several ways, the earliest counts.
-    """
+    """Read the expiry of a signed URL in unix seconds; the earliest of several, None without any."""
     try:
         query = dict(parse_qsl(urlsplit(url).query, max_num_fields=200))
     except ValueError:
@@ -49,7 +46,7 @@ def url_expiry(url: str) -> float | None:
 
 
 def _signed_for_a_time(prefix: str) -> Callable[[Mapping[str, str]], Iterator[float]]:
-    """Read a date and a number of seconds, as AWS and those who followed it write them."""
+    """Make a reader for a date and a number of seconds after it, as AWS and its followers write them."""
 
     def read(query: Mapping[str, str]) -> Iterator[float]:
         seconds = query.get(f"{prefix}expires", "")
@@ -61,7 +58,7 @@ def _signed_for_a_time(prefix: str) -> Callable[[Mapping[str, str]], Iterator[fl
 
 
 def _cloudfront_policy(query: Mapping[str, str]) -> Iterator[float]:
-    """Read ``DateLessThan`` of a custom policy, base64 with three characters exchanged."""
+    """Read ``DateLessThan`` of CloudFront's custom policy, in base64 with three characters exchanged."""
     text = query.get("policy", "").translate(str.maketrans("-_~", "+=/"))
     try:
         policy = json.loads(base64.b64decode(text, validate=True))
@@ -73,20 +70,20 @@ def _cloudfront_policy(query: Mapping[str, str]) -> Iterator[float]:
 
 
 def _tencent(query: Mapping[str, str]) -> Iterator[float]:
-    """Read ``q-sign-time`` and ``q-key-time``: start and end, joined by a semicolon."""
+    """Read Tencent's ``q-sign-time`` and ``q-key-time``: start and end, joined by a semicolon."""
     for name in ("q-sign-time", "q-key-time"):
         _, _, end = query.get(name, "").partition(";")
         yield from _moment(end)
 
 
 def _azure(query: Mapping[str, str]) -> Iterator[float]:
-    """Read ``se``, a date or a time in ISO 8601, in a query that is signed (``sig``)."""
+    """Read Azure's ``se``, a date or a time in ISO 8601, in a signed query (``sig``)."""
     if "sig" in query:
         yield from _iso(query.get("se", ""))
 
 
 def _plain(query: Mapping[str, str]) -> Iterator[float]:
-    """Read a moment under one of the names that S3's old signature, CloudFront, Aliyun and many others use."""
+    """Read a time under the names that S3's signature version 2, CloudFront, Aliyun and many others use."""
     for name in ("expires", "expire", "expiry", "exp", "e", "x-expires", "expires_at", "expiration"):
         yield from _moment(query.get(name, ""))
         yield from _iso(query.get(name, ""))

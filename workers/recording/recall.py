@@ -1,4 +1,4 @@
-"""A task that the ledger does not know, but a manifest or an older version's ledger does."""
+"""Restores a task that the ledger does not know, from its manifest or from an older version's record."""
 
 from workers.context import WorkerContext
 from workers.manifest import remembered_task
@@ -7,10 +7,10 @@ from workers.recording.record import record_anew
 
 
 def recall(context: WorkerContext, task_id: str) -> bool:
-    """Have the ledger know a task of which something is known; tell whether anything is.
+    """Restore a task to the ledger, if it is not there; tell whether the task is known now.
 
-    An asset that was not settled when the manifest was written is in its callbacks alone, so those are recorded anew.
-    Raises what ``adopt``, ``remembered_task`` and ``record_anew`` raise.
+    The manifest restores settled assets only. If it names others, its callbacks are recorded anew. Raises the errors of
+    ``adopt``, ``remembered_task`` and ``record_anew``.
     """
     if context.ledger.knows(task_id) or adopt(context, task_id):
         return True

@@ -1,4 +1,4 @@
-"""How a callback gets into the ledger: read → give keys and deadlines → record → call workers."""
+"""Writes a callback to the ledger: read → give keys and deadlines → record → send wake-up messages."""
 
 import hashlib
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def _faults_told() -> Iterator[None]:
-    """Turn what nobody has thought of into ``CallbackFaultError``: nothing in the block waits for anybody else."""
+def _unknown_faults_named() -> Iterator[None]:
+    """Turn unknown errors into ``CallbackFaultError``. The block is pure, so that no outage can cause one."""
     try:
         yield
     except StemvaultError:
@@ -30,14 +30,16 @@ def _faults_told() -> Iterator[None]:
 
 def read_callback(context: WorkerContext, body: str) -> Callback:
     """Read a body. Raises ``UnrecognizedCallbackError``, ``UnreadableCallbackError`` and ``CallbackFaultError``."""
-    with _faults_told():
+    with _unknown_faults_named():
         return parse_callback(parse_body(body), own_hosts=context.settings.own_hosts)
 
 
-def _named(context: WorkerContext, callback: Callback, received_at: float) -> list[tuple[Asset, str, float]]:
+def _with_keys_and_deadlines(
+    context: WorkerContext, callback: Callback, received_at: float
+) -> list[tuple[Asset, str, float]]:
     """Give each asset with its key and its deadline."""
     settings = context.settings
-    with _faults_told():
+    with _unknown_faults_named():
         return [
             (asset, asset.key(settings.layout), deadline_of(asset, received_at=received_at, settings=settings))
             for asset in callback.assets
@@ -45,10 +47,10 @@ def _named(context: WorkerContext, callback: Callback, received_at: float) -> li
 
 
 def record_anew(context: WorkerContext, snapshot: TaskSnapshot, *, unsettled: bool, remember: float | None) -> None:
-    """Record a task of which only this is known: what is settled as it is and, if there is more, all its callbacks.
+    """Record a task that the ledger does not know: its settled assets and, with ``unsettled``, all its callbacks.
 
-    ``remember`` is for a task that has a manifest: for so many seconds. Harmless when repeated, also where a worker
-    died in the middle. Raises what ``ingest`` raises.
+    ``remember`` is how long, in seconds, the ledger keeps a task that has a manifest; None for a task without one.
+    Idempotent, also after a worker has died in the middle. Raises the errors of ``ingest``.
     """
     context.ledger.restore(snapshot, remember=remember)
     for entry in snapshot.callbacks if unsettled else ():
@@ -70,11 +72,14 @@ def record_callback(  # noqa: PLR0913 - a callback, and how it came
     known: bool = False,
     replay: bool = False,
 ) -> None:
-    """Record a callback and its assets, and call workers to what is new. ``known`` and ``replay`` as in the ledger."""
-    named = _named(context, callback, received_at)
+    """Record a callback and its assets, and send wake-up messages for new assets.
+
+    ``known`` and ``replay`` are those of ``Ledger.record``. If the task is settled, its manifest is written.
+    """
+    assets = _with_keys_and_deadlines(context, callback, received_at)
     layout = context.settings.layout
     recorded = context.ledger.record(
-        callback, body, named, received_at=received_at, layout=layout, known=known, replay=replay
+        callback, body, assets, received_at=received_at, layout=layout, known=known, replay=replay
     )
     log.info(
         "callback_recorded",
@@ -82,13 +87,13 @@ def record_callback(  # noqa: PLR0913 - a callback, and how it came
         stage=callback.stage,
         code=callback.code,
         meaning=callback.meaning,
-        assets=len(named),
+        assets=len(assets),
         new=sum(recorded.ready.values()),
     )
     for note in callback.notes:
         log.warning("callback_limited", note=note)
     if not recorded.kept:
-        keep_for_people(context, body, "its task's record is full; its files are stored all the same")
+        keep_for_people(context, body, "its task's record is full; its files are still stored")
     if recorded.surplus:
         log.error("assets_not_recorded", surplus=recorded.surplus)
         keep_for_people(context, body, f"its task's record is full: {recorded.surplus} of its files are not stored")
@@ -99,7 +104,7 @@ def record_callback(  # noqa: PLR0913 - a callback, and how it came
 
 
 def keep_for_people(context: WorkerContext, body: str, why: str) -> None:
-    """Keep a callback that was acknowledged and cannot be taken in, whole, with the reason beside it."""
+    """Keep a whole callback that cannot be recorded in the bucket, under ``_unrecognized/``, with the reason."""
     key = context.settings.layout.unrecognized_key(f"{hashlib.sha256(body.encode()).hexdigest()}.json")
     context.store.write_text(key, body.encode(), "application/json", why=why)
     context.ledger.count("callbacks", "unrecognized", "")
@@ -107,7 +112,7 @@ def keep_for_people(context: WorkerContext, body: str, why: str) -> None:
 
 
 def _readable_task_id(body: str) -> str | None:
-    """Give the body's task id, or None if it has none that can be used. The ingress has read the same body so."""
+    """Give the body's task id, or None if it has no usable one."""
     try:
         return task_id_of(parse_body(body))
     except UnreadableCallbackError:

@@ -1,4 +1,4 @@
-"""What all callbacks share: strict JSON, a task id in one of four places, and a code."""
+"""The envelope of every callback: strict JSON, a task id in one of four places, and a code."""
 
 from typing import Any
 

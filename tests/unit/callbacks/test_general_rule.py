@@ -113,7 +113,7 @@ def test_json_inside_strings_is_bounded_in_size_and_levels() -> None:
         assert "JSON inside a string" in callback.notes[0]
 
 
-# --- wherever a URL stands ---
+# --- a URL at any place ---
 
 names = st.text(min_size=1, max_size=12) | st.sampled_from(
     ["info", "response", "data", "resultUrls", "id", "0", "title"]
@@ -126,7 +126,7 @@ leaves = (
 
 @st.composite
 def bodies(draw: st.DrawFn, wrap: bool) -> tuple[dict[str, Any], str]:
-    """Nest a URL below random names, lists and JSON in strings; with ``wrap``, somewhere below an echoed name."""
+    """Nest a URL below random names, lists and JSON in strings; with ``wrap``, also below an echoed name."""
     url = draw(files)
     value: Any = {draw(names) + "Url": url}
     steps = draw(st.lists(st.sampled_from(["object", "list", "text"]), min_size=0, max_size=7))

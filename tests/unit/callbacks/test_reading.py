@@ -1,4 +1,4 @@
-"""Every documented payload, and what it says; and that every URL in a callback becomes exactly one file."""
+"""Callbacks that bend a documented shape, failures, and limits; every URL in a callback becomes exactly one file."""
 
 import json
 from contextlib import suppress
@@ -9,160 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.layout import KeyLayout, is_safe_name
-from tests.conftest import PAYLOADS, Payload
-from workers.callbacks import MAX_ASSETS, Callback, parse_body, parse_callback
+from tests.conftest import Payload
+from tests.unit.callbacks.documented import RECOVERED, RECOVERY, keys
+from workers.callbacks import MAX_ASSETS, parse_body, parse_callback
 from workers.errors import UnreadableCallbackError, UnrecognizedCallbackError
-
-MUSIC, SPLIT = "b1946ac92492d2347c6235b4d2611184", "e4d909c290d0fb1ca068ffaddf22cbd0"
-SPARSE, MASKED = "5d41402abc4b2a76b9719d911017c592", "2fac****9f72"
-IMAGES, WAV = "9bf31c7ff062936a96d3c8bd1f8f2ff3", "c51ce410c124a10e0db5e4b97fc2af39"
-SEPARATION, VIDEO = "45c48cce2e2d7fbdea1afc51c7c6ad26", "taskId_c20ad4d76fe9"
-ONE, TWO = "7d1f3c52-0b7e-4e58-9a53-1f4a2c6d8e01", "c2a98e77-5f10-4b0d-8d3a-9be0f7715a02"
-MASKED_TRACK = "e231****-****-****-****-****8cadc7dc"
-TRACK_FILES = ["cover.mp3", "original.mp3", "stream.mp3", "original_stream.mp3", "image.jpeg", "original_image.jpeg"]
-STEMS = (
-    "vocal", "backing_vocals", "drums", "bass", "guitar", "keyboard",
-    "percussion", "strings", "synth", "fx", "brass", "woodwinds",
-)  # fmt: skip
-
-SPLIT_K, SEPARATION_K = "59e8f66548152f90167b84ad269af157", "a055588b8cca1fa19cc4faeee18ea74e"
-ADVANCED, RECOVERY = "4acedbc1e89475eeeabf43c3088ed4a0", "0b2c082c00e002a2f571cbe340644239"
-ALEPH, RUNWAY = "97282b278e5d51866f8e57204e4820e5", "038c0dc8a958ffea17af047244fb6960"
-FLUX, GPT4O, VEO = (
-    "ef1cb6e72d149b184cc241037203f60b", "725451823b33172bfa0450fc271043fb", "77c3ccd511c4e8b1ac2919e3f2ee2bf1",
-)  # fmt: skip
-JOB, JOB_MUSIC = "4815bc701a3e39e809b29c6f6d4f5db2", "6bb931f255c72fd9ff07e2a1b596f81a"
-JOB_STEMS, JOB_WAV = "0c4d13a44880294325494d1e80676837", "821403599d21bc3461609a1ac3192737"
-JOB_TRACKS = ("640d87e7-41e6-4a4c-869a-82a4cd304787", "4205714c-dfe1-4ed9-83d0-30ddf7887781")
-RECOVERED = ("3ff45714-ea4c-4069-886d-de97f40b9527", "c344666c-8e0b-45de-8add-65cccda1a540")
-
-#: payload → (family, stage, code), and its keys, written out from the table of names in the bucket
-SUCCESSES: dict[str, tuple[str, str, int, list[str]]] = {
-    "aleph": ("aleph", "complete", 200, [f"{ALEPH}/{ALEPH}_video.mp4", f"{ALEPH}/{ALEPH}_image.png"]),
-    "cover_images": (
-        "cover_images", "complete", 200, [f"{IMAGES}/{IMAGES}_image_1.png", f"{IMAGES}/{IMAGES}_image_2.png"],
-    ),
-    "flux_kontext": (
-        "other", "complete", 200, [f"{FLUX}/{FLUX}_origin_image.jpg", f"{FLUX}/{FLUX}_result_image.jpg"],
-    ),
-    "gpt4o_image": ("other", "complete", 200, [f"{GPT4O}/{GPT4O}_result_1.png", f"{GPT4O}/{GPT4O}_result_2.png"]),
-    "inferred_jobs_suno_generate": (
-        "jobs", "complete", 200,
-        [
-            f"{JOB_MUSIC}/{track}/{JOB_MUSIC}_{name}"
-            for track in JOB_TRACKS for name in ("cover.mp3", "stream.mp3", "image.jpeg")
-        ],
-    ),
-    "inferred_jobs_suno_lyrics": ("jobs", "complete", 200, []),
-    "inferred_jobs_suno_separation": (
-        "jobs", "complete", 200, [f"{JOB_STEMS}/{JOB_STEMS}_vocal.mp3", f"{JOB_STEMS}/{JOB_STEMS}_instrumental.mp3"],
-    ),
-    "inferred_jobs_suno_wav": ("jobs", "complete", 200, [f"{JOB_WAV}/{JOB_WAV}_result_1.wav"]),
-    "jobs_result_object": ("jobs", "complete", 200, []),
-    "jobs_success": ("jobs", "complete", 200, [f"{JOB}/{JOB}_result_1.png", f"{JOB}/{JOB}_result_2.png"]),
-    "lyrics": ("lyrics", "complete", 200, []),
-    "masked_ids": ("music", "complete", 200, [f"{MASKED}/{MASKED_TRACK}/{MASKED}_{name}" for name in TRACK_FILES]),
-    "midi_task_id_in_data": ("midi", "complete", 200, []),
-    "midi_task_id_on_top": ("midi", "complete", 200, []),
-    "music_complete": (
-        "music", "complete", 200,
-        [f"{MUSIC}/{track}/{MUSIC}_{name}" for track in (ONE, TWO) for name in TRACK_FILES],
-    ),
-    "music_complete_sparse": (
-        "music", "complete", 200,
-        [
-            *(
-                f"{SPARSE}/{ONE}/{SPARSE}_{name}"
-                for name in ("cover.mp3", "stream.mp3", "image.jpeg", "original_image.jpeg")
-            ),
-            *(f"{SPARSE}/{TWO}/{SPARSE}_{name}" for name in ("cover.mp3", "stream.mp3", "image.jpeg")),
-        ],
-    ),
-    "music_first": ("music", "first", 200, [f"{MUSIC}/{ONE}/{MUSIC}_{name}" for name in TRACK_FILES]),
-    "music_text": ("music", "text", 200, []),
-    "recovery": ("recovery", "complete", 200, [f"{RECOVERY}/{track}/{RECOVERY}_cover.m4a" for track in RECOVERED]),
-    "runway": ("runway", "complete", 200, [f"{RUNWAY}/{RUNWAY}_video.mp4", f"{RUNWAY}/{RUNWAY}_image.png"]),
-    "separation_advanced_origin_data": (
-        "separation", "complete", 200,
-        [f"{ADVANCED}/{ADVANCED}_lead_vocal.mp3", f"{ADVANCED}/{ADVANCED}_without_lead_vocal.mp3"],
-    ),
-    "separation_info_separate_vocal": (
-        "separation", "complete", 200,
-        [f"{SEPARATION_K}/{SEPARATION_K}_{stem}.mp3" for stem in ("instrumental", "vocal")],
-    ),
-    "separation_info_split_stem": (
-        "separation", "complete", 200, [f"{SPLIT_K}/{SPLIT_K}_{stem}.mp3" for stem in STEMS],
-    ),
-    "separation_separate_vocal": (
-        "separation", "complete", 200,
-        [f"{SEPARATION}/{SEPARATION}_{stem}.mp3" for stem in ("origin", "instrumental", "vocal")],
-    ),
-    "separation_split_stem": ("separation", "complete", 200, [f"{SPLIT}/{SPLIT}_{stem}.mp3" for stem in STEMS]),
-    "veo": ("other", "complete", 200, [f"{VEO}/{VEO}_result_1.mp4", f"{VEO}/{VEO}_origin_1.mp4"]),
-    "video": ("video", "complete", 200, [f"{VIDEO}/{VIDEO}_video.mp4"]),
-    "voice_generate": ("voice", "complete", 200, []),
-    "wav": ("wav", "complete", 200, [f"{WAV}/{WAV}_audio.wav"]),
-}  # fmt: skip
-
-#: payload → (family, code, the provider's words, its own code for the failure); no file is named
-FAILURES = {
-    "cover_images_failed": ("cover_images", 501, "Cover failed", ""),
-    "gpt4o_image_failed": ("unknown", 400, "Content policy", ""),
-    "jobs_failed": ("jobs", 501, "Internal server error", "500"),
-    "lyrics_error_400": ("music", 400, "Description was flagged", ""),
-    "midi_failed_task_id_in_data": ("unknown", 500, "MIDI could not be made.", ""),
-    "music_error_400": ("music", 400, "Lyrics contain copyrighted material.", ""),
-    "music_error_531": ("music", 531, "Generation failed; credits refunded.", ""),
-    "recovery_all_failed": ("recovery", 500, "failed", ""),
-    "replace_section_error_string": ("music", 501, "technical trouble", ""),
-    "separation_error_451": ("separation", 451, "Source audio could not be downloaded.", ""),
-    "separation_info_failed": ("separation", 500, "Separation failed.", ""),
-    "veo_failed": ("unknown", 501, "Generation failed", ""),
-    "video_error_429": ("video", 429, "Insufficient credits.", ""),
-    "voice_generate_failed": ("voice", 500, "the reading did not match", "500"),
-    "wav_failed": ("wav", 500, "Internal error", ""),
-}
-
-
-def keys(callback: Callback) -> list[str]:
-    return sorted(asset.key(KeyLayout()) for asset in callback.assets)
-
-
-def test_every_payload_is_expected_here() -> None:
-    assert {*SUCCESSES, *FAILURES} == {path.stem for path in PAYLOADS.glob("*.json")}
-
-
-@pytest.mark.parametrize("name", SUCCESSES)
-def test_each_success_has_its_family_stage_and_exactly_its_keys(payload: Payload, name: str) -> None:
-    callback = parse_callback(payload(name))
-    family, stage, code, expected = SUCCESSES[name]
-    assert (callback.family, callback.stage, callback.code) == (family, stage, code)
-    assert keys(callback) == sorted(expected)
-    assert (callback.meaning, callback.message, callback.fail_code, callback.notes) == ("success", "", "", ())
-
-
-@pytest.mark.parametrize("name", FAILURES)
-def test_each_failure_says_what_failed_and_names_no_file(payload: Payload, name: str) -> None:
-    callback = parse_callback(payload(name))
-    family, code, message, fail_code = FAILURES[name]
-    assert (callback.family, callback.stage, callback.code) == (family, "error", code)
-    assert (callback.message, callback.fail_code, callback.assets) == (message, fail_code, ())
-
-
-def test_a_refunded_failure_says_so(payload: Payload) -> None:
-    assert "credits refunded" in parse_callback(payload("music_error_531")).meaning
-
-
-def test_a_stem_that_nobody_has_heard_of_is_archived_under_its_name(payload: Payload) -> None:
-    body = payload("separation_split_stem")
-    body["data"]["vocal_removal_info"]["theremin_url"] = "http://origin.test/s/theremin.mp3"
-    assert f"{SPLIT}/{SPLIT}_theremin.mp3" in {asset.key(KeyLayout()) for asset in parse_callback(body).assets}
-
-
-def test_a_failure_that_names_files_names_them_all_the_same(payload: Payload) -> None:
-    callback = parse_callback(payload("music_complete") | {"code": 500})
-    assert callback.stage == "error"
-    assert keys(callback) == sorted(SUCCESSES["music_complete"][3])
 
 
 @pytest.mark.parametrize("data", [{}, {"vocal_removal_info": []}, {"images": None}, {"data": None}])
@@ -268,40 +118,15 @@ def test_an_implausible_duration_is_none(payload: Payload, duration: object) -> 
     assert {asset.seconds for asset in parse_callback(body).assets} == {0.0, None}
 
 
-@pytest.mark.parametrize("code", [400, 401, 402, 408, 413, 422, 429, 433, 451, 455, 500, 501, 505, 531])
-def test_each_code_of_both_hosts_has_a_meaning(code: int) -> None:
-    assert "not document" not in parse_callback({"code": code, "task_id": "t"}).meaning
-
-
-def test_a_code_on_which_the_hosts_differ_says_both() -> None:
-    meaning = parse_callback({"code": 429, "task_id": "t"}).meaning
-    assert "credits" in meaning
-    assert "too often" in meaning
-
-
-@pytest.mark.parametrize(
-    ("url", "key"),
-    [
-        ("http://x/a.flac", "cover.flac"),
-        ("http://x/a.M4A?e=1", "cover.m4a"),
-        ("http://x/a.ogg#t", "cover.ogg"),
-        ("http://x/a.exe", "cover.mp3"),
-        ("http://x/a.json", "cover.json"),
-        ("http://x/a", "cover.mp3"),
-        ("http://[bad/a.wav", "cover.mp3"),
-    ],
-)
-def test_an_extension_comes_from_the_url_if_it_is_one_of_files(payload: Payload, url: str, key: str) -> None:
-    body = payload("music_first")
-    body["data"]["data"] = [{"id": "i", "audio_url": url}]
-    assert keys(parse_callback(body)) == [f"{MUSIC}/i/{MUSIC}_{key}"]
-
-
-# --- every URL becomes exactly one asset ---
-
 any_text = st.text(max_size=12)
+
+
 urls = st.integers(0, 10**9).map(lambda number: f"http://origin.test/{number}.mp3")
+
+
 nothing = st.sampled_from(["", None])
+
+
 field_names = st.one_of(
     st.sampled_from(["audio", "source_audio", "stream_audio", "image", "vocal", "drums", "cover", "stream"]), any_text
 ).map(lambda name: f"{name}_url")

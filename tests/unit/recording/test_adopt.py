@@ -1,4 +1,4 @@
-"""What an older version recorded in Redis is taken over, as that version wrote it."""
+"""Records of an older version are adopted, in the form in which that version wrote them."""
 
 import json
 from dataclasses import replace
@@ -191,7 +191,7 @@ def test_a_manifest_that_could_not_be_written_before_is_written_when_the_bucket_
         while not context.ledger.forget_settled(count=1000):
             pass
     assert context.ledger.knows(TASK), "what has no manifest must not be forgotten"
-    redis.delete(lock_key(TASK))  # which ends by itself, by the clock of fakeredis
+    redis.delete(lock_key(TASK))  # which expires by the clock of fakeredis, and not by the test's
     clock.advance(20)
     sweep(context)
     assert stored(context, KEY.replace("video.mp4", "manifest.json"))

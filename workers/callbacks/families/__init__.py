@@ -1,1 +1,5 @@
-"""The shapes of callback that the provider documents, one module a group of families; ``catalogue`` lists them."""
+"""The shapes of callback that the provider documents.
+
+The door is ``catalogue.recognise``, which finds the family of a callback; ``catalogue`` lists all families. ``tracks``,
+``separation``, ``jobs`` and ``single_files`` each name the files of some families.
+"""

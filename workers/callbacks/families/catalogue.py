@@ -1,6 +1,6 @@
-"""The shapes that the provider documents, and how each is recognised. The first that fits counts.
+"""The list of documented shapes, and how each is recognised. The first family that fits counts.
 
-All callbacks come to one URL, so a family is told by its shape and never by a route.
+All callbacks come to one URL, so a family is recognised by its shape and not by a route.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,19 +20,19 @@ STAGES = ("text", "first", "complete", "error")
 
 @dataclass(frozen=True)
 class Body:
-    """A callback's body as families look at it."""
+    """A callback's body, as a plain tree with its fields in snake case."""
 
     task_id: str
     payload: dict[str, Any]
 
     @property
     def data(self) -> object:
-        """What stands under ``data``: an object, a list or nothing."""
+        """The value of ``data``: an object, a list or None."""
         return self.payload.get("data")
 
     @cached_property
     def fields(self) -> dict[str, Any]:
-        """The fields of ``data`` in snake case; none if it is no object."""
+        """The fields of ``data`` in snake case; empty if it is no object."""
         return snake_fields(self.data)
 
     @cached_property
@@ -59,7 +59,7 @@ class Family:
     stage: Callable[[Body], str] = _complete
     """The stage of a callback whose code says success."""
     stems: frozenset[str] = field(default_factory=frozenset)
-    """Stems of documented fields, which no other field of such a callback may get."""
+    """Stems of documented fields. No other field of such a callback gets one of them."""
 
 
 def recognise(body: Body) -> Family | None:
@@ -68,7 +68,7 @@ def recognise(body: Body) -> Family | None:
 
 
 def _has(name: str, kind: type) -> Callable[[Body], bool]:
-    """Make a test for a field of ``data`` that holds ``kind`` or null."""
+    """Make a test that ``data`` has this field, with a value of ``kind`` or null."""
 
     def fits(body: Body) -> bool:
         fields = body.fields
@@ -86,7 +86,7 @@ def _is_music(body: Body) -> bool:
 
 
 def _is_lyrics(body: Body) -> bool:
-    """Lyrics are tracks with a text and no URL. Their failure cannot be told from a music task's."""
+    """Tell whether the tracks have a text and no URL. A failure of lyrics looks like a failure of music."""
     texts = [track for track in body.tracks if "text" in track]
     return _is_music(body) and bool(texts) and not any(name.endswith("_url") for track in texts for name in track)
 

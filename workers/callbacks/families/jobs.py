@@ -1,4 +1,4 @@
-"""The provider's jobs API: one shape for every model. Its result is JSON inside a string, unfolded already."""
+"""The provider's jobs API: one shape for all models. Its result is JSON in a string, which ``tree`` has unfolded."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from workers.callbacks.naming import extension, safe_name, snake_case, snake_fie
 from workers.media.file_types import AUDIO
 
 _MUSIC_MODEL = re.compile("music|suno", re.IGNORECASE)
-#: Longer names first: ``…_Backing_Vocals`` ends in ``Vocals`` too.
+#: Longer names first, because ``…_Backing_Vocals`` ends in ``Vocals``, too.
 _LABELS = sorted((*STEMS, "vocals", "lead_vocal", "lead_vocals", "backing_vocal"), key=len, reverse=True)
 _RUNNING = frozenset({"waiting", "queuing", "generating"})
 
@@ -30,9 +30,9 @@ def job_stage(fields: dict[str, Any]) -> str:
 
 
 def job_assets(task_id: str, fields: dict[str, Any]) -> Iterator[Asset]:
-    """Name the files of a music model's job; those of other models are left to the general rule.
+    """Name the files of a music model's job; the general rule names those of other models.
 
-    ``data[]`` is read as a music callback's tracks. A bare URL gets the stem that its file's name ends in.
+    ``data[]`` is read as a music callback's tracks. A bare URL gets the stem with which its file's name ends.
     """
     result = snake_fields(fields.get("result_json"))
     model = fields.get("model")
@@ -48,7 +48,7 @@ def job_assets(task_id: str, fields: dict[str, Any]) -> Iterator[Asset]:
 
 
 def _stem_of_file(url: str) -> str:
-    """Give the stem that an audio file's name ends in (``…_Vocals.mp3`` → ``vocal``), or nothing."""
+    """Give the stem with which an audio file's name ends (``…_Vocals.mp3`` → ``vocal``), or nothing."""
     name, _, ext = unquote(without_query(url)).rpartition("/")[2].rpartition(".")
     if ext.lower() not in AUDIO:
         return ""

@@ -11,7 +11,7 @@ from workers.callbacks.naming import extension, safe_name, snake_case, snake_fie
 
 #: The provider's older and its present name for the same object.
 KEYS = ("vocal_removal_info", "vocal_separation_info")
-#: The twelve stems, and what a plain separation gives besides.
+#: The twelve stems, and the two further files of a plain separation.
 STEMS = (
     "vocal", "backing_vocals", "drums", "bass", "guitar", "keyboard",
     "percussion", "strings", "synth", "fx", "brass", "woodwinds",
@@ -30,7 +30,7 @@ def stem_of_label(label: str) -> str:
 
 
 def separation_assets(task_id: str, info: dict[str, Any]) -> Iterator[Asset]:
-    """Name the files of a separation: ``X_url`` is the stem ``X``, whichever X; ``origin_data`` has labels."""
+    """Name the files of a separation: ``X_url`` gets the stem ``X``, for any X; ``origin_data`` has labels."""
     for name, value in info.items():
         field = name if name.endswith(_URL_SUFFIX) else snake_case(name)
         if field.endswith(_URL_SUFFIX) and (url := url_of(value)):
@@ -47,9 +47,9 @@ class _Piece:
 
 
 def _labelled_assets(task_id: str, entries: object) -> Iterator[Asset]:
-    """Name ``split_stem_advanced``'s files: the stem alone, and the mix without it.
+    """Name the files of ``split_stem_advanced``: each stem alone, and the mix without it.
 
-    If two pieces would get one name, the ``id`` of each becomes its track folder.
+    If two files would get the same name, the ``id`` of each becomes its track folder.
     """
     pieces = list(_pieces(entries))
     uses = Counter(piece.stem for piece in {(piece.stem, piece.url): piece for piece in pieces}.values())

@@ -1,4 +1,4 @@
-"""Families of one or two files, each in a field of its own, and lists of images."""
+"""Files of families that have one or two, each in a field of its own, and lists of images."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ def files_in(task_id: str, fields: Mapping[str, Any], names: Mapping[str, tuple[
 
 
 def images_in(task_id: str, images: list[object] | None) -> Iterator[Asset]:
-    """Name cover images by their places in the list, from ``image_1`` on."""
+    """Name cover images by their positions in the list, from ``image_1`` on."""
     for number, value in enumerate(images or [], start=1):
         if url := url_of(value):
             yield Asset(task_id, None, f"image_{number}", extension(url, "png"), url)

@@ -15,24 +15,24 @@ _AUDIO = {
     "source_stream_audio_url": "original_stream",
 }
 _IMAGES = {"image_url": "image", "source_image_url": "original_image"}
-#: Streams are served while a track is generated, from URLs that die within minutes.
+#: Streams are served while a track is generated, from URLs that are dead within minutes.
 _SHORT_LIVED = frozenset({"stream_audio_url", "source_stream_audio_url"})
-#: The provider deprecated it, and its URL may be dead on arrival. Its task is not incomplete without it.
+#: The provider has deprecated this field, and its URL may be dead on arrival. A task is complete without this file.
 _DEPRECATED = "source_audio_url"
 
-#: The stems that tracks give to their documented fields. No other field of a track may get one of them.
+#: The stems of a track's documented fields. No other field of a track gets one of them.
 STEMS = frozenset(_AUDIO.values()) | frozenset(_IMAGES.values())
 
 _SECONDS_A_DAY = 86400
-#: What is kept of the provider's words on tracks: how many, and how much of each.
+#: The most failed tracks whose errors are kept, and the most characters of each error.
 _MAX_FAILED, _MAX_ERROR = 100, 200
 _FAILED = frozenset({"failed", "fail", "error"})
 
 
 def tracks_in(value: object) -> list[dict[str, Any]] | None:
-    """Give a list of tracks, with field names in snake case; None if the value is no list, or one without objects.
+    """Give a list of tracks, with field names in snake case; None if the value is no list, or a list without objects.
 
-    What is no object in such a list is an empty track, so that the others keep their places.
+    An entry that is no object becomes an empty track, so that the others keep their positions.
     """
     if not isinstance(value, list) or (value and not any(isinstance(entry, dict) for entry in value)):
         return None
@@ -79,13 +79,13 @@ def failed_tracks(tracks: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 
 def says_failed(fields: dict[str, Any]) -> bool:
-    """Tell whether an object's ``status`` or ``state`` is a word for failure."""
+    """Tell whether an object's ``status`` or ``state`` says that it failed."""
     return any(text_of(fields.get(name)).lower() in _FAILED for name in ("status", "state"))
 
 
 def _failure(track: dict[str, Any]) -> str:
-    told = next((text for name in ("error", "error_message") if (text := text_of(track.get(name)))), "")
-    return (told or ("failed" if says_failed(track) else ""))[:_MAX_ERROR]
+    error = next((text for name in ("error", "error_message") if (text := text_of(track.get(name)))), "")
+    return (error or ("failed" if says_failed(track) else ""))[:_MAX_ERROR]
 
 
 def _id_of(track: dict[str, Any], position: int) -> str:

@@ -1,0 +1,105 @@
+"""The outcome of an attempt, as the ledger records it: archived, postponed, handed back, or given up."""
+
+import structlog
+
+from workers.archiving.facts import Findings, facts_of
+from workers.archiving.partial import forget_partial
+from workers.bucket.store import Stored
+from workers.context import WorkerContext
+from workers.errors import AssetError, PermanentError, ShortError, TransientError
+from workers.follow_up import follow_up
+from workers.ledger.backoff import MAX_DELAY, GiveUp, Retry, next_step
+from workers.ledger.records import Lease
+from workers.manifest import write_manifest
+
+log = structlog.get_logger()
+
+# All functions raise ``LeaseLostError`` if another worker has taken the asset over, ``FreshUrlError`` if a callback has
+# named a new URL during the attempt, and redis-py's errors.
+
+
+def record_archived(
+    context: WorkerContext, lease: Lease, stored: Stored, findings: Findings, *, started: float
+) -> None:
+    """Settle an asset whose object is in the bucket; ``started`` is the attempt's start by ``context.monotonic``."""
+    facts = facts_of(stored, findings)
+    if stored.found:
+        log.warning("object_found", key=lease.key, found=stored.found)
+    _settle(context, lease, "archived", facts=facts)
+    # The partial file is deleted only now: an asset that is not settled may yet have to end with it.
+    forget_partial(context.store, lease)
+    log.info("asset_archived", key=lease.key, took=round(context.monotonic() - started, 3), **facts)
+
+
+def hand_back(context: WorkerContext, lease: Lease) -> None:
+    """Make the asset ready for another worker at once, because this one must stop."""
+    context.ledger.postpone(lease, "handed_back", streak=0, until=context.now())
+    follow_up(context, lease.id)
+    log.info("asset_handed_back", attempt=lease.attempts)
+
+
+def record_failure(context: WorkerContext, lease: Lease, error: AssetError) -> None:
+    """Record a failed attempt. The asset gets a later attempt, or ends with its partial file, or is given up."""
+    streak = lease.streak + 1 if error.reason == lease.last_reason else 1
+    step = _step_after(context, lease, error, streak)
+    if isinstance(step, Retry):
+        _postpone(context, lease, error, streak=streak, until=step.at)
+    elif _has_partial(lease, error):
+        _end_with_partial(context, lease, error)
+    else:
+        _settle(context, lease, step.state, reason=error.reason)
+        log.error(f"asset_{step.state}", reason=error.reason, detail=error.detail, attempt=lease.attempts)  # noqa: G004 - two fixed words
+
+
+def _step_after(context: WorkerContext, lease: Lease, error: AssetError, streak: int) -> Retry | GiveUp:
+    if isinstance(error, PermanentError):
+        return GiveUp("rejected")
+    return next_step(
+        error.reason,
+        streak,
+        deadline=lease.deadline,
+        now=context.now(),
+        random=context.random(),
+        retry_after=error.retry_after if isinstance(error, TransientError) else None,
+    )
+
+
+def _postpone(context: WorkerContext, lease: Lease, error: AssetError, *, streak: int, until: float) -> None:
+    context.ledger.postpone(lease, error.reason, streak=streak, until=until, facts=_partial_facts(error))
+    log.warning(
+        "asset_postponed",
+        reason=error.reason,
+        detail=error.detail,
+        host=lease.host,
+        attempt=lease.attempts,
+        wait=round(until - context.now(), 1),
+    )
+
+
+def _partial_facts(error: AssetError) -> dict[str, object]:
+    """Give the fields that tell the ledger of the partial file that this attempt kept, if it did."""
+    return {"partial": error.partial, "seconds": error.seconds} if isinstance(error, ShortError) else {}
+
+
+def _has_partial(lease: Lease, error: AssetError) -> bool:
+    """Tell whether there is a partial file to store. A permanent failure to store it means that it is gone."""
+    is_gone = lease.final and isinstance(error, PermanentError)
+    return bool(_partial_facts(error) or lease.partial) and not is_gone
+
+
+def _end_with_partial(context: WorkerContext, lease: Lease, error: AssetError) -> None:
+    """Have the next attempt store the partial file: at once, or after a delay if such an attempt has just failed."""
+    until = context.now() + (MAX_DELAY if lease.final else 0.0)
+    context.ledger.postpone(lease, error.reason, streak=0, until=until, final=True, facts=_partial_facts(error))
+    log.warning("asset_ends_with_its_part", reason=error.reason, detail=error.detail, attempt=lease.attempts)
+    if not lease.final:
+        follow_up(context, lease.id)
+
+
+def _settle(
+    context: WorkerContext, lease: Lease, state: str, *, reason: str = "", facts: dict[str, object] | None = None
+) -> None:
+    """Settle the asset, and write the manifest if it was the task's last open one."""
+    still_open = context.ledger.settle(lease.id, lease.owner, state, reason=reason, facts=facts or {})
+    if not still_open:
+        write_manifest(context, lease.id.task_id)
