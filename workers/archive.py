@@ -31,7 +31,7 @@ from workers.manifest import write_manifest
 from workers.media import content
 from workers.media.duration import AudioSample, is_short
 from workers.media.formats import Follower, walk
-from workers.source.stream import open_source
+from workers.source.opening import open_source
 from workers.transfer.memory import Share
 from workers.transfer.parts import Digest, Part, read_parts
 
