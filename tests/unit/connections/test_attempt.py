@@ -1,4 +1,4 @@
-"""No source holds an attempt for longer than TRANSFER_TIMEOUT, whatever it sends, and none is slow for long."""
+"""No source holds an attempt for longer than TRANSFER_TIMEOUT, or below LOW_SPEED_LIMIT for LOW_SPEED_TIME."""
 
 import os
 import socket
@@ -167,9 +167,9 @@ def test_an_attempt_that_ends_does_not_take_the_connection_of_the_next_one_with_
 
         with ThreadPoolExecutor(1) as threads:
             reading = threads.submit(next_attempt)
-            threading.Event().wait(0.7)  # the first attempt's time ends meanwhile
+            threading.Event().wait(0.7)  # the first attempt's time ends during this
             assert reading.result(20) == song("2")
-    assert origin.connections == connections, "the connection was not used again, so this shows nothing"
+    assert origin.connections == connections, "the connection was not used again, so the test proves nothing"
 
 
 def test_a_source_that_is_asked_anew_leaves_the_stores_connection_to_the_attempt() -> None:
