@@ -66,7 +66,7 @@ def _may_be(ext: str, text: bytes) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    """Text has no control characters, and is UTF-8 or at least begins like markup."""
+    """Tell whether this is text: no control characters, and UTF-8 or a beginning like markup."""
     if not _TEXT.fullmatch(head):
         return False
     if head.lstrip().startswith(_MARKUP):

@@ -143,7 +143,7 @@ def _ogg(file: BinaryIO, kind: Callable[[BinaryIO], Any]) -> float:
     return _length(kind(file)) if last[_SERIAL] == first[_SERIAL] else 0.0
 
 
-def _length(found: Any) -> float:  # noqa: ANN401 - mutagen's classes share no type that has a length
+def _length(found: Any) -> float:  # noqa: ANN401 - mutagen's classes share no type with a length
     return float(found.info.length)
 
 

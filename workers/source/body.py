@@ -23,7 +23,7 @@ Reopen = Callable[[Mapping[str, str]], requests.Response]
 
 
 class Source:
-    """One file, read once from start to end; after a broken connection it is resumed at the byte where it broke.
+    """One file, read once from start to end. After a broken connection it is resumed at the byte where it broke.
 
     ``read_into`` raises ``TransientError`` (``truncated``, ``stalled``, ``slow``, ``overlong``,
     ``undecodable``) or ``PermanentError`` (``too_large``); after it has returned 0, the file was whole.
@@ -120,7 +120,8 @@ class Source:
         """Go on behind the last byte, if the source proves that it still has the same file; else raise ``broken``.
 
         The proof is RFC 9110's: ``If-Range`` with a strong validator, answered by 206 from that very
-        byte, with the same validator again. Each resumption must have come further than the last.
+        byte, with the same validator again. Each attempt to resume must start further than the last one. Held by
+        ``tests/unit/test_archive.py`` (transfers that break).
         """
         if (
             self._attempt.is_over

@@ -37,7 +37,7 @@ def open_source(
     clock: Callable[[], float],
     must_stop: Callable[[], bool] = never,
 ) -> Iterator[Source]:
-    """Open the URL for reading, following at most 5 redirects, each checked like the first address.
+    """Open the URL for reading. Follow at most ``MAX_REDIRECTS`` redirects, each checked like the first address.
 
     Raises ``TransientError`` (``unreachable``, ``timed_out``, ``slow``, ``gone``, ``rate_limited``, ``origin_error``,
     ``refused``) or ``PermanentError`` (``forbidden_address``, ``too_many_redirects``, and the reasons of ``egress`` and

@@ -42,7 +42,7 @@ def more_follows(raw: Any) -> bool:  # noqa: ANN401 - urllib3's response
 
 
 def _more_arrives(stream: socket.SocketIO) -> bool:
-    """Tell whether the socket has unread bytes, or gets some in a moment. False for TLS.
+    """Tell whether the socket has unread bytes, or gets some within ``_WAIT_SECONDS``. False for TLS.
 
     TLS sends records of its own at the end of a connection; only a read tells them from data.
     """

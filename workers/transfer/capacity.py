@@ -11,8 +11,8 @@ from config.settings import MAX_PARTS, MIN_PART_BYTES, Settings
 
 log = structlog.get_logger()
 
-#: Descriptors of a process beside its transfers (a generous number), and of each transfer: two of its connection to the
-#: source, two of its connection to the bucket, one to Redis, and ``DEFAULT_POOLSIZE`` kept connections to other hosts.
+#: Descriptors of a process beside its transfers (a generous number), and of each transfer: two of its connection to
+#: the source, two of its connection to the bucket, one to Redis, and ``DEFAULT_POOLSIZE`` kept ones to other hosts.
 _DESCRIPTORS, _DESCRIPTORS_EACH = 64, 5 + DEFAULT_POOLSIZE
 #: Processes beside those that carry transfers: one that is always free for callbacks and the clock, and one that tries
 #: each asset over which a process died (a suspect) alone.

@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from requests.adapters import HTTPAdapter
 from requests_hardened.ip_filter import filter_host
 
 from config.settings import Settings
 from tests.conftest import MakeSettings
 from tests.origin import Answer, Origin, counting_listener
+from workers.connections.pools import POOLS
 from workers.errors import AssetError, PermanentError
 from workers.source.egress import open_session
 from workers.source.opening import open_source
@@ -227,6 +229,15 @@ def test_a_redirect_to_an_address_inside_our_network_is_not_followed(
             pass
     assert origin.count("/a.mp3") == 1
     assert connections() == 0
+
+
+@pytest.mark.parametrize("private", ["true", "false"])
+def test_every_connection_to_a_source_ends_with_its_attempt(make_settings: MakeSettings, private: str) -> None:
+    session = open_session(make_settings(ALLOW_PRIVATE_ADDRESSES=private))
+    for scheme, pool in POOLS.items():
+        adapter = session.get_adapter(f"{scheme}://files.example.com/")
+        assert isinstance(adapter, HTTPAdapter)
+        assert type(adapter.poolmanager.connection_from_host("192.0.2.1", 80, scheme)) is pool
 
 
 def test_the_listener_would_have_noticed(make_settings: MakeSettings) -> None:
