@@ -134,7 +134,7 @@ class Share:
         self.give_back()
 
     def give_back(self) -> None:
-        """Return back both buffers and the reservation."""
+        """Give back both buffers and the reservation."""
         for buffer in self._buffers:
             self._memory.give_back(buffer)
         self._buffers.clear()
