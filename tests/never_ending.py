@@ -1,18 +1,18 @@
-"""Sources that never come to an end, each in its own way."""
+"""Sources that never end a response, each in its own way."""
 
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-#: What a connection is sent, piece by piece.
+#: Yields the pieces that a connection is sent.
 Serve = Callable[[socket.socket], Iterator[bytes]]
 _OK = b"HTTP/1.1 200 OK\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def _first(head: bytes, *, then: bytes) -> Iterator[bytes]:
-    """Give the head, and then the same again and again."""
+    """Yield the head, then ``then`` without end."""
     yield head
     while True:
         yield then
@@ -35,7 +35,7 @@ def dripped_chunk_extension(_: socket.socket) -> Iterator[bytes]:
 
 
 def endless_gzip_header(_: socket.socket) -> Iterator[bytes]:
-    # A file name in a gzip header has no end but its zero byte.
+    # A file name in a gzip header ends only at its zero byte.
     head = b"\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x03"
     return _first(_OK + b"Content-Encoding: gzip\r\n\r\n" + head, then=b"n")
 
@@ -72,7 +72,7 @@ NEVER_ENDING: list[Serve] = [
 
 
 class NeverEnding:
-    """A source that sends each connection pieces, with a pause behind each, until it is mended."""
+    """A source that sends pieces to each connection, with a pause behind each, until ``mend`` is called."""
 
     def __init__(self, pieces: Serve, pause: float) -> None:
         self.url = ""
@@ -81,7 +81,7 @@ class NeverEnding:
         self._content: Callable[[str], bytes] | None = None
 
     def mend(self, content: Callable[[str], bytes]) -> None:
-        """Answer requests for a path by the content, whole, from now on."""
+        """From now on, answer requests with the whole content of their path."""
         self._content = content
 
     def serve(self, connection: socket.socket) -> None:
@@ -119,6 +119,6 @@ def never_ending(pieces: Serve, pause: float) -> Iterator[NeverEnding]:
 
 @contextmanager
 def serving(pieces: Serve, pause: float) -> Iterator[str]:
-    """Run one, and give the URL of a file there."""
+    """Run such a source, and yield the URL of a file there."""
     with never_ending(pieces, pause) as source:
         yield f"{source.url}/song.mp3"

@@ -1,4 +1,4 @@
-"""A provider that misbehaves for real: an HTTP server on loopback whose answers each test writes itself."""
+"""An HTTP server on loopback that stands in for a misbehaving provider: each test defines its answers."""
 
 import gzip
 import re
@@ -20,13 +20,13 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. Without a special wish it is a plain and correct one."""
+    """One answer. By default it is a plain and correct one."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     announced: int | None = None
-    """A Content-Length that may be a lie; ``None`` tells the truth."""
+    """A Content-Length that may be wrong; ``None`` sends the right one."""
     chunked: bool = False
     gzipped: bool = False
     until_closed: bool = False
@@ -34,19 +34,19 @@ class Answer:
     cut_at: int | None = None
     """After so many bytes the connection is reset."""
     stall_at: int | None = None
-    """After so many bytes nothing more comes, until the test is over."""
+    """After so many bytes nothing more is sent, until the test is over."""
     pause: float = 0.0
     """Seconds to wait between pieces."""
     piece: int = _PIECE
     etag: str = ""
-    """With one, and unless ``ranges`` is off, a Range is answered by 206 as RFC 9110 has it."""
+    """If set, and ``ranges`` is on, a Range is answered with 206, as RFC 9110 defines it."""
     ranges: bool = True
     believes_any: bool = False
-    """Answers 206 whatever If-Range says, as a careless source does."""
+    """Answers 206 whatever If-Range says, as some sources wrongly do."""
 
 
 class Origin:
-    """Answers by path. A list of answers is given in turn, the last one from then on."""
+    """Answers by path. A list of answers is used in turn; the last one is repeated."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -58,12 +58,12 @@ class Origin:
         self._lock = threading.Lock()
 
     def serve(self, path: str, *answers: Answer | bytes) -> str:
-        """Give these answers at the path, and its URL."""
+        """Serve these answers at the path. Return its URL."""
         self._answers[path] = [Answer(answer) if isinstance(answer, bytes) else answer for answer in answers]
         return self.url + path
 
     def count(self, path: str) -> int:
-        """How often the path was asked for."""
+        """Return the number of requests for the path."""
         return sum(1 for asked, _ in self.requests if asked == path)
 
     def next_answer(self, path: str, headers: dict[str, str]) -> Answer:

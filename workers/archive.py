@@ -38,7 +38,7 @@ from workers.errors import (
 from workers.follow_up import follow_up
 from workers.ledger.records import Lease
 from workers.liveness.heartbeats import Hold
-from workers.source.stream import open_source
+from workers.source.opening import open_source
 from workers.transfer.memory import Share
 from workers.transfer.parts import Digest, read_parts
 

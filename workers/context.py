@@ -12,7 +12,7 @@ from redis import Redis
 
 from config.settings import Settings
 from workers.bucket.store import Store
-from workers.connections.hard_end import never
+from workers.connections.attempt import never
 from workers.dispatch.wake_ups import WakeUps
 from workers.intake.fullness import Room
 from workers.intake.received import ReceivedCallbacks

@@ -101,7 +101,7 @@ def test_a_source_that_drips_is_cut_off_by_the_time_for_one_transfer(
 def test_a_source_that_falls_silent_is_cut_off(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.source.stream.READ_TIMEOUT", 0.3)
+    monkeypatch.setattr("workers.source.opening.READ_TIMEOUT", 0.3)
     origin.serve(PATH, Answer(GOOD, stall_at=PART), GOOD)
     ingest(context, body, clock())
     run(context, sent)

@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from workers.bucket.store import Store
-from workers.connections.hard_end import cut_off_after
+from workers.connections.attempt import cut_off_after
 from workers.context import WorkerContext
 from workers.errors import ShortError, TransientError
 from workers.ledger.records import Lease

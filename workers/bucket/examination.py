@@ -17,7 +17,7 @@ from workers.bucket.checksums import checksums
 from workers.bucket.guarantees import Checksum, Condition, Guarantees
 from workers.bucket.multipart import Hold, clear_up, unnamed
 from workers.bucket.requests import Bucket
-from workers.connections.hard_end import apart
+from workers.connections.attempt import apart
 from workers.s3.errors import AlreadyThereError, code_of, may_be_the_condition, status_of
 
 BODY = b"Stemvault tries here what this store checks."

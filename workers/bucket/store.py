@@ -28,7 +28,7 @@ from workers.bucket.examination import examine_put, examine_upload
 from workers.bucket.guarantees import OF_AWS, Guarantees, Learned
 from workers.bucket.multipart import Hold, Upload
 from workers.bucket.requests import Bucket, Facts
-from workers.connections.hard_end import cut_off_outside_attempts, never
+from workers.connections.attempt import cut_off_outside_attempts, never
 from workers.errors import PermanentError
 from workers.s3.client import is_aws
 from workers.s3.errors import FINAL, AlreadyThereError, reporting, status_of

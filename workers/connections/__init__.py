@@ -1,5 +1,7 @@
-"""Limits for whatever waits for another host.
+"""Time limits for calls to other hosts.
 
-``hard_end`` shuts an attempt's sockets when its time is over, ``bounded`` gives up on a call that does not return, and
-``chunks`` reads chunked bodies strictly.
+``attempt`` shuts down an attempt's connections when its time is over: ``cut_off_after`` opens one. ``watchdog`` is the
+thread that checks the attempts. ``pools`` has the urllib3 pools whose sockets belong to the current attempt, for
+sources (``POOLS``) and for the bucket (``STORE_POOLS``). ``lookups`` resolves names within a limit, ``bounded`` runs
+any call within a limit, and ``chunks`` reads chunked bodies strictly.
 """

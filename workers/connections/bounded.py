@@ -1,6 +1,6 @@
-"""Calls that wait for somebody else, each with an end that somebody else cannot move.
+"""Blocking calls with a time limit that holds whatever the other side does.
 
-Sockets have time limits, but resolving a name, logging in or fetching credentials have none, or long ones.
+Sockets have time limits; resolving a name, logging in or fetching credentials have none, or long ones.
 """
 
 import threading
@@ -14,8 +14,9 @@ Result = TypeVar("Result")
 class Bounded:
     """Runs calls in threads of their own, at most ``at_once``, and waits ``seconds`` for each, its start included.
 
-    A call whose time is over goes on in its thread and nobody hears of its result. While that many are stuck, further
-    calls fail after the same time, so stuck calls cannot pile up. Held by ``tests/unit/connections/test_bounded.py``.
+    A call beyond its limit goes on in its thread, and its result is dropped. While ``at_once`` calls are stuck, further
+    calls fail after the same time, so stuck calls cannot pile up. Held by
+    ``test_calls_that_never_end_cost_their_time_each_and_do_not_pile_up``.
     """
 
     def __init__(self, seconds: float, *, at_once: int) -> None:
@@ -23,9 +24,9 @@ class Bounded:
         self._free = threading.BoundedSemaphore(at_once)
 
     def call(self, work: Callable[[], Result], *, within: float | None = None) -> Result:
-        """Give what ``work`` gives or raise what it raises; ``within`` is for less time than as a rule.
+        """Return the result of ``work`` or raise its error. ``within`` is a shorter limit, in seconds.
 
-        Raises ``TimeoutError`` when the time is over, and ``OSError`` where no thread can be had.
+        Raises ``TimeoutError`` when the time is over, and ``OSError`` where the system gives no thread.
         """
         seconds = self._seconds if within is None else within
         give_up_at = time.monotonic() + seconds
@@ -38,7 +39,7 @@ class Bounded:
         def run() -> None:
             try:
                 results.append(work())
-            except BaseException as error:  # noqa: BLE001 - raised again where the caller waits
+            except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
                 errors.append(error)
             finally:
                 self._free.release()

@@ -1,4 +1,6 @@
-"""What a file is: its type and extension, whether it is media at all, how long it plays, and where it ends.
+"""Judges a file by its bytes: whether it is media, how long it plays, and whether its end is missing.
 
-``content`` checks the first bytes, ``duration`` measures audio, and ``formats`` finds the end of a file.
+``content`` checks the first bytes (``content_type``, ``contradiction``), ``duration`` measures audio (``AudioSample``,
+``is_short``), and ``formats`` finds the end of a file (``Follower``). ``file_types`` lists extensions and their MIME
+types. ``mpeg_frames`` reads the headers of MP3 frames.
 """

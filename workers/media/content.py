@@ -1,4 +1,4 @@
-"""Is this really a file, or a page that stands in its place? Told by its first bytes, never by what the source says."""
+"""Tells media from an error page by the first bytes. The source's Content-Type is not trusted."""
 
 import codecs
 import re
@@ -8,14 +8,15 @@ import filetype
 from workers.errors import TransientError
 from workers.media.file_types import MEDIA, OTHER, TEXT, UNKNOWN_EXT
 
-#: As many bytes as the sniffer looks at.
+#: The bytes that the sniffer (filetype) reads.
 HEAD_BYTES = 8192
-#: A file that no signature fits, but that is no text either. Some real files start like that, for example a
-#: stream that was cut inside a frame. Losing one would be worse than storing it under a plain label.
+#: A file that matches no signature and is no text. Some real files start like that, for example a stream that was cut
+#: inside a frame, so it is stored under this type. Held by
+#: ``test_bytes_that_are_no_text_and_fit_no_signature_are_kept_under_a_plain_label``.
 UNKNOWN = "application/octet-stream"
 
 _MEDIA_TYPES = ("audio/", "video/", "image/")
-#: No result is a program.
+#: Never stored: no result is a program. Held by ``test_a_program_is_never_stored``.
 _PROGRAMS = frozenset(
     f"application/{name}"
     for name in (
@@ -25,19 +26,18 @@ _PROGRAMS = frozenset(
 )  # fmt: skip
 _TEXT = re.compile(rb"[\t\n\x0c\r\x1b\x20-\x7e\x80-\xff]*")
 _MARKUP = (b"<", b"{", b"[", b"\xef\xbb\xbf")
-#: What a page or an error document begins with, and such a text does not.
+#: The first bytes of a page or an error document, by the extension of a text that never begins with them.
 _NOT_IN_TEXT = {"json": (b"<",), "svg": (b"{", b"[")}
 _NOT_IN_OTHER_TEXT = (b"<", b"{")
 
 
 def content_type(head: bytes, ext: str) -> str:
-    """Give the MIME type of a file that starts with ``head`` and whose key ends in ``ext``.
+    """Return the MIME type of a file that starts with ``head`` and whose key ends in ``ext``.
 
-    Audio, video and images are what the customer paid for, whatever the key says. Documents and archives are
-    taken only under an extension of their own or under ``bin``, text only under one for text. Raises
-    ``TransientError`` (``not_media``) for anything else: a page of HTML, XML or JSON, a program. Raises
-    ``TransientError`` (``empty``) for no bytes at all. A source that sends one of these with status 200 may
-    send the file a minute later.
+    Audio, video and images are accepted under any extension. Documents and archives are accepted only under their own
+    extension or under ``bin``, text only under an extension for text. Raises ``TransientError`` (``not_media``) for
+    anything else: a page of HTML, XML or JSON, a program. Raises ``TransientError`` (``empty``) for no bytes. Both are
+    transient: a source that sends a page with status 200 may send the file a minute later.
     """
     if not head:
         raise TransientError("empty", "the source sent no bytes")
@@ -54,7 +54,7 @@ def content_type(head: bytes, ext: str) -> str:
 
 
 def contradiction(mime: str, ext: str) -> str:
-    """Say in words that the content does not fit the key's extension; empty if it does or nothing is known."""
+    """Describe a content that does not fit the key's extension; empty if it fits or its type is unknown."""
     expected = MEDIA.get(ext) or OTHER.get(ext)
     if mime == UNKNOWN or expected is None or mime in expected:
         return ""
@@ -66,7 +66,7 @@ def _may_be(ext: str, text: bytes) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    """Text has no control characters, and is UTF-8 or at least begins like markup."""
+    """Tell whether this is text: no control characters, and UTF-8 or a beginning like markup."""
     if not _TEXT.fullmatch(head):
         return False
     if head.lstrip().startswith(_MARKUP):

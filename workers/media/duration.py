@@ -1,7 +1,7 @@
-"""How long a piece of audio is, read from the parts that pass on their way to the bucket.
+"""Measures the length of audio from the parts that pass on their way to the bucket.
 
-A file is never in memory as a whole. Its head and its tail are enough for mutagen: lengths stand in
-headers at the front, in an index at the end (MP4) or in the last page (Ogg).
+A file is never in memory as a whole. Its head and its tail are enough for mutagen: the length is in headers at the
+front, in an index at the end (MP4) or in the last page (Ogg).
 """
 
 import io
@@ -20,7 +20,7 @@ from mutagen.wave import WaveStreamInfo
 from workers.media.mpeg_frames import has_one_bitrate
 from workers.transfer.parts import Part
 
-#: Bytes of head and of tail that are looked at. They bound the memory, and the time that a hostile file can cost.
+#: Bytes of head and of tail that are kept. They limit the memory, and the time that a hostile file can cost.
 SAMPLE_BYTES = 1024**2
 
 _VARIABLE_MODES = {BitrateMode.VBR, BitrateMode.ABR}
@@ -33,62 +33,63 @@ TOLERATED_SECONDS, TOLERATED_SHARE = 2.0, 0.02
 def is_short(measured: float | None, announced: float) -> bool:
     """Tell whether audio of ``measured`` seconds is cut off, if ``announced`` seconds were announced.
 
-    Audio that cannot be measured does not count as short. ``workers/ledger/lua/mark_short.lua`` has the same rule.
+    Audio that cannot be measured (None) is not short. ``workers/ledger/lua/mark_short.lua`` has the same rule.
     """
     missing = 0.0 if measured is None else announced - measured
     return missing > TOLERATED_SECONDS and missing > TOLERATED_SHARE * announced
 
 
 class AudioSample:
-    """Head and tail of a file that passes by in parts, as ``workers.transfer.parts.read_parts`` cuts it."""
+    """Keeps head and tail of a file that passes in parts (``workers.transfer.parts.read_parts``)."""
 
     def __init__(self) -> None:
         self._head = self._tail = b""
         self._size = 0
 
     def follow(self, parts: Iterator[Part]) -> Iterator[Part]:
-        """Pass the parts on. Once the last one has been given, the audio can be measured."""
+        """Pass the parts on. After the last one the audio can be measured."""
         for part in parts:
             if not self._size:
                 self._head = bytes(part.data[:SAMPLE_BYTES])
-            # A part's memory is the next one's as soon as that is asked for.
+            # Copied, as the next part uses the same memory.
             self._tail = (self._tail + bytes(part.data[-SAMPLE_BYTES:]))[-SAMPLE_BYTES:]
             self._size += len(part.data)
             yield part
 
     def seconds(self, mime: str) -> float | None:
-        """Measure audio of this MIME type after its last part has passed; None if no length can be read."""
+        """Return the seconds of audio of this MIME type, after its last part has passed; None if they are unknown."""
         excerpt = _Excerpt(self._head, self._tail, self._size)
         for measure in _MEASURES.get(mime, ()):
             excerpt.seek(0)
-            # A foreign file may make a parser fail in any way.
+            # A damaged file may raise any error in a parser.
             with suppress(Exception):
                 seconds = measure(cast("BinaryIO", excerpt))
                 return round(seconds, 3) if seconds > 0 else None
         return None
 
 
-# Only what is exact is told: a guess that is too short would have a whole file fetched again and again.
-# ID3 tags are skipped, not read: they can hold compressed data that expands to any size.
+# Only exact lengths are returned: a guess that is too short would make the worker fetch a whole file again and again.
+# Held by test_what_has_no_exact_length_has_none_rather_than_a_guess.
+# ID3 tags are skipped, as they can hold compressed data that expands to any size.
 
 
 def _mp3(file: BinaryIO) -> float:
-    """Measure an MP3 by the bytes that came, whatever its header promises.
+    """Measure an MP3 by the bytes that arrived.
 
-    A cut-off MP3 keeps the header that was written for the whole file. The bytes tell more where the average
-    bitrate is known: from a header's byte count, or because all frames that can be seen have the same one.
+    A cut-off MP3 still has the header of the whole file. The number of bytes tells the length where the average bitrate
+    is known: from a header's byte count, or because all frames within the sample have the same one.
     """
     info = MPEGInfo(file)
     offset = int(info.frame_offset)
     if info.bitrate_mode in _VARIABLE_MODES and info.bitrate % _KILO == 0:
-        # That is the first frame's bitrate, so only the header tells.
+        # This is only the first frame's bitrate, so the length must come from the header.
         return float(info.length)
     if info.bitrate_mode is BitrateMode.UNKNOWN and not has_one_bitrate(file, offset, SAMPLE_BYTES):
         return 0.0
     return 8 * (file.seek(0, io.SEEK_END) - offset) / float(info.bitrate)
 
 
-#: WAVE_FORMAT_PCM, _IEEE_FLOAT and _EXTENSIBLE have as many bytes for every second.
+#: WAVE_FORMAT_PCM, _IEEE_FLOAT and _EXTENSIBLE: each second has the same number of bytes.
 _EVEN_WAVE_FORMATS = {1, 3, 0xFFFE}
 
 
@@ -101,8 +102,8 @@ def _aiff(file: BinaryIO) -> float:
     return _by_bytes(file, AIFFInfo(file))
 
 
-def _by_bytes(file: BinaryIO, info: Any) -> float:  # noqa: ANN401 - mutagen's classes share no type that has a length
-    """Give what the header says, or less if fewer bytes came."""
+def _by_bytes(file: BinaryIO, info: Any) -> float:  # noqa: ANN401 - mutagen's classes share no type with a length
+    """Return the header's length, or less if fewer bytes arrived."""
     return min(float(info.length), 8 * file.seek(0, io.SEEK_END) / float(info.bitrate))
 
 
@@ -110,9 +111,9 @@ _SMALLEST_BOX = 8
 
 
 def _mp4(file: BinaryIO) -> float:
-    """Measure an MP4 by its index, less what is missing of the media data that the index is for.
+    """Measure an MP4 by its index, reduced by the share of the media data that is missing.
 
-    A fragmented file has an index for its first fragment only, and no length.
+    Return 0 for a fragmented file: its index covers the first fragment only.
     """
     size, at, share = file.seek(0, io.SEEK_END), 0, 1.0
     while at + _SMALLEST_BOX <= size:
@@ -128,12 +129,12 @@ def _mp4(file: BinaryIO) -> float:
     return _length(MP4(file)) * share
 
 
-#: An Ogg page is at most 65,307 bytes long, and its stream's serial number stands at this place in it.
+#: The longest Ogg page, in bytes, and the place of the stream's serial number in a page.
 _MAX_PAGE, _SERIAL = 65307, slice(14, 18)
 
 
 def _ogg(file: BinaryIO, kind: Callable[[BinaryIO], Any]) -> float:
-    """Measure an Ogg file by its last page, if that is of the same stream as the first: of a chain nobody knows."""
+    """Measure an Ogg file by its last page; 0 if it is of another stream than the first page (chained streams)."""
     first = file.read(_SERIAL.stop)
     file.seek(max(0, file.seek(0, io.SEEK_END) - _MAX_PAGE))
     tail = file.read(_MAX_PAGE)
@@ -142,7 +143,7 @@ def _ogg(file: BinaryIO, kind: Callable[[BinaryIO], Any]) -> float:
     return _length(kind(file)) if last[_SERIAL] == first[_SERIAL] else 0.0
 
 
-def _length(found: Any) -> float:  # noqa: ANN401 - mutagen's classes share no type that has a length
+def _length(found: Any) -> float:  # noqa: ANN401 - mutagen's classes share no type with a length
     return float(found.info.length)
 
 
@@ -158,7 +159,7 @@ _MEASURES: dict[str, tuple[Callable[[BinaryIO], float], ...]] = {
 
 
 class _Excerpt(io.RawIOBase):
-    """A file of which only head and tail can be read. mutagen takes an error elsewhere for an unreadable file."""
+    """A file whose head and tail can be read. mutagen treats the error for other bytes as an unreadable file."""
 
     def __init__(self, head: bytes, tail: bytes, size: int) -> None:
         super().__init__()
@@ -193,7 +194,7 @@ class _Excerpt(io.RawIOBase):
             start = self._at - self._tail_at
             piece = self._tail[start : start + wanted]
         else:
-            raise OSError("this part of the file is gone already")
+            raise OSError("neither head nor tail")
         self._at += len(piece)
         if len(piece) < wanted and self._at < self._size:
             return piece + self.read(wanted - len(piece))

@@ -1,7 +1,7 @@
 """Which extensions stored files may have, and which content fits each of them.
 
-An extension comes from a callback's URL or field, the content from the file's first bytes. The two can
-differ; both are told then (``workers.media.content``).
+The extension comes from a callback's URL or field, the MIME type from the file's first bytes. Where they differ, the
+manifest notes both (``workers.media.content.contradiction``).
 """
 
 _MP4 = ("video/mp4", "audio/mp4", "video/x-m4v", "video/quicktime", "video/3gpp")
@@ -18,7 +18,7 @@ AUDIO: dict[str, tuple[str, ...]] = {
     "aif": ("audio/x-aiff",),
     "aiff": ("audio/x-aiff",),
     "amr": ("audio/amr",),
-    "wma": ("video/x-ms-wmv",),  # one container, and the sniffer knows it by this name
+    "wma": ("video/x-ms-wmv",),  # the same container, for which the sniffer has one name
 }
 VIDEO: dict[str, tuple[str, ...]] = {
     "mp4": _MP4,
@@ -43,7 +43,7 @@ IMAGE: dict[str, tuple[str, ...]] = {
     "tif": ("image/tiff",),
     "tiff": ("image/tiff",),
 }
-#: Text, which the sniffer does not know, and the MIME type that it is stored with.
+#: Extensions of text, which the sniffer does not know, and the MIME type under which it is stored.
 TEXT: dict[str, str] = {
     "txt": "text/plain",
     "srt": "application/x-subrip",
@@ -58,9 +58,9 @@ OTHER: dict[str, tuple[str, ...]] = {
     "zip": ("application/zip",),
     "pdf": ("application/pdf",),
 }
-#: The extension of a file of which neither URL nor field says what it is.
+#: The extension of a file whose type neither URL nor field tells.
 UNKNOWN_EXT = "bin"
 
 MEDIA = AUDIO | VIDEO | IMAGE
-#: Every extension that is taken from a URL.
+#: Every extension that is accepted from a URL.
 KNOWN = frozenset(MEDIA) | frozenset(OTHER) | frozenset(TEXT)

@@ -1,4 +1,4 @@
-"""MPEG audio frames, as far as it takes to tell a constant bitrate from a variable one without any header."""
+"""Headers of MPEG audio frames: length and bitrate. They tell a constant bitrate from a variable one."""
 
 from typing import BinaryIO
 
@@ -11,14 +11,14 @@ _SAMPLE_RATES = (44100, 48000, 32000)
 _SYNC, _LAYER_III = 0x7FF, 0b01
 _VERSION_1, _VERSION_2_5, _NO_VERSION = 0b11, 0b00, 0b01
 _HEADER_BYTES = 4
-#: ID3v1 and APE, which stand behind the sound.
+#: ID3v1 and APE tags, behind the audio.
 _TAGS = (b"TAG", b"APETAGEX")
 
 
 def has_one_bitrate(file: BinaryIO, offset: int, until: int) -> bool:
-    """Tell whether there are frames and nothing else from ``offset`` to byte ``until``, all with the same bitrate.
+    """Tell whether the bytes from ``offset`` to ``until`` are frames only, all with the same bitrate.
 
-    At the end of the file there may be less than a frame, or a tag.
+    The file may end within a frame, or with a tag.
     """
     file.seek(offset)
     head = file.read(max(0, until - offset))
@@ -34,7 +34,7 @@ def has_one_bitrate(file: BinaryIO, offset: int, until: int) -> bool:
 
 
 def frame(header: bytes) -> tuple[int, int]:
-    """Give length in bytes and kilobits per second of the frame that begins with these 4 bytes, or zeros for none."""
+    """Return length in bytes and kilobits per second of the frame that begins with these 4 bytes, or zeros for none."""
     bits = int.from_bytes(header)
     version, layer, index = bits >> 19 & 3, bits >> 17 & 3, bits >> 12 & 15
     rate, padding = bits >> 10 & 3, bits >> 9 & 1

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.handlers import add_expect_header
 from botocore.loaders import Loader, create_loader
 
-from workers.connections.hard_end import STORE_POOLS
+from workers.connections.pools import STORE_POOLS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -1,6 +1,6 @@
-"""Content-Encoding undone, and only up to where the encoded stream says that it ends (RFC 9110, section 8.4.1).
+"""Undoes Content-Encoding (RFC 9110, section 8.4.1), up to the end that the encoded stream itself marks.
 
-urllib3 takes an encoded stream for whole wherever it stops, and drops a damaged gzip member behind the first one.
+urllib3 accepts an encoded stream that stops anywhere, and drops a damaged gzip member behind the first one.
 """
 
 import zlib
@@ -9,10 +9,10 @@ from typing import Protocol
 
 from workers.errors import TransientError
 
-#: Reads at most so many bytes; gives none at the end only.
+#: Reads at most so many bytes; returns none only at the end.
 Read = Callable[[int], bytes]
 
-#: More codings than that, one in the other, nobody sends in good faith.
+#: Nested codings in one body. No honest source sends more.
 MAX_CODINGS = 5
 #: Encoded bytes that are read at a time.
 _INPUT_BYTES = 64 * 1024
@@ -24,10 +24,11 @@ _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
 def decoded(read: Read, codings: str) -> Read:
-    """Give what reads the decoded bytes of ``read``, for the value of a Content-Encoding header in lower case.
+    """Return a function that reads the decoded bytes of ``read``.
 
-    That raises ``TransientError``: ``truncated`` where the encoded stream ends before its own end, ``undecodable`` for
-    what is no such stream and for more than ``MAX_CODINGS`` codings.
+    ``codings`` is the value of a Content-Encoding header, in lower case. Raises ``TransientError``: ``undecodable`` for
+    more than ``MAX_CODINGS`` codings, and while reading for a body that does not match them; ``truncated`` where the
+    encoded stream stops before its own end.
     """
     names = [name.strip() for name in codings.split(",")]
     if len(names) > MAX_CODINGS:
@@ -39,7 +40,7 @@ def decoded(read: Read, codings: str) -> Read:
 
 
 class _Inflater(Protocol):
-    """What ``zlib.decompressobj`` gives."""
+    """The object that ``zlib.decompressobj`` returns."""
 
     @property
     def eof(self) -> bool: ...
@@ -51,23 +52,23 @@ class _Inflater(Protocol):
 
 
 def _gzip(start: bytes, *, is_first: bool) -> _Inflater | None:
-    """Begin another member if there is one (RFC 1952, section 2.2); other bytes behind the first are not looked at."""
+    """Begin a member (RFC 1952, section 2.2). Bytes behind the first member that begin no other one are ignored."""
     return zlib.decompressobj(_GZIP) if is_first or _GZIP_MAGIC.startswith(start) else None
 
 
 def _deflate(start: bytes, *, is_first: bool) -> _Inflater | None:
-    """Begin a zlib stream (RFC 1950, section 2.2), or what some servers send in its place: bare deflated data."""
+    """Begin a zlib stream (RFC 1950, section 2.2), or bare deflated data, which some servers send in its place."""
     has_header = start[0] & 0x0F == _DEFLATED and int.from_bytes(start) % 31 == 0
     return zlib.decompressobj(_ZLIB if has_header else _RAW) if is_first else None
 
 
 class _Begin(Protocol):
     def __call__(self, start: bytes, *, is_first: bool) -> _Inflater | None:
-        """Give what inflates the stream that begins with these bytes, 2 where there are so many; None for no stream."""
+        """Return the inflater of the stream that begins with these bytes, at most 2; None for no stream."""
 
 
 class _Inflating:
-    """One coding undone while it is read. Holds ``_INPUT_BYTES`` and what zlib needs."""
+    """Undoes one coding while it is read. Holds ``_INPUT_BYTES`` and zlib's own state."""
 
     def __init__(self, read: Read, begin: _Begin) -> None:
         self._read = read
@@ -77,7 +78,7 @@ class _Inflating:
         self._is_first = True
 
     def read(self, size: int) -> bytes:
-        """Read at most so many decoded bytes; none at the end only. Raises ``TransientError``."""
+        """Read at most so many decoded bytes; none only at the end. Raises ``TransientError``."""
         while inflater := self._inflater or self._next_stream():
             data = self._inflate(inflater, size)
             if inflater.eof:
@@ -86,7 +87,7 @@ class _Inflating:
                 raise TransientError("truncated", "the encoded stream did not come to its end")
             if data:
                 return data
-        # The end of what is encoded proves nothing where HTTP itself still waits for bytes.
+        # Read on to the end of the HTTP body, so that a body shorter than announced is still noticed.
         while self._more():
             self._encoded = b""
         return b""

@@ -1,7 +1,8 @@
 """Which addresses a worker may fetch from: never one inside our own network, however it is spelled.
 
-requests-hardened resolves a name once, checks the address and connects to that very address, so
-the check and the use cannot differ. This module adds what a URL itself may say, hop by hop.
+requests-hardened resolves a name once, checks the address and connects to that very address, so the check and the use
+cannot differ. This module checks the URL itself too, on every hop. It overrides the adapter of requests-hardened;
+checked with version 1.3.0. ``tests/unit/source/test_egress.py`` fails if an address is no longer checked.
 """
 
 import ipaddress
@@ -17,17 +18,18 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from config.settings import Settings
-from workers.connections.hard_end import POOLS, looked_up
+from workers.connections.lookups import looked_up
+from workers.connections.pools import POOLS
 from workers.errors import PermanentError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-#: All that IANA gives to hosts: https://www.iana.org/assignments/ipv6-address-space. Outside of it lie retired
-#: forms with an IPv4 address inside, which Python calls global and a gateway may still translate.
+#: All addresses that IANA assigns to hosts: https://www.iana.org/assignments/ipv6-address-space. Outside of this range
+#: are retired forms that embed an IPv4 address; Python calls them global, and a gateway may still translate them.
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 class _PublicAddressAdapter(IPFilterAdapter):  # type: ignore[misc]  # the library ships no types
-    """The library's filter, and beyond it: only addresses that IANA calls globally reachable."""
+    """The library's filter, restricted further to addresses that IANA calls globally reachable."""
 
     def build_connection_pool_key_attributes(self, *args: object, **kwargs: object) -> tuple[Any, Any]:
         resolve = partial(super().build_connection_pool_key_attributes, *args, **kwargs)
@@ -48,14 +50,13 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def open_session(settings: Settings, *, at_once: int = 4) -> requests.Session:
-    """Make the session through which all assets are fetched, by so many threads at once.
+    """Make the session that fetches all assets, in ``at_once`` threads.
 
-    It follows no redirect by itself, takes nothing from the environment (no proxy, no netrc) and
-    has no way to switch TLS verification off.
+    It ignores the environment (no proxy, no netrc, no certificates), stores no cookies, and always verifies TLS.
     """
     session = requests.Session()
     session.trust_env = False
-    # A source's cookies would travel with every other task's requests.
+    # A source's cookies would be sent with other tasks' requests. Held by test_no_cookie_is_kept_or_sent.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update({"User-Agent": "stemvault", "Accept": "*/*", "Accept-Encoding": "identity"})
     for scheme in _DEFAULT_PORTS:
@@ -71,9 +72,10 @@ def open_session(settings: Settings, *, at_once: int = 4) -> requests.Session:
 
 
 def check_url(url: str, settings: Settings) -> str:
-    """Give the URL in its normal form if it may be fetched, before any name is resolved.
+    """Check a URL before any name is resolved, and return it in its normal form.
 
-    Raises ``PermanentError`` with the reason word otherwise.
+    Raises ``PermanentError`` (``bad_url``, ``bad_scheme``, ``credentials_in_url``, ``forbidden_host``,
+    ``forbidden_port``).
     """
     try:
         parsed = parse_url(url)
@@ -91,7 +93,7 @@ def check_url(url: str, settings: Settings) -> str:
 
 
 def _check_host(parsed: Url, settings: Settings) -> str:
-    """Give the host without a root dot at its end, which would make another name of the same host."""
+    """Return the host without the root dot at its end, which makes a second spelling of the same host."""
     host = (parsed.host or "").rstrip(".")
     if not host:
         raise PermanentError("bad_url", "it names no host")
@@ -104,7 +106,7 @@ def _check_host(parsed: Url, settings: Settings) -> str:
 
 
 def check_redirect(url: str, location: str, settings: Settings) -> str:
-    """Give the address that a redirect leads to, if it may be followed. Raises ``PermanentError``."""
+    """Check a redirect's target and return its URL. Raises ``PermanentError``."""
     target = check_url(urljoin(url, location), settings)
     if url.startswith("https:") and not target.startswith("https:"):
         raise PermanentError("redirect_to_http", "from https only https is followed")

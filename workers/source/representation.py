@@ -1,4 +1,4 @@
-"""What a response's headers say of the file behind it: its length, its encoding, its identity (RFC 9110)."""
+"""Reads a response's headers: the file's length, its encoding and its identity (RFC 9110). Pure."""
 
 import re
 from datetime import timedelta
@@ -10,13 +10,13 @@ import requests
 from workers.errors import TransientError
 
 _DECODABLE = frozenset({"identity", "gzip", "x-gzip", "deflate"})
-#: http.client undoes no other one, and gives what it does not know with its chunk sizes in between.
+#: http.client undoes only these. A body with another one is returned with its chunk sizes in between.
 _TRANSFER_CODINGS = frozenset({"", "identity", "chunked"})
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 
 
 def check_decodable(response: requests.Response) -> None:
-    """Raise ``TransientError`` (``undecodable``) for an encoding that was not asked for and cannot be undone."""
+    """Raise ``TransientError`` (``undecodable``) for a coding that was not asked for and cannot be undone."""
     if not _DECODABLE.issuperset(name.strip() for name in encoding(response).split(",")):
         raise TransientError("undecodable", "the source insists on an encoding that was not asked for")
     if response.headers.get("Transfer-Encoding", "").lower().strip() not in _TRANSFER_CODINGS:
@@ -24,15 +24,15 @@ def check_decodable(response: requests.Response) -> None:
 
 
 def has_announced_end(response: requests.Response) -> bool:
-    """Tell whether a length or a last chunk shows where the body ends. If not, the connection's end does."""
+    """Tell whether a length or a last chunk marks the end of the body. If not, the end of the connection does."""
     is_chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
     return is_chunked or re.fullmatch(r"[0-9]{1,18}", response.headers.get("Content-Length", "")) is not None
 
 
 def announced_length(response: requests.Response) -> int | None:
-    """Give the number of bytes that will be read, where it was announced.
+    """Return the announced number of bytes after decoding; None if it is not known.
 
-    An encoded body's Content-Length counts what travels, not what is read; urllib3 checks that one.
+    The Content-Length of an encoded body counts the encoded bytes; urllib3 checks those.
     """
     text = response.headers.get("Content-Length", "")
     if encoding(response) != "identity" or "chunked" in response.headers.get("Transfer-Encoding", "").lower():
@@ -41,10 +41,10 @@ def announced_length(response: requests.Response) -> int | None:
 
 
 def validator(response: requests.Response) -> str:
-    """Give what proves later that the file is the same, for ``If-Range``; empty where nothing does.
+    """Return a strong validator of the file, for ``If-Range``; empty if there is none.
 
-    A strong ETag, else a Last-Modified that is strong because it lies a second or more before the
-    response's Date (section 8.8.2.2). An encoded body cannot be taken up in its middle.
+    That is a strong ETag, else a Last-Modified that is strong because it lies a second or more before the
+    response's Date (section 8.8.2.2). An encoded body has none: it cannot be resumed in its middle.
     """
     if encoding(response) != "identity":
         return ""
@@ -60,7 +60,7 @@ def validator(response: requests.Response) -> str:
 
 
 def continues(response: requests.Response, start: int, length: int | None, proof: str) -> bool:
-    """Tell whether the response is the rest, from byte ``start`` on, of the file that ``proof`` stands for."""
+    """Tell whether the response is the rest, from byte ``start`` on, of the file with the validator ``proof``."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if response.status_code != HTTPStatus.PARTIAL_CONTENT or not found or encoding(response) != "identity":
         return False
@@ -70,7 +70,7 @@ def continues(response: requests.Response, start: int, length: int | None, proof
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Read Retry-After, in seconds or as a date against the source's own Date (section 10.2.3)."""
+    """Return the seconds of Retry-After; a date is compared with the source's own Date (section 10.2.3)."""
     text = response.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
@@ -82,5 +82,5 @@ def retry_after(response: requests.Response) -> float | None:
 
 
 def encoding(response: requests.Response) -> str:
-    """Give the names of the content codings, in lower case and in the order in which they were applied."""
+    """Return the names of the content codings, in lower case, in the order in which they were applied."""
     return response.headers.get("Content-Encoding", "identity").lower()

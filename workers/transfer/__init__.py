@@ -1,1 +1,6 @@
-"""Memory on its way from source to bucket: parts, one budget for all buffers, and how much a worker carries."""
+"""Memory for transfers: how many a worker carries, their buffers, and the parts of each file.
+
+``capacity`` divides a worker's transfers and memory among its processes (``Capacity``), ``memory`` is the budget for
+all buffers of a process (``TransferMemory``), and ``parts`` cuts a stream into parts, hashes them and sends them in
+pieces (``read_parts``, ``Digest``, ``Body``).
+"""

@@ -1,4 +1,4 @@
-"""How much a worker carries at a time, and each of its processes."""
+"""The transfers and the memory of a worker, and the share of each of its processes."""
 
 import resource
 from dataclasses import dataclass
@@ -11,35 +11,38 @@ from config.settings import MAX_PARTS, MIN_PART_BYTES, Settings
 
 log = structlog.get_logger()
 
-#: What a process opens beside its transfers, generously, and for each of them: two handles of a connection to the
-#: source and two of one to the bucket, one to Redis, and a kept connection to each of so many hosts.
+#: Descriptors of a process beside its transfers (a generous number), and of each transfer: two of its connection to
+#: the source, two of its connection to the bucket, one to Redis, and ``DEFAULT_POOLSIZE`` kept ones to other hosts.
 _DESCRIPTORS, _DESCRIPTORS_EACH = 64, 5 + DEFAULT_POOLSIZE
-#: Beside those that carry transfers, a worker has a process that is always free for callbacks and the clock, and one
-#: that tries suspects alone.
+#: Processes beside those that carry transfers: one that is always free for callbacks and the clock, and one that tries
+#: each asset over which a process died (a suspect) alone.
 OTHER_PROCESSES = 2
 
 
 def carrying_processes(settings: Settings, wanted: int) -> int:
-    """Give how many processes carry transfers: as many as are wanted, with a part and a transfer a host each."""
+    """Return the number of processes that carry transfers: at most ``wanted``.
+
+    Each has memory for at least one part, and at least one of the transfers that a host may have.
+    """
     return max(1, min(wanted, settings.transfers_per_host, _memory(settings) // settings.part_bytes))
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What one process carries at most."""
+    """The limits of one process."""
 
     at_once: int = 64
     """Transfers."""
     per_host: int = 56
-    """Of them, those from one source host."""
+    """Transfers from one source host."""
     memory: int = 256 * 1024**2
-    """Bytes for all of their buffers together."""
+    """Bytes of all buffers together."""
     least_part: int = MIN_PART_BYTES
-    """Bytes of a part with which the largest asset still has no more parts than S3 allows."""
+    """Bytes of the smallest part with which the largest asset still has at most ``MAX_PARTS`` parts."""
 
     @classmethod
     def of(cls, settings: Settings, processes: int) -> Self:
-        """Divide what a worker may carry among so many processes, ``carrying_processes`` at most."""
+        """Divide the worker's limits among ``processes``, at most ``carrying_processes``."""
         return cls(
             at_once=settings.transfers // processes,
             per_host=settings.transfers_per_host // processes,
@@ -49,7 +52,7 @@ class Capacity:
 
 
 def make_room_for_descriptors(capacity: Capacity) -> None:
-    """Raise this process's limit of open files to what its transfers need; log where it may not be raised so far."""
+    """Raise the soft limit of open files to what the transfers need; log a warning if the hard limit is lower."""
     wanted = _DESCRIPTORS + _DESCRIPTORS_EACH * capacity.at_once
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
@@ -60,5 +63,5 @@ def make_room_for_descriptors(capacity: Capacity) -> None:
 
 
 def _memory(settings: Settings) -> int:
-    """Give the bytes that are left beside the part of a suspect."""
+    """Return the bytes for transfers, without the one part of the process that tries suspects alone."""
     return settings.transfer_memory - settings.part_bytes

@@ -1,4 +1,4 @@
-"""The memory in which assets lie on their way: a budget for all, and of that no more for an asset than it needs."""
+"""The buffers of a process's transfers: one budget for all, and each asset takes only as much as it needs."""
 
 import mmap
 import threading
@@ -8,21 +8,22 @@ from typing import Self
 from config.settings import MIN_PART_BYTES
 
 _MIB = 1024**2
-#: Buffers are of these sizes or whole MiB, so that those of one asset fit another.
+#: Buffers have these sizes or whole MiB, so that another asset can use them again.
 _SMALL = (64 * 1024, 256 * 1024)
 
 
 def rounded(size: int) -> int:
-    """Give how many bytes a buffer has that is to hold ``size``."""
+    """Return the size in bytes of a buffer that holds ``size`` bytes."""
     return next((small for small in _SMALL if size <= small), -(-size // _MIB) * _MIB)
 
 
 class TransferMemory:
     """Buffers, ``budget`` bytes of them in all, shared by the threads of a process.
 
-    Who begins a transfer reserves a part of ``least`` bytes, before anything is known of its length. With as much, a
-    file of any allowed length can be stored, so nobody who has begun ever waits for memory, and no two can wait for
-    each other. What is given back is kept for others: getting memory from the system costs more than filling it.
+    A transfer reserves ``least`` bytes before its length is known. That is enough to store a file of any allowed
+    length, so a transfer that has begun never waits for memory, and no deadlock is possible. Buffers that are given
+    back are kept for other transfers: to get memory from the system costs more than to fill it. The budget is held by
+    ``test_memory_is_never_beyond_its_budget_and_all_of_it_comes_back``.
     """
 
     def __init__(self, budget: int, part_bytes: int, *, least: int = MIN_PART_BYTES) -> None:
@@ -37,11 +38,11 @@ class TransferMemory:
         self._lock = threading.Lock()
 
     def reserve(self) -> "Share | None":
-        """Reserve what a transfer needs at least; None where that is not free now."""
+        """Reserve ``least`` bytes for a transfer; None where they are not free now."""
         return Share(self) if self.promise(self.least) else None
 
     def promise(self, size: int, *, leaving: int = 0) -> bool:
-        """Promise a transfer so many bytes more (fewer, if negative), if they are free and ``leaving`` as many."""
+        """Promise ``size`` more bytes (fewer, if negative) if they are free and ``leaving`` bytes stay free."""
         with self._lock:
             if size > 0 and self._promised + size + leaving > self.budget:
                 return False
@@ -50,22 +51,22 @@ class TransferMemory:
 
     @property
     def promised(self) -> int:
-        """How many bytes transfers have, or may have at once."""
+        """The bytes that transfers have borrowed or may borrow at any time."""
         return self._promised
 
     @property
     def held(self) -> int:
-        """How many bytes all buffers have, in use or not."""
+        """The bytes of all buffers, in use or idle."""
         return self._lent + self._idle_bytes
 
     def borrow(self, size: int) -> mmap.mmap:
-        """Give a buffer of ``rounded(size)`` bytes, which have been promised."""
+        """Return a buffer of ``size`` bytes, which have been promised. ``size`` is a result of ``rounded``."""
         with self._lock:
             self._lent += size
             if self._idle[size]:
                 self._idle_bytes -= size
                 return self._idle[size].pop()
-            # What lies idle in other sizes is given up for it, or both together would be beyond the budget.
+            # Idle buffers of other sizes are freed first, or all together would exceed the budget.
             while self._idle_bytes and self._promised + self._idle_bytes > self.budget:
                 other = next(size for size, buffers in self._idle.items() if buffers)
                 self._idle[other].pop()
@@ -74,13 +75,13 @@ class TransferMemory:
         return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     def give_up_idle(self) -> None:
-        """Give to the system what nobody uses."""
+        """Return idle buffers to the system."""
         with self._lock:
             self._idle.clear()
             self._idle_bytes = 0
 
     def give_back(self, buffer: mmap.mmap) -> None:
-        """Take a buffer back, which nobody looks at any more."""
+        """Take back a buffer that has no reader any more."""
         with self._lock:
             self._idle[len(buffer)].append(buffer)
             self._lent -= len(buffer)
@@ -88,9 +89,9 @@ class TransferMemory:
 
 
 class Share:
-    """One transfer's part of the memory, until the ``with`` block ends: one buffer, and a second one if there is room.
+    """The memory of one transfer, until the ``with`` block ends: one buffer, and a second one if memory is free.
 
-    At first it is a reservation; ``fit`` makes it as large as the file.
+    It begins as a reservation of ``least`` bytes; ``fit`` adapts it to the file.
     """
 
     def __init__(self, memory: TransferMemory) -> None:
@@ -99,18 +100,18 @@ class Share:
         self._buffers: list[mmap.mmap] = []
 
     def fit(self, announced: int | None) -> None:
-        """Make it as large as a file of so many bytes needs, at most a part; None for a length that nobody knows."""
+        """Adapt the size to a file of so many bytes, at most a part; None for an unknown length."""
         part = self._memory.part_bytes
         wanted = part if announced is None else min(rounded(announced), part)
         if self._memory.promise(wanted - self._memory.least, leaving=self._left_to_others):
             self._size = self.promised = wanted
 
     def first(self) -> memoryview:
-        """Give the buffer that is always there."""
+        """Return the first buffer, for which the memory is reserved."""
         return self._borrowed()
 
     def second(self) -> memoryview | None:
-        """Give another one of the same size, or None where the memory is needed for others."""
+        """Return a second buffer of the same size, or None where the memory is needed for other transfers."""
         if not self._memory.promise(self._size, leaving=self._left_to_others):
             return None
         self.promised += self._size
@@ -118,7 +119,7 @@ class Share:
 
     @property
     def _left_to_others(self) -> int:
-        """What makes a transfer faster takes no memory without which others could not begin."""
+        """The bytes that stay free for other transfers to begin when one takes more than its reservation."""
         return self._memory.budget // 4
 
     def _borrowed(self) -> memoryview:
@@ -133,7 +134,7 @@ class Share:
         self.give_back()
 
     def give_back(self) -> None:
-        """Give all of it back."""
+        """Give back both buffers and the reservation."""
         for buffer in self._buffers:
             self._memory.give_back(buffer)
         self._buffers.clear()

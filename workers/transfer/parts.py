@@ -1,4 +1,4 @@
-"""An asset on its way through memory: cut into parts, hashed, and sent in pieces."""
+"""Cuts an asset's stream into parts, hashes it, and sends each part in pieces."""
 
 import hashlib
 import io
@@ -13,47 +13,47 @@ from typing import NamedTuple
 
 from workers.transfer.memory import Share
 
-#: So much is read behind a full buffer, to see whether there is more.
+#: Bytes that are read behind a full buffer, to find out whether more follow.
 _BEHIND_BYTES = 64 * 1024
-#: So much is hashed at a time: it lies in the processor's cache still, and each time costs threads a switch.
+#: Bytes that are hashed at a time: few enough to be in the processor's cache still; fewer cost more thread switches.
 _HASHED_BYTES = 1024 * 1024
-#: So much of a part is sent at a time, within ``workers.s3.client.READ_TIMEOUT``; more if the last piece was taken
-#: within ``_QUICK_SECONDS``, as each time costs threads a switch.
+#: Bytes of a part that are sent at a time, each piece within ``workers.s3.client.READ_TIMEOUT``. The larger size is
+#: used if the last piece was sent within ``_QUICK_SECONDS``, as each piece costs a thread switch.
 PIECE_BYTES, _LARGE_PIECE_BYTES = 256 * 1024, 1024 * 1024
 _QUICK_SECONDS = 1.0
 
 
 class Digest:
-    """SHA-256 and size of what passes through."""
+    """SHA-256 and size of the bytes so far."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
         self.size = 0
 
     def update(self, data: bytes | memoryview) -> None:
-        """Add what comes next."""
+        """Add the next bytes."""
         self._sha256.update(data)
         self.size += len(data)
 
     @property
     def sha256(self) -> str:
-        """Give the digest of what has passed, in hex."""
+        """Return the digest of the bytes so far, in hex."""
         return self._sha256.hexdigest()
 
 
 class Part(NamedTuple):
-    """A piece of an asset as S3 takes it; ``data`` is valid until the next part is asked for."""
+    """A part of an asset, as S3 takes it; ``data`` is valid until the next part is requested."""
 
     data: memoryview
     is_last: bool
 
 
 def read_parts(read_into: Callable[[memoryview], int], share: Share, digest: Digest) -> Generator[Part]:
-    """Cut a stream into parts of a buffer's size, the last one shorter, and have the digest follow.
+    """Cut a stream into parts of a buffer's size, the last one shorter, and update the digest.
 
-    With room for a second buffer, the next part is read in a thread of its own while whoever asked has the last one.
-    So no more than two parts of an asset are ever in memory, however large it is. Close the generator when it is not
-    read to its end: it waits for that thread. Held by ``tests/unit/transfer/test_parts.py``.
+    With a second buffer, a thread reads the next part while the caller uses this one. At most two parts of an asset are
+    in memory (``test_no_more_than_two_parts_are_ever_held``). Close the generator if it is not read to its end: that
+    waits for the thread (``test_nobody_writes_to_a_buffer_any_more_once_the_reading_was_closed``).
     """
     reader = _Reader(read_into, digest)
     buffer = share.first()
@@ -77,13 +77,13 @@ def read_parts(read_into: Callable[[memoryview], int], share: Share, digest: Dig
 
 
 def _in_a_thread(work: Callable[[], Part]) -> "Future[Part]":
-    """Begin work in a thread; where the system gives none, do it now."""
+    """Run work in a thread; where the system gives none, run it now."""
     future: Future[Part] = Future()
 
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+        except BaseException as error:  # noqa: BLE001 - raised again by Future.result
             future.set_exception(error)
 
     try:
@@ -94,7 +94,7 @@ def _in_a_thread(work: Callable[[], Part]) -> "Future[Part]":
 
 
 class _Reader:
-    """Fills buffers from a stream, and has the digest follow."""
+    """Fills buffers from a stream, and updates the digest."""
 
     def __init__(self, read_into: Callable[[memoryview], int], digest: Digest) -> None:
         self._read_into = read_into
@@ -114,7 +114,7 @@ class _Reader:
         self._digest.update(buffer[hashed:filled])
         if not count:
             return Part(buffer[:filled], is_last=True)
-        # Whether that was all shows only when more is asked for.
+        # Only a further read tells whether this was the last part.
         behind = memoryview(bytearray(_BEHIND_BYTES))
         self._carried = bytes(behind[: self._read(behind)])
         return Part(buffer, is_last=not self._carried)
@@ -126,17 +126,17 @@ class _Reader:
 
 
 class NotWantedError(Exception):
-    """Nobody wants the rest of the stream any more."""
+    """The generator of ``read_parts`` was closed: the rest of the stream is not read."""
 
 
 def go_on() -> None:
-    """Do not mind whether the send may go on."""
+    """Let every send go on."""
 
 
 class Body(io.RawIOBase):
-    """A part as HTTP libraries send it without a copy: a file that gives large pieces of itself.
+    """A part as a file object, which HTTP libraries send without a copy, piece by piece.
 
-    Python's time limit for ``sendall`` is for all that it is given, so a slow upload of a whole part would fail.
+    A socket's timeout covers a whole ``sendall``, so a slow upload would fail if it sent a part at once.
     """
 
     def __init__(
@@ -158,8 +158,8 @@ class Body(io.RawIOBase):
     def __len__(self) -> int:
         return len(self._part)
 
-    def read(self, _size: int = -1) -> memoryview:  # botocore and http.client send what sockets do
-        """Give the next piece, whatever size was asked for. Raises what ``alive`` raises: the send ends then."""
+    def read(self, _size: int = -1) -> memoryview:  # botocore and http.client send any bytes-like object
+        """Return the next piece; the size that is asked for is ignored. An error from ``alive`` ends the send."""
         self._alive()
         began, self._began = self._began, self._clock()
         size = self._most if self._began - began < _QUICK_SECONDS else PIECE_BYTES
@@ -168,10 +168,10 @@ class Body(io.RawIOBase):
         return piece
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go somewhere, as before another attempt."""
+        """Set the position, as before another attempt. Return it."""
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._part)}[whence]
         return self._at
 
     def tell(self) -> int:
-        """Tell where it is."""
+        """Return the position."""
         return self._at

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from tests.unit.reading import PART, parts_of
 from workers.bucket.guarantees import OF_AWS
 from workers.bucket.store import NewObject, Store, Stored
-from workers.connections.hard_end import cut_off_after
+from workers.connections.attempt import cut_off_after
 from workers.errors import AssetError, LeaseLostError, PermanentError, TransientError
 from workers.s3.client import open_client
 from workers.transfer.parts import Digest, Part

@@ -1,4 +1,4 @@
-"""Calls whose end nobody else can move."""
+"""Calls end within their limit, whatever the other side does."""
 
 import threading
 import time

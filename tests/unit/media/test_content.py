@@ -1,4 +1,4 @@
-"""What a file's first bytes tell: a file, a page in its place, and whether the key's extension fits."""
+"""A file's first bytes tell media from an error page, and whether the key's extension fits."""
 
 from importlib.resources import files
 from pathlib import Path

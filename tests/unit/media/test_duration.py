@@ -1,4 +1,4 @@
-"""How long audio is, told by its head and its tail."""
+"""The length of audio is measured by its head and its tail."""
 
 import re
 from pathlib import Path
@@ -39,7 +39,7 @@ def measured(content: bytes, *, part: int = 5 * 1024**2) -> float | None:
     ],
 )
 def test_six_seconds_of_each_format_are_six_seconds(name: str) -> None:
-    # What an encoder adds before and behind the sound counts too.
+    # The padding that an encoder adds counts too.
     assert measured((MEDIA_FILES / name).read_bytes()) == pytest.approx(6, abs=0.4)
 
 
@@ -51,14 +51,14 @@ def test_a_cut_file_is_as_long_as_its_bytes_whatever_its_header_says(name: str) 
 
 @pytest.mark.parametrize("name", ["headerless_vbr.mp3", "fragmented.m4a", "adpcm.wav", "tone.aac"])
 def test_what_has_no_exact_length_has_none_rather_than_a_guess(name: str) -> None:
-    # A guess that is too short would have the whole file fetched again and again.
+    # A guess that is too short would make the worker fetch the whole file again and again.
     assert measured((MEDIA_FILES / name).read_bytes()) is None
 
 
 def test_pieces_that_were_put_together_are_measured_right_or_not_at_all() -> None:
     assert measured(song("x", 3)) == pytest.approx(3 * 2.0375, abs=0.1)
     assert measured(song("x", 3) + b"TAG" + bytes(125)) == pytest.approx(3 * 2.0375, abs=0.1)
-    # A tag in between: what follows is sound too, and nobody counts it.
+    # With a tag in between, the audio behind the tag is not counted.
     assert measured(song("x", 3) * 3) is None
     for name in ("tone.ogg", "tone.opus"):
         chain = (MEDIA_FILES / name).read_bytes()
@@ -98,7 +98,7 @@ def test_an_index_at_the_end_of_a_large_file_is_found() -> None:
         b"fLaC" + b"\xff" * 5000,
     ],
 )
-def test_what_is_no_sound_or_means_ill_has_no_length_and_does_no_harm(content: bytes) -> None:
+def test_a_file_that_is_no_audio_or_is_hostile_has_no_length_and_does_no_harm(content: bytes) -> None:
     assert measured(content) is None
 
 

@@ -1,4 +1,4 @@
-"""Where a file ends, told by its format: no whole file is taken for one that is cut off, and no cut goes unnoticed."""
+"""Formats show whether a file's end is missing: no whole file counts as cut off, and cuts are noticed."""
 
 import random
 import re
@@ -21,14 +21,14 @@ CUT_OFF = "cut off"
 
 
 def judged(content: bytes, part: int = 5 * 1024**2) -> str:
-    """Follow content that passes in parts. Give ``CUT_OFF``, a doubt, or an empty string."""
+    """Follow content that passes in parts. Return ``CUT_OFF``, a doubt, or an empty string."""
 
     def parts() -> Iterator[memoryview]:
         buffer = bytearray(part)
         for at in range(0, len(content), part):
             piece = content[at : at + part]
             buffer[: len(piece)] = piece
-            # As workers.transfer.parts does: the buffer is used again.
+            # The buffer is used again, as in workers.transfer.parts.
             yield memoryview(buffer)[: len(piece)]
 
     follower = Follower(walk())
@@ -56,12 +56,12 @@ def box(kind: bytes, content: bytes = b"", *, large: bool = False) -> bytes:
 
 
 def without_frames_number(flac: bytes) -> bytes:
-    """Give a FLAC file as it is written to a pipe: with 0 samples."""
+    """Return a FLAC file as it is written to a pipe: with 0 samples."""
     return flac[:21] + bytes([flac[21] & 0xF0]) + bytes(4) + flac[26:]
 
 
 def with_vbri(mp3: bytes, frames: int) -> bytes:
-    """Give an MP3 with Fraunhofer's header, in a frame of its own."""
+    """Return an MP3 with Fraunhofer's header, in a frame of its own."""
     size, _ = frame(mp3[:4])
     header = mp3[:4] + bytes(32) + b"VBRI" + bytes(10) + frames.to_bytes(4)
     return header + bytes(size - len(header)) + mp3
@@ -143,7 +143,7 @@ def test_a_whole_file_is_no_file_that_is_cut_off_in_whatever_parts_it_passes(nam
 
 
 def boundaries(name: str, *marks: bytes, before: int = 0) -> set[int]:
-    """Give the offsets of these bytes, or so many before them."""
+    """Return the offsets of these bytes, less ``before``."""
     return {found.start() - before for mark in marks for found in re.finditer(re.escape(mark), MEDIA[name])}
 
 
@@ -151,8 +151,8 @@ def the_last_of(name: str, mark: bytes) -> Collection[int]:
     return range(MEDIA[name].rindex(mark), len(MEDIA[name]))
 
 
-#: Cuts that a format does not show: between two pieces that could be the last ones, or within the last frame.
-#: Of an MP3 the promise of its first frame must have come.
+#: Cuts that a format does not show: between two pieces that could be the last ones, or within the last frame. In an
+#: MP3, cuts before the number of frames that its first frame has.
 HIDDEN: dict[str, Collection[int]] = {
     "adpcm.wav": (),
     "tone.wav": (),

@@ -27,7 +27,8 @@ from tests.unit.reading import PART
 from workers.bucket.guarantees import OF_AWS
 from workers.bucket.requests import Facts
 from workers.bucket.store import Store
-from workers.connections.hard_end import STORE_POOLS, cut_off_after, never
+from workers.connections.attempt import cut_off_after, never
+from workers.connections.pools import STORE_POOLS
 from workers.context import open_store
 from workers.errors import TransientError
 from workers.s3.client import open_client, open_pool
@@ -326,7 +327,7 @@ def test_a_client_that_has_little_patience_has_as_little_with_tls(monkeypatch: p
 
 @pytest.mark.parametrize("ending", ["its time", "the worker"])
 def test_what_is_asked_outside_an_attempt_ends_as_well(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
-    monkeypatch.setattr("workers.connections.hard_end.ASK_SECONDS", 0.7 if ending == "its time" else 60.0)
+    monkeypatch.setattr("workers.connections.attempt.ASK_SECONDS", 0.7 if ending == "its time" else 60.0)
     with serving_pieces(endless_continue, 0.05) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url.removesuffix("/song.mp3"))
         ends_at = time.monotonic() + 0.7

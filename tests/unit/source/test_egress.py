@@ -1,24 +1,22 @@
-"""No packet of ours goes to an address inside our own network: a real listener counts what arrives."""
+"""No packet goes to an address inside our own network: a real listener counts the connections that it gets."""
 
 import socket
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
+from requests.adapters import HTTPAdapter
 from requests_hardened.ip_filter import filter_host
 
 from config.settings import Settings
 from tests.conftest import MakeSettings
 from tests.origin import Answer, Origin, counting_listener
+from workers.connections.pools import POOLS
 from workers.errors import AssetError, PermanentError
-from workers.source.egress import check_redirect, check_url, open_session
-from workers.source.stream import open_source
+from workers.source.egress import open_session
+from workers.source.opening import open_source
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +26,14 @@ def listener() -> Iterator[tuple[int, Any]]:
 
 
 def refusal(url: str, settings: Settings) -> str:
-    """Fetch the URL and give the reason for which it was rejected for good."""
+    """Fetch the URL and return the reason for its permanent rejection."""
     with pytest.raises(PermanentError) as raised, open_source(open_session(settings), url, settings, clock=lambda: 0.0):
         pass
     return raised.value.reason
 
 
 SPELLINGS = [
-    # One address, and all ways to write it that some resolver reads
+    # One address, in all spellings that some resolver accepts
     "http://127.0.0.1:{port}/",
     "http://127.0.0.1.:{port}/",
     "http://127.1:{port}/",
@@ -66,7 +64,7 @@ SPELLINGS = [
     "http://lo%63alhost:{port}/",
     "http://%6c%6f%63%61%6c%68%6f%73%74:{port}/",
     "http://{hostname}:{port}/",
-    # Signs that some library folds into digits, dots and letters
+    # Characters that some library normalises to digits, dots and letters
     "http://\uff11\uff12\uff17.0.0.1:{port}/",
     "http://127\u30020\u30020\u30021:{port}/",
     "http://127\uff0e0\uff0e0\uff0e1:{port}/",
@@ -103,7 +101,7 @@ SPELLINGS = [
     "http://[fec0::1]:{port}/",
     "http://[fd00:ec2::254]/latest/meta-data/",
     "http://[ff02::1]:{port}/",
-    # Who may be meant by the text is not who is asked
+    # The host that a reader sees is not the host that is asked
     "http://user@127.0.0.1:{port}/",
     "http://files.example.com@127.0.0.1:{port}/",
     "http://files.example.com:80@127.0.0.1:{port}/",
@@ -122,7 +120,7 @@ SPELLINGS = [
     "ht\ntp://127.0.0.1:{port}/",
     "HTTP://127.0.0.1:{port}/",
     "https://127.0.0.1:{port}/",
-    # The rest of the networks that are nobody's business
+    # Other networks that are not public
     "http://169.254.169.254/latest/meta-data/",
     "http://2852039166/latest/meta-data/",
     "http://10.0.0.1/",
@@ -137,12 +135,12 @@ SPELLINGS = [
 ]
 
 
-#: What overflows into an address in some resolvers, and a name that not every machine has.
-NAMES_OF_NOTHING = ["http://6425673729:{port}/", "http://383.0.0.1:{port}/", "http://ip6-localhost:{port}/"]
+#: Numbers that some resolvers wrap around into an address, and a name that not every machine has.
+UNRESOLVABLE = ["http://6425673729:{port}/", "http://383.0.0.1:{port}/", "http://ip6-localhost:{port}/"]
 
 
 def why_not(url: str, settings: Settings) -> str:
-    """Fetch the URL and give the reason why nothing came."""
+    """Fetch the URL and return the reason of the failure, permanent or not."""
     with pytest.raises(AssetError) as raised, open_source(open_session(settings), url, settings, clock=lambda: 0.0):
         pass
     return raised.value.reason
@@ -159,8 +157,8 @@ def test_an_address_inside_our_network_is_rejected_however_it_is_spelled(
     assert connections() == 0
 
 
-@pytest.mark.parametrize("spelling", NAMES_OF_NOTHING)
-def test_what_names_nothing_leads_nowhere(
+@pytest.mark.parametrize("spelling", UNRESOLVABLE)
+def test_a_name_without_an_address_leads_nowhere(
     make_settings: MakeSettings, listener: tuple[int, Any], spelling: str
 ) -> None:
     port, connections = listener
@@ -206,7 +204,7 @@ def test_a_redirect_to_an_address_inside_our_network_is_not_followed(
     monkeypatch: pytest.MonkeyPatch,
     answer: Answer,
 ) -> None:
-    """The origin plays a public host: the one address that the filter is told to let through is its own."""
+    """The origin stands in for a public host: the filter lets its address through, and no other."""
     port, connections = listener
     origin_port = int(origin.url.rpartition(":")[2])
     real = socket.getaddrinfo
@@ -220,8 +218,8 @@ def test_a_redirect_to_an_address_inside_our_network_is_not_followed(
         lambda host, port, **_: "127.0.0.1" if host == "public.test" else _filter(host, port),
     )
     monkeypatch.setattr("workers.source.egress._is_public", lambda address: str(address) == "127.0.0.1")
-    said = {name: value.format(target=f"http://[::1]:{port}/", port=port) for name, value in answer.headers.items()}
-    origin.serve("/a.mp3", replace(answer, headers=said))
+    headers = {name: value.format(target=f"http://[::1]:{port}/", port=port) for name, value in answer.headers.items()}
+    origin.serve("/a.mp3", replace(answer, headers=headers))
     settings = make_settings(ALLOWED_ASSET_PORTS="*")
     url = f"http://public.test:{origin_port}/a.mp3"
     if answer in FOLLOWED:
@@ -231,6 +229,15 @@ def test_a_redirect_to_an_address_inside_our_network_is_not_followed(
             pass
     assert origin.count("/a.mp3") == 1
     assert connections() == 0
+
+
+@pytest.mark.parametrize("private", ["true", "false"])
+def test_every_connection_to_a_source_ends_with_its_attempt(make_settings: MakeSettings, private: str) -> None:
+    session = open_session(make_settings(ALLOW_PRIVATE_ADDRESSES=private))
+    for scheme, pool in POOLS.items():
+        adapter = session.get_adapter(f"{scheme}://files.example.com/")
+        assert isinstance(adapter, HTTPAdapter)
+        assert type(adapter.poolmanager.connection_from_host("192.0.2.1", 80, scheme)) is pool
 
 
 def test_the_listener_would_have_noticed(make_settings: MakeSettings) -> None:
@@ -255,7 +262,7 @@ PUBLIC, PRIVATE = "93.184.216.34", "127.0.0.1"
 def test_a_name_with_several_answers_is_asked_at_the_address_that_was_checked_or_not_at_all(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, answers: list[list[str]], asked: list[str]
 ) -> None:
-    """What the name says first is checked, and connected to; what it says afterwards is never asked for."""
+    """The first answer is checked and connected to; the name is not resolved again."""
     connections: list[str] = []
     left = list(answers)
 
@@ -276,77 +283,3 @@ def test_a_name_with_several_answers_is_asked_at_the_address_that_was_checked_or
 
 def _filter(host: str, port: int) -> str:
     return str(filter_host(host, port, allow_loopback=False))
-
-
-@pytest.mark.parametrize(
-    ("url", "reason"),
-    [
-        ("ftp://files.example.com/a.mp3", "bad_scheme"),
-        ("file:///etc/passwd", "bad_scheme"),
-        ("gopher://files.example.com/", "bad_scheme"),
-        ("javascript:alert(1)", "bad_scheme"),
-        ("//files.example.com/a.mp3", "bad_scheme"),
-        ("pending", "bad_scheme"),
-        ("http://user@files.example.com/", "credentials_in_url"),
-        ("http://user:word@files.example.com/", "credentials_in_url"),
-        ("http://files.example.com:22/", "forbidden_port"),
-        ("http://files.example.com:6379/", "forbidden_port"),
-        ("https://files.example.com:8443/", "forbidden_port"),
-        ("http://", "bad_url"),
-        ("http://[::1", "bad_url"),
-        ("http://files.example.com:99999/", "bad_url"),
-        ("http://files.example.com:port/", "bad_url"),
-    ],
-)
-def test_what_no_provider_sends_is_rejected_before_any_name_is_resolved(
-    make_settings: MakeSettings, url: str, reason: str
-) -> None:
-    with pytest.raises(PermanentError) as raised:
-        check_url(url, make_settings())
-    assert raised.value.reason == reason
-
-
-def test_only_the_hosts_that_are_listed_are_fetched_from(make_settings: MakeSettings) -> None:
-    settings = make_settings(ALLOWED_ASSET_HOSTS="*.cdn.example, files.example")
-    assert check_url("https://a.cdn.example/x", settings)
-    assert check_url("https://FILES.example./x", settings)
-    for url in ("https://cdn.example/x", "https://evil.example/x", "https://files.example.evil.example/x"):
-        with pytest.raises(PermanentError) as raised:
-            check_url(url, settings)
-        assert raised.value.reason == "forbidden_host"
-
-
-def test_a_redirect_from_https_to_http_is_not_followed(make_settings: MakeSettings) -> None:
-    assert check_redirect("https://a.example/x", "/y", make_settings()) == "https://a.example/y"
-    assert check_redirect("http://a.example/x", "https://b.example/y", make_settings()) == "https://b.example/y"
-    with pytest.raises(PermanentError) as raised:
-        check_redirect("https://a.example/x", "http://a.example/y", make_settings())
-    assert raised.value.reason == "redirect_to_http"
-
-
-def test_a_certificate_that_nobody_vouches_for_is_not_believed_and_nothing_can_change_that(
-    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        monkeypatch.setenv(variable, str(tmp_path / "authority.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    settings = make_settings(ALLOWED_ASSET_PORTS="*", ALLOW_PRIVATE_ADDRESSES="true")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        shaken: list[str] = []
-
-        def answer() -> None:
-            try:
-                with context.wrap_socket(listener.accept()[0], server_side=True) as client:
-                    shaken.append(client.recv(4).decode())
-            except OSError as error:
-                shaken.append(type(error).__name__)
-
-        server = threading.Thread(target=answer)
-        server.start()
-        url = f"https://127.0.0.1:{listener.getsockname()[1]}/a.mp3"
-        assert why_not(url, settings) == "unreachable"
-        server.join(10)
-    assert shaken == ["SSLError"]

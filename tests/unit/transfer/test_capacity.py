@@ -1,4 +1,4 @@
-"""How much a process carries, and what it needs of the system for that."""
+"""A process raises its limit of open files to what its transfers need."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def limited(most: str) -> tuple[int, list[str]]:
-    """Give the limit of open files that a process of 32 transfers has then, and the events that it logged."""
+    """Return the limit of open files of a process with 32 transfers, and the events that it logged."""
     done = subprocess.run([sys.executable, "-c", _LIMITED, most], capture_output=True, text=True, check=True)
     events = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
     return int(events.pop()["event"]), [event["event"] for event in events]

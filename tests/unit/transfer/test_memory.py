@@ -1,4 +1,4 @@
-"""The memory of a process's transfers: never beyond the budget, never too little to go on."""
+"""The buffers of a process never exceed the budget, and a transfer that has begun always has enough memory."""
 
 import random
 
@@ -49,7 +49,7 @@ def test_a_transfer_takes_as_much_as_its_file_needs_and_a_part_at_most(
 def test_thirty_one_files_of_four_megabytes_have_their_memory_at_once(memory: TransferMemory) -> None:
     shares = [begun(memory, 4_000_000) for _ in range(30)]
     assert memory.promised == 120 * MIB
-    assert memory.reserve() is None  # 4 MiB are left, and whoever begins might need 5
+    assert memory.reserve() is None  # 4 MiB are left, and a transfer needs 5 to begin
     with shares.pop():
         pass
     assert memory.reserve()

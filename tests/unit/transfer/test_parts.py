@@ -1,4 +1,4 @@
-"""How an asset is cut into parts, with and without memory to read ahead."""
+"""An asset is cut into parts, with and without memory to read ahead."""
 
 import hashlib
 import random
@@ -36,7 +36,7 @@ def test_no_more_than_two_parts_are_ever_held() -> None:
 
 
 class Watched:
-    """A source that tells when its second part is being read, and can be held there."""
+    """A source that signals when its second part is being read, and can be paused there."""
 
     def __init__(self) -> None:
         self.second = threading.Event()
@@ -104,13 +104,13 @@ def test_a_send_ends_when_it_may_not_go_on() -> None:
         Body(memoryview(b"x"), lost).read()
 
 
-def test_who_takes_pieces_quickly_is_sent_larger_ones_and_who_does_not_is_sent_smaller_ones_again(clock: Clock) -> None:
+def test_a_fast_receiver_is_sent_larger_pieces_and_a_slow_one_is_sent_smaller_ones_again(clock: Clock) -> None:
     body = Body(memoryview(bytes(3 * 1024**2)), clock=clock)
     sizes = []
     for takes in [0.1, 0.9, 1.1, 20.0, 0.1, 0.1]:
         sizes.append(len(body.read()) // 1024)
         clock.time += takes
-    assert sizes == [256, 1024, 1024, 256, 256, 256]  # the last is what was left
+    assert sizes == [256, 1024, 1024, 256, 256, 256]  # the last one is the rest
 
 
 def test_where_the_system_gives_no_more_threads_nothing_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:

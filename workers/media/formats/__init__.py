@@ -1,7 +1,8 @@
-"""Where a file ends by what its format says, for bodies whose length nobody announced.
+"""Finds out whether a file's end is missing, by its format, for bodies without an announced length.
 
-Each format is a generator that asks for the few bytes it needs, from front to back (``walking``), so that a file of any
-size is followed part by part. A format either proves that its end is missing, has a doubt, or tells nothing.
+Each format has a walk: a generator that requests the few bytes it needs, from front to back (``walking``), so that a
+file of any size is followed part by part. A walk proves that the end is missing, or returns a doubt, or neither.
+``sniffing`` chooses the walk. The door is ``Follower(walk())``: ``see`` each part, then ``end``.
 """
 
 from workers.media.formats.following import Follower

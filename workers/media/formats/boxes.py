@@ -5,9 +5,9 @@ ISO/IEC 14496-12, section 4.2; Apple, "QuickTime File Format".
 
 from workers.media.formats.walking import Walk, cut_off, reaches, take
 
-#: What a file may begin with: QuickTime files before 2001 have no ``ftyp``.
+#: Boxes with which a file may begin: QuickTime files before 2001 have no ``ftyp``.
 FIRST_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
-#: What stands at the top level of a file. Others are bytes that somebody hung on behind its end.
+#: Boxes of the top level. Other bytes were appended behind the end of the file.
 _BOXES = FIRST_BOXES | {
     b"moof", b"meta", b"uuid", b"udta", b"sidx", b"ssix", b"mfra", b"emsg", b"prft", b"pdin", b"PICT", b"junk", b"imda",
 }  # fmt: skip
@@ -28,11 +28,11 @@ def boxes(at: int) -> Walk:
             if len(header) < _LARGE_HEADER and kind in _BOXES:
                 cut_off("the last box has no size")
         if kind not in _BOXES or 0 < size < _HEADER:
-            # Bytes that are no box have no size. Behind a complete file they may be anything.
+            # Not a box. Any bytes may follow a complete file.
             return "" if _is_playable(seen) else "no index was found"
         _remember(seen, kind)
         if not size:
-            # To the end of the file, wherever that is.
+            # Size 0: the box goes to the end of the file.
             header = b""
             break
         if not (yield from reaches(at + size)):
@@ -42,7 +42,7 @@ def boxes(at: int) -> Walk:
 
 
 def _remember(seen: list[bytes], kind: bytes) -> None:
-    """Keep the order of the kinds, each once: a file may have any number of boxes."""
+    """Keep each kind once, in the order of its last box: a file may have any number of boxes."""
     if kind in seen:
         seen.remove(kind)
     seen.append(kind)

@@ -19,12 +19,12 @@ _BLOCK_SIZES = {1: 192, 6: 0, 7: 0, **{code: 144 << code for code in range(2, 6)
 @dataclass(frozen=True, slots=True)
 class _FrameHeader:
     number: int
-    """Of the frame where all blocks have one size, else of its first sample."""
+    """The frame's number where all blocks have one size, else the number of its first sample."""
     samples: int
 
 
 def flac(at: int) -> Walk:
-    """Walk through metadata and frame headers. A file whose number of samples was not known when it was begun has 0."""
+    """Walk through metadata and frame headers. Samples are 0 in a file whose encoder did not know their number."""
     at += _MARKER
     block, samples, block_size = b"\0", 0, 0
     while not block[0] & _IS_LAST:
@@ -48,7 +48,7 @@ def flac(at: int) -> Walk:
 
 
 def _samples(at: int, wanted: int, block_size: int) -> Step[int]:
-    """Give the number of samples up to the end of the last frame that begins. Frames follow each other by number."""
+    """Return the number of samples in the frames that begin in the file. Frames are found by their numbers."""
     done = 0
     while done < wanted:
         found = yield from next_ff(at)
@@ -63,7 +63,7 @@ def _samples(at: int, wanted: int, block_size: int) -> Step[int]:
 
 
 def _frame_header(data: bytes, block_size: int) -> _FrameHeader | None:
-    """Read a frame header: its first sample and how many it has; None for bytes that are none."""
+    """Read a frame header: its first sample and its number of samples; None for other bytes."""
     if not data.startswith(_SYNC_BYTES) or len(data) < _SHORTEST_FRAME_HEADER:
         return None
     size_code, rate_code = data[2] >> 4, data[2] & 15

@@ -1,10 +1,11 @@
-"""Follows a file that passes by in parts, and gives a format's walk the bytes it asks for."""
+"""Follows a file that passes in parts, and answers the requests of its format's walk."""
 
 import re
 
 from workers.media.formats.walking import BYTES_BACK, LENGTH, NEXT_FF, Request, Walk
 
-#: A walk of more steps is given up, and nothing is known of the file: a hostile one can have a header every few bytes.
+#: A longer walk is given up without a result: a hostile file can have a header every few bytes. Held by
+#: ``test_a_file_with_more_headers_than_any_needs_is_given_up``.
 MAX_STEPS = 1_000_000
 
 _FF = 0xFF
@@ -12,7 +13,7 @@ _NEXT_FF = re.compile(rb"\xff")
 
 
 class Follower:
-    """One walk through one file. Holds the bytes that were asked for, and ``BYTES_BACK`` before the present part."""
+    """One walk through one file. Holds the requested bytes, and ``BYTES_BACK`` bytes before the current part."""
 
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
@@ -24,7 +25,7 @@ class Follower:
         self._doubt = ""
 
     def end(self) -> str:
-        """Say in words why the end may be missing, empty for no doubt, after the last part has passed.
+        """Return in words why the end may be missing, empty for no doubt. Call it after the last part.
 
         Raises ``TransientError`` (``incomplete``) where the end is proven to be missing.
         """
@@ -38,11 +39,11 @@ class Follower:
                 self._answer(self._ff_behind(at))
             else:
                 held, self._held = self._held, b""
-                self._answer(held or self._what_is_behind(at)[:count])
+                self._answer(held or self._kept_from(at)[:count])
         return self._doubt
 
     def see(self, part: memoryview) -> None:
-        """Look at the next part, while it is there."""
+        """Read the next part. No reference to it is kept."""
         end = self._passed + len(part)
         while self._request is not None:
             at, count = self._request
@@ -59,15 +60,15 @@ class Follower:
         self._passed = end
 
     def _is_gone(self, at: int) -> bool:
-        """Tell whether offset ``at`` is too far behind. Only a file that contradicts itself has a walk ask for that."""
+        """Tell whether offset ``at`` is no longer kept. Walks request such bytes only in contradictory files."""
         return self._passed - at > len(self._behind)
 
-    def _what_is_behind(self, at: int) -> bytes:
-        """Give what is kept from offset ``at`` on of the bytes before the present part."""
+    def _kept_from(self, at: int) -> bytes:
+        """Return the kept bytes from offset ``at`` up to the current part."""
         return self._behind[at - self._passed :] if at < self._passed else b""
 
     def _ff_behind(self, at: int) -> int | None:
-        behind = self._what_is_behind(at)
+        behind = self._kept_from(at)
         return at + behind.index(_FF) if _FF in behind else None
 
     def _look_for_ff(self, part: memoryview, at: int) -> None:
@@ -81,9 +82,9 @@ class Follower:
             self._answer(offset)
 
     def _hold(self, part: memoryview, at: int, count: int) -> None:
-        """Add what there is of the bytes from offset ``at`` on, and answer when all have come."""
+        """Add the bytes from offset ``at`` on that are there, and answer the request when all have arrived."""
         missing, start = count - len(self._held), at - self._passed
-        self._held += self._what_is_behind(at)[:missing] if start < 0 else part[start : start + missing]
+        self._held += self._kept_from(at)[:missing] if start < 0 else part[start : start + missing]
         if len(self._held) == count:
             held, self._held = self._held, b""
             self._answer(held)

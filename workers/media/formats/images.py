@@ -1,4 +1,4 @@
-"""PNG (W3C, section 5), JPEG (ITU-T T.81, annex B) and GIF (CompuServe, "GIF89a"): each has a mark at its end."""
+"""PNG (W3C, section 5), JPEG (ITU-T T.81, annex B) and GIF (CompuServe, "GIF89a"): each marks its end."""
 
 from workers.media.formats.walking import Step, Walk, cut_off, next_ff, reaches, take
 
@@ -48,7 +48,7 @@ def jpeg(at: int) -> Walk:
 
 
 def _behind_scan(at: int) -> Step[int]:
-    """Give the offset of the marker that follows entropy-coded data. In those, 0xFF is followed by 0 or a restart."""
+    """Return the offset of the marker behind entropy-coded data, in which 0 or a restart marker follows each 0xFF."""
     while True:
         found = yield from next_ff(at)
         if found is None:
@@ -60,7 +60,7 @@ def _behind_scan(at: int) -> Step[int]:
 
 
 def gif(at: int) -> Walk:
-    """Walk through the blocks to the trailer. Some old files lack it, so that behind an image it is no proof."""
+    """Walk through the blocks to the trailer. Some old files have none, so behind an image that is only a doubt."""
     screen = yield from take(at, _GIF_SCREEN)
     at += _GIF_SCREEN + _colors(screen[10:11])
     has_image = False
@@ -83,7 +83,7 @@ def gif(at: int) -> Walk:
 
 
 def _colors(flags: bytes) -> int:
-    """Give the bytes of a color table."""
+    """Return the bytes of a color table."""
     return 3 * 2 ** (flags[0] % 8 + 1) if flags and flags[0] & 0x80 else 0
 
 

@@ -1,9 +1,9 @@
-"""WebM and Matroska: elements that name their sizes where these were known in time (RFC 8794, RFC 9559)."""
+"""WebM and Matroska: elements with their sizes, as far as the writer knew them (RFC 8794, RFC 9559)."""
 
 from workers.media.formats.walking import Walk, cut_off, reaches, take
 
 _SEGMENT, _CLUSTER = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
-#: What stands at the top level, or right below a segment. Other bytes somebody hung on behind the file's end.
+#: Elements of the top level, or directly below a segment. Other bytes were appended behind the end of the file.
 _ELEMENTS = {
     _SEGMENT,
     _CLUSTER,
@@ -49,10 +49,10 @@ def matroska(at: int) -> Walk:
 
 
 def _size_bytes(size: bytes) -> int:
-    """Give the number of bytes of a variable-size integer, which its leading zeros tell (RFC 8794, section 4)."""
+    """Return the number of bytes of a variable-size integer, by its leading zeros (RFC 8794, section 4)."""
     return 9 - size[0].bit_length() if size else 1
 
 
 def _unknown(digits: int) -> int:
-    """Give the size that stands for an unknown one: all bits that are data are set (RFC 8794, section 6.2)."""
+    """Return the value for an unknown size: all data bits set (RFC 8794, section 6.2)."""
     return (1 << 7 * digits) - 1

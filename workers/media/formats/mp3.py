@@ -1,4 +1,4 @@
-"""MP3: an ID3v2 tag that names its size, and frames, of which a header in the first one may name the number.
+"""MP3: an ID3v2 tag with its size, and frames. A header in the first frame may have the number of frames.
 
 id3.org, "ID3 tag version 2.4.0", section 3.1; Xing's "VBR header" (LAME and ffmpeg: ``Xing`` or ``Info``); Fraunhofer's
 ``VBRI``.
@@ -17,7 +17,7 @@ _MAX_HEADER = 60
 
 
 def id3v2_bytes(head: bytes) -> int:
-    """Give the size in bytes of the ID3v2 tag that begins with ``head``, 0 for none."""
+    """Return the size in bytes of the ID3v2 tag that begins with ``head``, 0 for none."""
     if len(head) < _TAG_HEADER or not head.startswith(b"ID3") or max(head[6:_TAG_HEADER]) & 0x80:
         return 0
     size = 0
@@ -29,7 +29,7 @@ def id3v2_bytes(head: bytes) -> int:
 def mp3(at: int) -> Walk:
     """Walk through the frames of a file that begins with one.
 
-    Without a number of frames, a last frame that is not complete is no proof: programs that cut sound leave some.
+    Without a number of frames, an incomplete last frame is only a doubt: programs that cut audio leave such frames.
     """
     header = yield from take(at, _FRAME_HEADER)
     promised = yield from _promised_frames(at, header)
@@ -41,20 +41,20 @@ def mp3(at: int) -> Walk:
             return _verdict(frames, promised, is_complete=False)
         header, frames, at = end[1:], frames + 1, at + size
     if len(header) == _FRAME_HEADER:
-        # A tag, or something else that is no sound: the end of the sound has come.
+        # A tag, or other bytes that are no frame: this is the end of the audio.
         return ""
     return _verdict(frames, promised, is_complete=not header.startswith(b"\xff"))
 
 
 def _verdict(frames: int, promised: int, *, is_complete: bool) -> str:
-    # Some writers count the frame that has the number.
+    # Some writers also count the frame that holds the number.
     if frames < promised or (promised and frames == promised and not is_complete):
         cut_off(f"only {frames} of {promised} frames came")
     return "" if is_complete or promised else "the last frame is not complete"
 
 
 def _promised_frames(at: int, first: bytes) -> Step[int]:
-    """Give the number of frames that the first one names, 0 for none."""
+    """Return the number of frames from the header in the first one, 0 for none."""
     size, _ = frame(first)
     data = first + (yield from take(at + _FRAME_HEADER, min(_MAX_HEADER, size - _FRAME_HEADER)))
     is_version_1, is_stereo = first[1] >> 3 & 3 == 3, first[3] >> 6 != 3  # noqa: PLR2004 - all bits set

@@ -1,16 +1,16 @@
-"""Ogg: pages that name their sizes, and the last one of each stream marked as such (RFC 3533, section 6)."""
+"""Ogg: pages with their sizes; the last page of each stream is marked (RFC 3533, section 6)."""
 
 from workers.media.formats.walking import Walk, cut_off, reaches, take
 
 _HEADER = 27
 _FIRST, _LAST = 0x02, 0x04
 _SERIAL = slice(14, 18)
-#: A file has one stream, or a few side by side.
+#: A file has one stream, or a few that are multiplexed.
 _MAX_STREAMS = 100
 
 
 def ogg(at: int) -> Walk:
-    """Walk through the pages. A stream without a last page is no proof: live recordings have none (RFC 7845)."""
+    """Walk through the pages. A stream without a last page is only a doubt: live recordings have none (RFC 7845)."""
     streams: set[bytes] = set()
     while True:
         header = yield from take(at, _HEADER)

@@ -1,4 +1,4 @@
-"""Which format a file has, for the walk that looks for its end. What has no walk tells nothing."""
+"""Chooses the walk by a file's first bytes. A format without a walk gives no doubt and no proof."""
 
 from workers.media.formats.boxes import FIRST_BOXES, boxes
 from workers.media.formats.flac import flac
@@ -21,7 +21,7 @@ _WALKS = (
     *((form, forms) for form in FORMS),
 )
 _HEAD_BYTES = 12
-#: Less could be text.
+#: Fewer bytes could be text.
 _TELLING_BYTES = 5
 
 
@@ -44,14 +44,14 @@ def walk() -> Walk:
     if head[4:8] in FIRST_BOXES:
         return (yield from boxes(at))
     if _begins_like_media(head):
-        cut_off("not even a file's first bytes came")
+        cut_off("fewer bytes came than the header has")
     if frame(head[:4]) != (0, 0):
         return (yield from mp3(at))
     return ""
 
 
 def _begins_like_media(head: bytes) -> bool:
-    """Tell whether these are the first bytes of a format that has a walk, and too few for it."""
+    """Tell whether these bytes begin a format that has a walk, but are too few to choose it."""
     if not _TELLING_BYTES <= len(head) < _HEAD_BYTES:
         return False
     is_box = not head[0] and any(kind.startswith(head[4:]) for kind in FIRST_BOXES)

@@ -1,4 +1,4 @@
-"""What the source checks by itself, behind whatever the HTTP library checks or forgets to."""
+"""Each body that is cut off, too long or wrongly encoded is an error, also where the HTTP libraries accept it."""
 
 import gzip
 import io
@@ -16,15 +16,17 @@ from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 
 from tests.conftest import MakeSettings
-from workers.connections.hard_end import Attempt
+from workers.connections.attempt import Attempt
 from workers.errors import TransientError
+from workers.source.body import Source
 from workers.source.decoding import decoded
 from workers.source.egress import open_session
-from workers.source.stream import LowSpeed, Source, open_source
+from workers.source.opening import open_source
+from workers.source.speed import LowSpeed
 
 
 def response(body: bytes, **headers: str) -> requests.Response:
-    """Make a response that the HTTP library itself finds nothing wrong with."""
+    """Make a response that the HTTP library accepts, whatever its headers say."""
     made = requests.Response()
     made.status_code = 200
     made.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
@@ -72,7 +74,7 @@ def test_a_length_that_is_no_number_announces_nothing(nonsense: str) -> None:
 
 @contextmanager
 def answered_by(answer: bytes) -> Iterator[str]:
-    """Answer one request with these very bytes and end the connection by FIN; give the URL."""
+    """Answer one request with exactly these bytes and close the connection; yield the URL."""
 
     def serve() -> None:
         connection, _ = listener.accept()
@@ -89,7 +91,7 @@ def answered_by(answer: bytes) -> Iterator[str]:
 
 
 def fetched(answer: bytes, make_settings: MakeSettings) -> bytes | str:
-    """Fetch a file that comes with these very bytes; give it, or the reason of the failure."""
+    """Fetch a file whose response is exactly these bytes; return it, or the reason of the failure."""
     settings = make_settings(ALLOW_PRIVATE_ADDRESSES="true", ALLOWED_ASSET_PORTS="*")
     with answered_by(answer) as url, open_session(settings) as session:
         try:
@@ -110,7 +112,7 @@ FILE = random.Random(8).randbytes(300) + bytes(300)
 
 
 def in_chunks(size: str) -> bytes:
-    """Cut a file into chunks of 10 bytes, with sizes as the format writes them."""
+    """Cut a file into chunks of 10 bytes; ``size`` is the format of their sizes."""
     pieces = [FILE[at : at + 10] for at in range(0, len(FILE), 10)]
     return b"".join(b"%b\r\n%b\r\n" % (format(len(piece), size).encode(), piece) for piece in pieces)
 
@@ -131,7 +133,7 @@ def test_a_chunked_body_without_its_last_chunk_is_truncated(
 
 
 @pytest.mark.parametrize("size", ["", "-1", "0x1", "1_0", "ten", "10 10", "+1"])
-def test_what_is_no_chunk_size_ends_no_body(size: str, make_settings: MakeSettings) -> None:
+def test_a_line_that_is_no_chunk_size_ends_no_body(size: str, make_settings: MakeSettings) -> None:
     body = in_chunks("x") + f"{size}\r\n0123456789abcdef\r\n0\r\n\r\n".encode()
     assert fetched(http(body, CHUNKED), make_settings) == "truncated"
 
@@ -177,7 +179,7 @@ def test_an_encoded_body_that_stops_before_its_own_end_is_truncated(
     body: bytes, encoding: str, travels: str, make_settings: MakeSettings
 ) -> None:
     first = len(gzip.compress(FILE[:400]))
-    # Between two members nothing tells that another one was to come.
+    # After a whole member, nothing shows that another one is missing.
     ends = {first, first + len(gzip.compress(b""))} if body == MEMBERS else set()
     for cut in sorted({*range(1, len(body), 23), *range(len(body) - 12, len(body)), *range(first - 9, first + 9)}):
         if cut < len(body) and cut not in ends:

@@ -1,4 +1,4 @@
-"""No source holds an attempt for longer than TRANSFER_TIMEOUT, whatever it sends, and none is slow for long."""
+"""No source holds an attempt for longer than TRANSFER_TIMEOUT, or below LOW_SPEED_LIMIT for LOW_SPEED_TIME."""
 
 import os
 import socket
@@ -18,10 +18,13 @@ import requests
 from tests.conftest import MakeSettings
 from tests.never_ending import NEVER_ENDING, Serve, dripped_body, serving
 from tests.origin import Answer, Origin, song
-from workers.connections import hard_end
+from workers.connections import attempt as attempt_module
+from workers.connections import lookups
+from workers.connections.attempt import cut_off_after
 from workers.errors import TransientError
+from workers.source.body import MAX_RESUMPTIONS, Source
 from workers.source.egress import open_session
-from workers.source.stream import MAX_RESUMPTIONS, Source, open_source
+from workers.source.opening import open_source
 
 #: Seconds.
 LIMIT, GRACE = 0.7, 1.0
@@ -41,7 +44,7 @@ def read_whole(make_settings: MakeSettings, url: str, **settings: str) -> bytes:
         return read_all(source)
 
 
-#: Redirects that are not slow end by their number.
+#: Without pauses, the chain of redirects is missing: it ends by its number.
 @pytest.mark.parametrize(
     ("pieces", "pause"),
     [*((each, 0.05) for each in NEVER_ENDING), *((each, 0.0) for each in NEVER_ENDING[:-1])],
@@ -59,7 +62,7 @@ def test_an_attempt_ends_when_its_time_is_over(make_settings: MakeSettings, piec
 
 def test_a_name_that_is_never_resolved_ends_too(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     never = threading.Event()
-    monkeypatch.setattr(hard_end, "LOOKUP_SECONDS", 0.3)
+    monkeypatch.setattr(lookups, "LOOKUP_SECONDS", 0.3)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: never.wait(30))
     for private in ("true", "false"):
         began = time.monotonic()
@@ -78,7 +81,7 @@ def test_a_connection_that_is_kept_belongs_to_the_attempt_that_uses_it(
         url = origin.serve(f"/{number}.mp3", song(str(number)))
         with open_source(session, url, settings, clock=time.monotonic) as source:
             read_all(source)
-        # Longer together than one attempt may take.
+        # The four attempts together take longer than one may.
         threading.Event().wait(0.2)
     slow = origin.serve("/slow.mp3", Answer(song("slow"), pause=0.05, piece=10))
     with pytest.raises(TransientError) as raised, open_source(session, slow, settings, clock=time.monotonic) as source:
@@ -164,15 +167,15 @@ def test_an_attempt_that_ends_does_not_take_the_connection_of_the_next_one_with_
 
         with ThreadPoolExecutor(1) as threads:
             reading = threads.submit(next_attempt)
-            threading.Event().wait(0.7)  # the first attempt's time ends meanwhile
+            threading.Event().wait(0.7)  # the first attempt's time ends during this
             assert reading.result(20) == song("2")
-    assert origin.connections == connections, "the connection was not used again, so this shows nothing"
+    assert origin.connections == connections, "the connection was not used again, so the test proves nothing"
 
 
 def test_a_source_that_is_asked_anew_leaves_the_stores_connection_to_the_attempt() -> None:
     (own, source), (kept, store) = socket.socketpair(), socket.socketpair()
     with own, source, kept, store:
-        with hard_end.cut_off_after(0.3) as attempt:
+        with cut_off_after(0.3) as attempt:
             attempt.add(source)
             attempt.add(store, to_store=True)
             attempt.forget_source()
@@ -205,11 +208,11 @@ def test_a_source_that_gives_a_byte_a_connection_is_let_go_and_leaves_no_descrip
 def test_an_attempt_ends_also_after_a_thread_could_not_be_started_and_in_a_forked_process(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hard_end._own.__init__()  # type: ignore[misc]  # noqa: SLF001 - as in a process that has just begun
+    attempt_module._watchdog.__init__()  # type: ignore[misc]  # noqa: SLF001 - as in a process that has just begun
     with monkeypatch.context() as patch, ExitStack() as attempts:
         patch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
         with pytest.raises(RuntimeError):
-            attempts.enter_context(hard_end.cut_off_after(1))
+            attempts.enter_context(cut_off_after(1))
     with serving(dripped_body, 0.05) as url:
         with pytest.raises(TransientError, match="slow"):
             read_whole(make_settings, url)
@@ -227,10 +230,10 @@ def test_a_process_can_end_while_a_name_is_being_resolved() -> None:
     code = """
 import socket, time
 socket.getaddrinfo = lambda *_, **__: time.sleep(30)
-from workers.connections import hard_end
-hard_end.LOOKUP_SECONDS = 0.2
+from workers.connections import lookups
+lookups.LOOKUP_SECONDS = 0.2
 try:
-    hard_end.looked_up(lambda: socket.getaddrinfo("x", 80))
+    lookups.looked_up(lambda: socket.getaddrinfo("x", 80))
 except TimeoutError:
     print("in time")
 """
