@@ -223,7 +223,7 @@ def _write(title: str, text: str, origin: str) -> None:
     kept: dict[str, str] = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", before, re.DOTALL | re.MULTILINE))
     when = f"Measured {datetime.now(UTC):%Y-%m-%d}, {ROUNDS} rounds in turn, medians (and ranges)."
     kept[title] = f"\n{when}\n\n{text.strip()}\n\n"
-    head = "# What has been measured\n\nWritten by `make bench`; ARCHITECTURE.md says what follows from it.\n\n"
+    head = "# What has been measured\n\nWritten by `make bench`; docs/performance.md says what follows from it.\n\n"
     head += f"Machine: {_processor()}. Origin: {origin}. Sink: `sink.c`, both on loopback.\n\n"
     head += "".join(f"- {line}\n" for line in _versions()) + "\n"
     order = [title for title, _ in SECTIONS.values() if title in kept]
