@@ -12,7 +12,7 @@ from app.ingress.request_ids import register_request_ids
 from app.ingress.safekeeping import Publish, open_safekeeping
 from config.logging import configure_logging
 from config.settings import Settings, load_settings_or_exit
-from workers.context import open_redis
+from workers.ledger.connection import open_redis
 from workers.ledger.ledger import Ledger
 
 __all__ = ["create_app"]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 import requests
-from redis import Redis
 
 from config.settings import Settings
 from workers.bucket.store import Store
@@ -16,6 +15,7 @@ from workers.connections.hard_end import never
 from workers.dispatch.wake_ups import WakeUps
 from workers.intake.fullness import Room
 from workers.intake.received import ReceivedCallbacks
+from workers.ledger.connection import open_ledger
 from workers.ledger.ledger import Ledger
 from workers.liveness.heartbeats import Heartbeats
 from workers.s3.client import open_client, open_pool
@@ -25,17 +25,6 @@ from workers.transfer.memory import TransferMemory
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-
-
-def open_redis(url: str, *, timeout: float = 10, connect_timeout: float = 5) -> "Redis":
-    """Connect to Redis with bounded waits (seconds), so that a dead server is an error and not a hang."""
-    return Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=timeout,
-        socket_connect_timeout=connect_timeout,
-        health_check_interval=30,
-    )
 
 
 class Clients(NamedTuple):
@@ -99,12 +88,6 @@ def open_context(
         is_ending=is_ending,
         capacity=capacity,
     )
-
-
-def open_ledger(settings: Settings) -> Ledger:
-    """Open the ledger that the settings name."""
-    redis = open_redis(settings.redis_url.get_secret_value())
-    return Ledger(redis, lease_seconds=settings.lease, urgent_window=settings.urgent_window)
 
 
 def open_store(

@@ -20,7 +20,7 @@ from config.settings import EXIT_MISCONFIGURED
 from workers.archive import archive_next
 from workers.carry import carry
 from workers.celery import app
-from workers.context import Clients, WorkerContext, open_clients, open_context, open_ledger, open_redis
+from workers.context import Clients, WorkerContext, open_clients, open_context
 from workers.dispatch import shutdown
 from workers.dispatch.containment import contained
 from workers.dispatch.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
@@ -30,6 +30,7 @@ from workers.drain import drain
 from workers.follow_up import call_to_what_is_left, take_up_again
 from workers.ingest import ingest_next
 from workers.intake.fullness import RECORDING_STOPS
+from workers.ledger.connection import open_ledger, open_redis
 from workers.ledger.keys import FORMAT
 from workers.liveness.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
 from workers.recording.adopt import adopt_older, make_room

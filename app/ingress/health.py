@@ -15,7 +15,7 @@ from redis import Redis
 
 from app.ingress.metrics import LedgerCollector
 from config.settings import Settings
-from workers.bucket.store import Store
+from workers.bucket.documents import Documents
 from workers.connections.bounded import Bounded
 from workers.s3.client import open_client
 
@@ -28,7 +28,7 @@ _LOOK_SECONDS = 2.0
 def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
     """Make the routes that tell how things stand. None of them is authenticated, none tells a secret."""
     routes = Blueprint("health", __name__)
-    store = Store(open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=2, attempts=1), settings.s3_bucket)
+    documents = Documents(open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=2, attempts=1), settings.s3_bucket)
     description = (files("app") / "openapi.json").read_text()
     # One for each part: a part that hangs must not keep the other from being looked at.
     looking = {part: Bounded(_LOOK_SECONDS, at_once=4) for part in ("broker", "bucket")}
@@ -41,7 +41,7 @@ def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
 
     @routes.get("/readyz")
     def readyz() -> Response:
-        parts: dict[str, Callable[[], object]] = {"broker": redis.ping, "bucket": store.check}
+        parts: dict[str, Callable[[], object]] = {"broker": redis.ping, "bucket": documents.check}
         reasons = {part: reason for part, check in parts.items() if (reason := _failure(looking[part], check))}
         status = "unready" if len(reasons) == len(parts) else "degraded" if reasons else "ready"
         answer = jsonify(status=status, reasons=reasons) if reasons else jsonify(status=status)

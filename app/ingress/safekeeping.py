@@ -11,7 +11,7 @@ import structlog
 
 from app.ingress.batching import SOCKET_TIMEOUT, PublishError, open_queue
 from config.settings import Settings
-from workers.bucket.store import Store
+from workers.bucket.documents import Documents
 from workers.connections.bounded import Bounded
 from workers.errors import TransientError
 from workers.intake import inbox
@@ -65,7 +65,7 @@ class Safekeeping:
 
 def open_safekeeping(settings: Settings) -> Safekeeping:
     """Open the queue and the inbox that the settings name; nothing is connected to yet."""
-    store = Store(
+    documents = Documents(
         open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=SOCKET_TIMEOUT, attempts=1),
         settings.s3_bucket,
         upload_args=settings.s3_upload_args,
@@ -75,7 +75,7 @@ def open_safekeeping(settings: Settings) -> Safekeeping:
 
     def put_into_inbox(body: str, received_at: float) -> None:
         try:
-            writing.call(lambda: inbox.keep(store, settings.layout, body.encode(), received_at))
+            writing.call(lambda: inbox.keep(documents, settings.layout, body.encode(), received_at))
         except TransientError as error:
             raise PublishError(error.detail) from None
         except OSError as error:
