@@ -195,7 +195,7 @@ class Store(Documents):
 
 @contextlib.contextmanager
 def _preferring_errors_of(alive: Callable[[], None]) -> Iterator[None]:
-    """If ``alive`` raises an error too, raise that one: boto3 may have wrapped it in one of its own."""
+    """If ``alive`` raises an error too, raise that one: botocore may have wrapped it in an error of its own."""
     try:
         yield
     except Exception:
