@@ -1,4 +1,4 @@
-"""Writes past boto3, and when boto3 does them over."""
+"""Direct writes, and when botocore repeats them."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ CONTENT = b"ID3" + bytes(1000)
 
 
 class Pool(urllib3.PoolManager):
-    """Counts what is sent, and may answer in S3's place."""
+    """Counts requests. It answers in S3's place if ``status`` is set, and fails if ``breaks`` is."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,12 +60,13 @@ def pool() -> Iterator[Pool]:
 
 @pytest.fixture
 def direct(store: Store, pool: Pool) -> Store:
-    """A store on the fixture's bucket that writes directly, and does not examine it first."""
+    """Make a store on the fixture's bucket that writes directly and is not examined first."""
     assert store.bucket == BUCKET
     return Store(open_client(attempts=1), BUCKET, pool, known=OF_AWS)
 
 
 def _by_boto3(store: Store) -> list[str]:
+    """Record the operations that go through botocore."""
     asked: list[str] = []
     store.client.meta.events.register("before-call.s3", lambda model, **_: asked.append(model.name))
     return asked

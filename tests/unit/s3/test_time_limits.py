@@ -22,7 +22,7 @@ from workers.s3.client import open_client, open_pool
 
 @contextmanager
 def slow_store(seconds: float) -> Iterator[str]:
-    """Serve a store that takes so long to read a body, a little at a time, and then answers 200."""
+    """Serve a store that takes ``seconds`` to read a body, a little at a time, and then answers 200."""
 
     def take(connection: socket.socket) -> None:
         with connection, suppress(OSError):
@@ -64,7 +64,7 @@ def test_a_slow_upload_over_plain_http_may_take_longer_than_connecting_and_than_
         asked: list[str] = []
         store.client.meta.events.register("before-call.s3", lambda model, **_: asked.append(model.name))
         began = time.monotonic()
-        # The system buffers up to 4 MiB of it, and the time for the answer begins when it has the rest.
+        # The operating system buffers up to 4 MiB. The time limit for the answer starts when it has taken the rest.
         store.write_text("k", bytes(16 * 1024**2), "text/plain")
         assert time.monotonic() - began > read
         assert len(asked) == (way == "boto3")
