@@ -1,4 +1,4 @@
-"""The ingress: acknowledge a callback at once and enqueue it. Start it with ``gunicorn 'app:create_app()'``."""
+"""The ingress: it acknowledges callbacks and enqueues them. Start it with ``gunicorn 'app:create_app()'``."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from app.ingress.request_ids import register_request_ids
 from app.ingress.safekeeping import Publish, open_safekeeping
 from config.logging import configure_logging
 from config.settings import Settings, load_settings_or_exit
-from workers.context import open_redis
+from workers.ledger.connection import open_redis
 from workers.ledger.ledger import Ledger
 
 __all__ = ["create_app"]
@@ -23,14 +23,14 @@ def create_app(
 ) -> Flask:
     """Build the WSGI application.
 
-    Without ``settings`` they are read from the environment; a fault there is printed and ends the
-    process. ``publish`` takes a body and the time of its arrival in unix seconds.
+    ``settings`` are read from the environment if not given; faults in them are printed and end the process. ``publish``
+    replaces the queue and the inbox: it takes a body and its time of arrival. ``now`` returns unix seconds.
     """
     if settings is None:
         settings = load_settings_or_exit()
         configure_logging(settings.log_level)
     app = Flask("stemvault", static_folder=None)
-    # One byte over the limit is read: a longer chunked body is cut off there without a word, and so is told apart.
+    # One byte more than allowed: Werkzeug cuts a longer chunked body off without an error, so its length must show it.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_callback_bytes + 1
     publish = publish or open_safekeeping(settings).publish
     app.register_blueprint(routes.blueprint(Authenticator(settings), settings.max_callback_bytes, publish, now))

@@ -1,4 +1,4 @@
-"""A bucket that has bad days, rules and habits: it passes requests on to a real S3 server, or fails them."""
+"""A proxy in front of a real S3 server. It passes requests on, refuses them, or changes them as other stores would."""
 
 import base64
 import hashlib
@@ -19,14 +19,17 @@ _PIECE = 64 * 1024
 
 
 class Bucket:
-    """What the proxy does now: ``pass``, ``unavailable``, ``forbidden``, ``slow`` or ``reset``.
+    """How the proxy behaves. A test may change each attribute at any time.
 
-    ``allows`` is asked for each request, by its IAM action and resource; ``denied`` is what it did not allow.
-    Its habits are for the operations ``put``, ``part`` and ``complete``: ``checks`` names the checksums that it
-    compares, as in ``put crc32c`` or ``part md5``; ``ignores`` and ``refuses`` name operations whose ``If-None-Match``
-    it does not look at or answers by 501, as it does any of ``refuses_headers``. ``flips`` names operations on whose
-    way a bit of the next large body flips.
-    ``asked`` lists the operations that came, and ``before`` is called with each before it is passed on.
+    ``mood`` is ``pass``, ``unavailable``, ``forbidden``, ``slow`` or ``reset``. ``allows`` is called for each request
+    with its IAM action and resource; ``denied`` lists the requests for which it returned False.
+
+    Of the operations ``put``, ``part`` and ``complete``, ``ignores`` and ``refuses`` name those whose ``If-None-Match``
+    is removed or answered by 501. Any header in ``refuses_headers`` is answered by 501 too. ``checks`` names the
+    checksums that are compared, such as ``put crc32c`` or ``part md5``. ``flips`` names operations: one bit of the next
+    large body of each is flipped.
+
+    ``asked`` lists the operations received. ``before`` is called with each before it is passed on.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -46,7 +49,7 @@ class Bucket:
 
 
 def asked_for(method: str, target: str) -> tuple[str, str]:
-    """Give the IAM action and resource of an S3 request (path-style), after the table in S3's user guide."""
+    """Return the IAM action and resource of an S3 request (path-style), by the table in S3's user guide."""
     path, _, query = target.partition("?")
     bucket, _, key = unquote(path).lstrip("/").partition("/")
     names = set(parse_qs(query, keep_blank_values=True))
@@ -65,7 +68,7 @@ def asked_for(method: str, target: str) -> tuple[str, str]:
 
 
 def operation_of(method: str, target: str) -> str:
-    """Name what a request asks for: ``put``, ``part``, ``create``, ``complete``, ``abort``, or the method."""
+    """Name a request's operation: ``put``, ``part``, ``create``, ``complete``, ``abort``, or else the method."""
     path, _, query = target.partition("?")
     names = set(parse_qs(query, keep_blank_values=True))
     if method == "PUT" and "/" in path.strip("/"):
@@ -81,7 +84,7 @@ def _checksum(kind: str, body: bytes) -> str:
 
 
 _CHECKSUM_HEADERS = {"md5": "Content-MD5", "crc32c": "x-amz-checksum-crc32c"}
-#: What is smaller than this is a document of ours, or a probe.
+#: A body of up to this many bytes is a document, or part of an examination.
 _LARGE = 500
 
 

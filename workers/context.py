@@ -4,11 +4,11 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 import requests
-from redis import Redis
 
 from config.settings import Settings
 from workers.bucket.store import Store
@@ -16,8 +16,10 @@ from workers.connections.attempt import never
 from workers.dispatch.wake_ups import WakeUps
 from workers.intake.fullness import Room
 from workers.intake.received import ReceivedCallbacks
+from workers.ledger.connection import open_ledger
 from workers.ledger.ledger import Ledger
 from workers.liveness.heartbeats import Heartbeats
+from workers.s3.boto import create_with_boto3
 from workers.s3.client import open_client, open_pool
 from workers.source.egress import open_session
 from workers.transfer.capacity import Capacity
@@ -25,17 +27,6 @@ from workers.transfer.memory import TransferMemory
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-
-
-def open_redis(url: str, *, timeout: float = 10, connect_timeout: float = 5) -> "Redis":
-    """Open a Redis client with time limits (seconds), so that a dead server raises an error instead of hanging."""
-    return Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=timeout,
-        socket_connect_timeout=connect_timeout,
-        health_check_interval=30,
-    )
 
 
 class Clients(NamedTuple):
@@ -113,12 +104,6 @@ def open_context(
     )
 
 
-def open_ledger(settings: Settings) -> Ledger:
-    """Open the ledger in the Redis that the settings name. No connection is made yet."""
-    redis = open_redis(settings.redis_url.get_secret_value())
-    return Ledger(redis, lease_seconds=settings.lease, urgent_window=settings.urgent_window)
-
-
 def open_store(
     settings: Settings,
     *,
@@ -145,4 +130,5 @@ def open_clients(at_once: int) -> Clients:
     If they are made before the fork, pool processes share most of their memory; they must not be used before it. A body
     is sent directly and then once by boto3, or, without direct requests, at most twice by boto3 with its own backoff.
     """
-    return Clients(open_client(at_once=at_once), open_client(attempts=1 if open_pool() else 2, at_once=at_once))
+    client = partial(open_client, at_once=at_once, create=create_with_boto3)
+    return Clients(client(), client(attempts=1 if open_pool() else 2))

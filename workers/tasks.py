@@ -31,7 +31,7 @@ from config.settings import EXIT_MISCONFIGURED
 from workers.archive import archive_next
 from workers.carry import carry
 from workers.celery import app
-from workers.context import Clients, WorkerContext, open_clients, open_context, open_ledger, open_redis
+from workers.context import Clients, WorkerContext, open_clients, open_context
 from workers.dispatch import shutdown
 from workers.dispatch.containment import contained
 from workers.dispatch.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
@@ -41,6 +41,7 @@ from workers.drain import drain
 from workers.follow_up import recover_from_dead_process, wake_workers
 from workers.ingest import ingest_next
 from workers.intake.fullness import RECORDING_STOPS
+from workers.ledger.connection import open_ledger, open_redis
 from workers.ledger.keys import FORMAT
 from workers.liveness.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
 from workers.recording.adopt import adopt_older, make_room

@@ -22,8 +22,8 @@ from app.cli.up import stay_up
 from app.embedded.processes import StartError
 from app.embedded.stack import embedded_stack
 from config.settings import SettingsError, load_settings
-from workers.context import open_ledger
 from workers.errors import StemvaultError, TransientError
+from workers.ledger.connection import open_ledger
 from workers.liveness.signs_of_life import CLOCK, WORKER, SignsOfLife
 
 #: Where there is no terminal to ask for its width, wide enough that keys stand on one line.

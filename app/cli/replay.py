@@ -13,8 +13,9 @@ from rich.console import Console
 from app.ingress.batching import PublishError, open_queue
 from config.settings import Settings
 from workers.callbacks import Callback, parse_body, parse_callback, task_id_of
-from workers.context import open_ledger, open_store
+from workers.context import open_store
 from workers.errors import TransientError, UnreadableCallbackError, UnrecognizedCallbackError
+from workers.ledger.connection import open_ledger
 
 _PAGE = 1000
 #: Taking one callback in is waiting for S3 twice.

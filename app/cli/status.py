@@ -11,11 +11,12 @@ from rich.table import Table
 from config.settings import Settings
 from workers.callbacks import parse_body, task_id_of
 from workers.callbacks.assets import AssetId
-from workers.context import open_ledger, open_store
+from workers.context import open_store
 from workers.dispatch.queues import QUEUES
 from workers.dispatch.wake_ups import WakeUps
 from workers.errors import UnreadableCallbackError
 from workers.intake.received import ReceivedCallbacks
+from workers.ledger.connection import open_ledger
 from workers.liveness.signs_of_life import SignsOfLife
 from workers.manifest import document, read_manifest
 

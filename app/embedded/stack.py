@@ -20,7 +20,7 @@ import requests
 from redis import Redis
 
 from app.embedded.processes import Process, ProcessGroup, StartError, free_port, process_group, wait_until
-from workers.context import open_redis
+from workers.ledger.connection import open_redis
 from workers.liveness.signs_of_life import WORKER, SignsOfLife, own_name
 
 if TYPE_CHECKING:

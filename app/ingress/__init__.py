@@ -1,6 +1,6 @@
-"""The WSGI app's parts: a request is authenticated, bounded, kept and answered.
+"""The parts of the WSGI application. The door is ``app.create_app``.
 
-``routes`` has the endpoint, ``authentication`` the signature and the token, ``refusals`` every answer that is an
-error. ``safekeeping`` keeps a callback in Redis (``batching``: many in one round trip) or in the bucket's inbox.
-``health`` and ``metrics`` answer probes. The door is ``app.create_app``.
+A request for ``routes`` passes ``authentication`` (signature and token) and the size limit. ``safekeeping`` then stores
+the callback in Redis (``batching``: many in one round trip) or in the bucket's inbox. ``refusals`` makes all error
+answers, ``request_ids`` names requests in logs, and ``health`` and ``metrics`` answer probes.
 """

@@ -1,8 +1,8 @@
-"""Who may send callbacks. Every way that is configured must be passed; at least one is (config.settings).
+"""Authenticates callbacks by token and signature. A request must pass each of the two that is configured.
 
-A good signature does not make a body true: the provider signs the task id and the time alone, so a
-captured one can carry other URLs for as long as the time window lasts. What a callback names is
-checked where it is fetched.
+A valid signature does not prove the body: the provider signs only the task id and the timestamp. Within the time
+window, a captured signature can be sent with other URLs. The URLs are checked when they are fetched
+(``workers.source.egress``). Settings without token and key are refused, unless ``ALLOW_UNSIGNED`` is set.
 """
 
 import base64
@@ -28,7 +28,7 @@ def sign(key: str, task_id: str, timestamp: str) -> str:
 
 
 class Authenticator:
-    """The checks of one configuration. All comparisons take the same time wherever texts differ."""
+    """The checks of one configuration. Secrets are compared in constant time."""
 
     def __init__(self, settings: Settings) -> None:
         self._keys = [key.get_secret_value() for key in settings.webhook_hmac_keys]
@@ -36,7 +36,7 @@ class Authenticator:
         self._tolerance = settings.signature_tolerance
 
     def check_request(self, token: str | None, headers: Headers, now: float) -> None:
-        """Check what shows before the body is read: the token, and whether the timestamp is in the window.
+        """Check the token and the time window of the timestamp, before the body is read.
 
         Raises ``RefusedError`` (401).
         """
@@ -48,7 +48,7 @@ class Authenticator:
             self._check_timestamp(headers, now)
 
     def check_body(self, task_id: str, headers: Headers) -> None:
-        """Check the signature over the task's id. Raises ``RefusedError`` (401)."""
+        """Check the signature of the task id. Raises ``RefusedError`` (401)."""
         if not self._keys:
             return
         given = headers.get(SIGNATURE_HEADER, "")

@@ -1,4 +1,4 @@
-"""The way into Redis: callbacks that come together travel together, and each is told what became of it."""
+"""Stores callbacks in Redis, in batches: one round trip for all that arrive while the last batch is being sent."""
 
 import threading
 import time
@@ -16,16 +16,16 @@ from workers.dispatch.wake_ups import wake_up_template
 from workers.intake.fullness import Room
 from workers.intake.received import ReceivedCallbacks
 
-#: Each of connecting, sending and receiving may take this long, in seconds.
+#: Time limit in seconds for each of connecting, sending and receiving.
 SOCKET_TIMEOUT = 0.4
-#: What a callback takes in Redis beside its body: its entries in a hash and a sorted set.
+#: Bytes of Redis's memory that a callback takes beside its body: entries in a hash and a sorted set.
 _BYTES_BESIDE = 400
-#: Connecting may take this long in all: resolving the name, TLS and login included.
+#: Time limit in seconds for connecting as a whole, with name resolution, TLS and login.
 CONNECT_SECONDS = 0.5
 
 
 class PublishError(Exception):
-    """The callback was not taken. The message is the kind of error, without any address."""
+    """The callback was not stored. The message is the kind of error, without any address."""
 
 
 class BrokerFullError(RedisError):
@@ -33,7 +33,7 @@ class BrokerFullError(RedisError):
 
 
 class _Batch:
-    """Callbacks that travel together. Whoever joins first has them sent, the others wait for that."""
+    """Callbacks that are sent together. The first caller sends them, and the others wait for the result."""
 
     def __init__(self) -> None:
         self.callbacks: list[tuple[str, float]] = []
@@ -42,21 +42,21 @@ class _Batch:
         self.ended = threading.Event()
 
     def end(self, error: str = "") -> None:
-        """Tell all who wait what became of it, unless they know."""
+        """Set the result for all callers, unless it is set already. An empty ``error`` means success."""
         if not self.ended.is_set():
             self.error = error
             self.ended.set()
 
 
 class CallbackQueue:
-    """Keeps callbacks in Redis, with less patience than the fleet can afford.
+    """Stores callbacks in Redis, with shorter time limits than the workers use.
 
-    What comes while a batch is on its way becomes the next one (group commit): one round trip and one flush to disk
-    for many, one connection a process, and the busier it is, the less each costs. Threads and greenlets may share it.
-    ``put_all`` keeps callbacks, given as (body, unix seconds of arrival), and raises redis-py's errors.
+    Callbacks that arrive while a batch is being sent form the next batch (group commit): one round trip and one flush
+    to disk for many of them, over one connection a process. Threads and greenlets may share a queue. ``put_all`` stores
+    callbacks, given as (body, unix seconds of arrival), and raises redis-py's errors.
     """
 
-    #: As many callbacks, and about as many characters, travel at once.
+    #: Callbacks in a batch at most, and about how many characters.
     MOST, MAX_CHARACTERS = 200, 4 * 1024**2
 
     def __init__(self, put_all: Callable[[list[tuple[str, float]]], object]) -> None:
@@ -66,7 +66,7 @@ class CallbackQueue:
         self._turn = threading.Lock()
 
     def publish(self, body: str, received_at: float) -> None:
-        """Keep a callback. Raises ``PublishError`` within a second where Redis does not answer."""
+        """Store a callback. Raises ``PublishError``, within a second if Redis does not answer."""
         batch, leads = self._join(body, received_at)
         if leads:
             self._send(batch)
@@ -76,7 +76,7 @@ class CallbackQueue:
             raise PublishError(batch.error)
 
     def waiting(self) -> int:
-        """Tell how many callbacks wait for their batch to be sent."""
+        """Count the callbacks whose batch is not yet being sent."""
         with self._joining:
             return sum(len(batch.callbacks) for batch in self._waiting)
 
@@ -93,7 +93,7 @@ class CallbackQueue:
     def _send(self, batch: _Batch) -> None:
         try:
             with self._turn:
-                time.sleep(0)  # whoever is about to join does so now, and costs nobody a round trip
+                time.sleep(0)  # let callers that are about to join do so now: they need no round trip of their own
                 self._close(batch)
                 if not batch.ended.is_set():
                     self._put_all(batch.callbacks)
@@ -105,8 +105,9 @@ class CallbackQueue:
             for each in failed:
                 each.end(type(failure).__name__)
         finally:
-            # Whatever ends this, be it the end of the request's own time, nobody may take it for success, or wait
-            # for ever.
+            # Also after an exception that ends the request, such as gevent's timeout, the other callers must neither
+            # wait for ever nor report success
+            # (test_a_batch_that_is_interrupted_is_acknowledged_to_nobody_and_the_next_one_is_kept).
             self._close(batch)
             batch.end("interrupted")
 
@@ -117,13 +118,13 @@ class CallbackQueue:
 
 
 class _Connection:
-    """One connection to Redis, made when a batch needs it, as Redis may be away when this process starts.
+    """One connection to Redis, opened with the first batch, as Redis may be down when this process starts.
 
-    One batch is on its way at a time. A pool would ask its connection before each whether it still lives.
+    One connection is enough, since batches are sent one after the other. A pool would check it before each batch.
     """
 
-    #: Redis is asked how full it is after so many seconds, or when this share of the room that it had has been sent:
-    #: several processes fill it together.
+    #: Redis's fullness is read again after so many seconds, or once this share of its free memory has been sent. The
+    #: share is small because several processes fill Redis together.
     LOOK_EVERY, LOOK_AFTER = 1.0, 1 / 16
 
     def __init__(self, url: str, limit: int | None) -> None:
@@ -137,7 +138,7 @@ class _Connection:
         self._received: ReceivedCallbacks | None = None
 
     def put_all(self, callbacks: list[tuple[str, float]]) -> None:
-        """Keep callbacks. A connection that has died since the last batch is made anew once."""
+        """Store callbacks. If the connection has broken since the last batch, connect again once."""
         known = self._received is not None
         try:
             self._put_all(callbacks)
@@ -151,15 +152,15 @@ class _Connection:
             if self._received is None:
                 self._received = self._connecting.call(self._connect)
             self._look(sum(_bytes(body) for body, _ in callbacks))
-            # They arrive now, by Redis's clock: of two ingresses' clocks one may be wrong.
+            # None: the time of arrival is Redis's, as the clocks of several ingresses may differ.
             self._received.put_all([(body, None) for body, _ in callbacks])
         except BaseException:
-            # An answer that nobody has read would be taken for the next batch's.
+            # An answer left unread on the connection would be read as the answer to the next batch.
             self._received = None
             raise
 
     def _look(self, sending: int) -> None:
-        """Ask now and then how full Redis is. Raises ``BrokerFullError`` while it has no room for new callbacks."""
+        """Read Redis's fullness from time to time. Raises ``BrokerFullError`` while it has no room for callbacks."""
         self._sent += sending
         now = time.monotonic()
         if self._room and (now - self._looked_at > self.LOOK_EVERY or self._sent > self._left * self.LOOK_AFTER):
@@ -181,14 +182,14 @@ class _Connection:
 
 
 def _bytes(body: str) -> int:
-    """Tell about how much of Redis's memory a callback takes until it is recorded."""
+    """Estimate how many bytes of Redis's memory a callback takes until it is recorded."""
     return _BYTES_BESIDE + (len(body) if body.isascii() else len(body.encode()))
 
 
 def open_queue(redis_url: str, limit: int | None = None) -> CallbackQueue:
-    """Open the queue at the address; nothing is connected to yet.
+    """Open the queue at the address. Nothing is connected to yet.
 
-    It takes nothing while Redis is nearly full, of its ``maxmemory`` or of ``limit`` bytes.
+    It accepts nothing while Redis is nearly full, measured by its ``maxmemory`` or by ``limit`` bytes.
     """
-    wake_up_template(CALLBACKS)  # made now, not while the first callback waits
+    wake_up_template(CALLBACKS)  # made and cached now: the first callback must not wait for it
     return CallbackQueue(_Connection(redis_url, limit).put_all)

@@ -1,7 +1,7 @@
-"""``/healthz`` (is this process alive), ``/readyz`` (can it keep a callback), ``/metrics`` and ``/openapi.json``.
+"""``/healthz`` (is this process alive), ``/readyz`` (can it store a callback), ``/metrics`` and ``/openapi.json``.
 
-A callback can be kept while either Redis or the bucket answers. So an outage of one of them must not have a load
-balancer take every ingress away; it only shows in the body of ``/readyz``.
+A callback can be stored while either Redis or the bucket answers. So if one of them is down, ``/readyz`` still answers
+200, and a load balancer keeps the ingress; only the body names the part that is down.
 """
 
 from collections.abc import Callable
@@ -15,23 +15,23 @@ from redis import Redis
 
 from app.ingress.metrics import LedgerCollector
 from config.settings import Settings
-from workers.bucket.store import Store
+from workers.bucket.documents import Documents
 from workers.connections.bounded import Bounded
 from workers.s3.client import open_client
 
-#: Seconds that each of connecting and answering may take, for what can do without an answer.
+#: Time limit in seconds for each of connecting and answering, for requests whose failure does no harm.
 SOCKET_TIMEOUT = 1
-#: Seconds that ``/readyz`` waits for each part, resolving its name included.
-_LOOK_SECONDS = 2.0
+#: Seconds that ``/readyz`` waits for each part, with name resolution.
+_CHECK_SECONDS = 2.0
 
 
 def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
-    """Make the routes that tell how things stand. None of them is authenticated, none tells a secret."""
+    """Make the routes for probes. They need no authentication and show no secrets."""
     routes = Blueprint("health", __name__)
-    store = Store(open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=2, attempts=1), settings.s3_bucket)
+    documents = Documents(open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=2, attempts=1), settings.s3_bucket)
     description = (files("app") / "openapi.json").read_text()
-    # One for each part: a part that hangs must not keep the other from being looked at.
-    looking = {part: Bounded(_LOOK_SECONDS, at_once=4) for part in ("broker", "bucket")}
+    # One for each part, so that a part that hangs does not block the check of the other.
+    checking = {part: Bounded(_CHECK_SECONDS, at_once=4) for part in ("broker", "bucket")}
     registry = CollectorRegistry()
     registry.register(LedgerCollector(redis, settings.redis_max_bytes))
 
@@ -41,8 +41,8 @@ def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
 
     @routes.get("/readyz")
     def readyz() -> Response:
-        parts: dict[str, Callable[[], object]] = {"broker": redis.ping, "bucket": store.check}
-        reasons = {part: reason for part, check in parts.items() if (reason := _failure(looking[part], check))}
+        parts: dict[str, Callable[[], object]] = {"broker": redis.ping, "bucket": documents.check}
+        reasons = {part: reason for part, check in parts.items() if (reason := _failure(checking[part], check))}
         status = "unready" if len(reasons) == len(parts) else "degraded" if reasons else "ready"
         answer = jsonify(status=status, reasons=reasons) if reasons else jsonify(status=status)
         answer.status_code = 503 if status == "unready" else 200
@@ -59,10 +59,10 @@ def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
     return routes
 
 
-def _failure(looking: Bounded, check: Callable[[], object]) -> str:
-    """Give the kind of error of a check, or nothing. The error's own text could hold an address or a secret."""
+def _failure(checking: Bounded, check: Callable[[], object]) -> str:
+    """Return the kind of error of a check, or nothing. The error's own text could contain an address or a secret."""
     try:
-        looking.call(check)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the part does not work
+        checking.call(check)
+    except Exception as error:  # noqa: BLE001 - with any error, the part is not usable
         return getattr(error, "detail", "") or type(error).__name__
     return ""

@@ -1,6 +1,6 @@
-"""The ledger's counters for Prometheus, read from Redis: the same numbers whichever process is asked."""
+"""``/metrics``: numbers from Redis for Prometheus. Every ingress process gives the same ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -20,10 +20,9 @@ log = structlog.get_logger()
 
 
 class LedgerCollector(Collector):
-    """Reads counters, queues and alarms at each scrape; without Redis it tells ``stemvault_up 0`` alone."""
+    """Reads counters, queues and timers at each scrape. Without Redis, ``stemvault_up 0`` is all that it gives."""
 
     def __init__(self, redis: "Redis", limit: int | None) -> None:
-        self._redis = redis
         self._ledger = Ledger(redis)
         self._received = ReceivedCallbacks(redis)
         self._wake_ups = WakeUps(redis)
@@ -31,53 +30,52 @@ class LedgerCollector(Collector):
         self._fullness = Room(redis, limit).fullness
 
     def collect(self) -> Iterable[Metric]:
-        """Give the metrics as they stand."""
-        up = GaugeMetricFamily("stemvault_up", "Whether the ledger could be read")
-        timers = GaugeMetricFamily("stemvault_alarms", "Assets and manifests that need another step")
-        received = GaugeMetricFamily("stemvault_received", "Acknowledged callbacks that are not recorded yet")
-        workers = GaugeMetricFamily("stemvault_workers", "Workers that have given a sign of life")
-        clocks = GaugeMetricFamily("stemvault_clocks", "Clocks (beat) that have given a sign of life")
-        sweep = GaugeMetricFamily("stemvault_seconds_since_sweep", "Seconds since the last sweep, absent after an hour")
-        fullness = GaugeMetricFamily(
-            "stemvault_broker_fullness", "Share of its memory that Redis uses, 0 without a limit"
-        )
-        transfers = GaugeMetricFamily("stemvault_transfers", "Assets that workers have in hand")
-        ready = GaugeMetricFamily("stemvault_assets_waiting", "Assets that wait for a worker", labels=["queue"])
-        waiting = GaugeMetricFamily("stemvault_queue_length", "Messages waiting", labels=["queue"])
+        """Read all metrics from Redis."""
         try:
-            counters = self._ledger.counters()
-            timers.add_metric([], self._ledger.in_flight())
-            transfers.add_metric([], self._ledger.transferring())
-            for queue, number in self._ledger.ready().items():
-                ready.add_metric([queue], number)
-            received.add_metric([], self._received.waiting())
-            fleet = self._signs.fleet()
-            workers.add_metric([], fleet.workers)
-            clocks.add_metric([], fleet.clocks)
-            if fleet.since_sweep is not None:
-                sweep.add_metric([], fleet.since_sweep)
-            fullness.add_metric([], self._fullness())
-            for queue in QUEUES:
-                waiting.add_metric([queue], self._wake_ups.waiting(queue))
+            metrics = [*self._gauges(), *_counters(self._ledger.counters())]
         except RedisError as error:
             log.warning("metrics_unavailable", error=type(error).__name__)
-            up.add_metric([], 0)
-            yield up
+            yield _up(0)
             return
-        up.add_metric([], 1)
-        yield from (
-            up,
-            timers,
-            received,
-            workers,
-            clocks,
-            sweep,
-            fullness,
-            transfers,
-            ready,
-            waiting,
-            *_counters(counters),
+        yield _up(1)
+        yield from metrics
+
+    def _gauges(self) -> Iterator[Metric]:
+        fleet = self._signs.fleet()
+        yield _gauge("stemvault_alarms", "Assets and manifests that need another step", self._ledger.in_flight())
+        yield _gauge("stemvault_received", "Acknowledged callbacks that are not recorded yet", self._received.waiting())
+        yield _gauge("stemvault_workers", "Workers that have given a sign of life", fleet.workers)
+        yield _gauge("stemvault_clocks", "Clocks (beat) that have given a sign of life", fleet.clocks)
+        yield _gauge(
+            "stemvault_seconds_since_sweep", "Seconds since the last sweep, absent after an hour", fleet.since_sweep
         )
+        yield _gauge(
+            "stemvault_broker_fullness", "Share of its memory that Redis uses, 0 without a limit", self._fullness()
+        )
+        yield _gauge("stemvault_transfers", "Assets that workers have in hand", self._ledger.transferring())
+        yield _gauge_by_queue("stemvault_assets_waiting", "Assets that wait for a worker", self._ledger.ready())
+        yield _gauge_by_queue(
+            "stemvault_queue_length", "Messages waiting", {queue: self._wake_ups.waiting(queue) for queue in QUEUES}
+        )
+
+
+def _up(value: int) -> Metric:
+    return _gauge("stemvault_up", "Whether the ledger could be read", value)
+
+
+def _gauge(name: str, description: str, value: float | None) -> Metric:
+    """Make a gauge; without a value it has no sample."""
+    gauge = GaugeMetricFamily(name, description)
+    if value is not None:
+        gauge.add_metric([], value)
+    return gauge
+
+
+def _gauge_by_queue(name: str, description: str, values: Mapping[str, int]) -> Metric:
+    gauge = GaugeMetricFamily(name, description, labels=["queue"])
+    for queue, value in values.items():
+        gauge.add_metric([queue], value)
+    return gauge
 
 
 def _counters(counters: dict[str, int]) -> Iterable[Metric]:
@@ -87,7 +85,9 @@ def _counters(counters: dict[str, int]) -> Iterable[Metric]:
     short = CounterMetricFamily("stemvault_short_audio", "Archived audio that is shorter than announced", labels=[])
     families = {"callbacks": callbacks, "assets": assets, "refusals": refusals, "short_audio": short}
     for name, value in sorted(counters.items()):
-        what, *labels = name.split("|")
-        if what in families:
-            families[what].add_metric([label for label in labels if label] if what == "short_audio" else labels, value)
+        family, *labels = name.split("|")
+        if family == "short_audio":
+            labels = [label for label in labels if label]
+        if family in families:
+            families[family].add_metric(labels, value)
     yield from families.values()

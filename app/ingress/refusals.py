@@ -1,4 +1,4 @@
-"""How a request is turned down: a status, a fixed reason word, and what to do about it, as JSON. And it is counted."""
+"""Refusals of requests: a JSON answer with a status, a fixed reason word and advice, a log event and a counter."""
 
 import threading
 from collections import Counter
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 class RefusedError(Exception):
-    """The request is not accepted. ``reason`` is a fixed word; ``detail`` says what to change."""
+    """The request is refused. ``reason`` is a fixed word; ``detail`` tells the sender what to change."""
 
     def __init__(self, status: int, reason: str, detail: str, *, retry_after: int | None = None) -> None:
         super().__init__(reason)
@@ -25,12 +25,12 @@ class RefusedError(Exception):
         self.retry_after = retry_after
 
 
-#: (status, reason, how many) → added to what /metrics shows; raises redis-py's errors
+#: (status, reason, number) → added to the counters of /metrics; raises redis-py's errors
 Add = Callable[[str, str, int], object]
 
 
 class RefusalCounter:
-    """Counts here, and tells the ledger every few seconds: a flood of refusals must not become one of Redis."""
+    """Counts refusals here and adds them to the ledger every few seconds, so a flood of them does not load Redis."""
 
     INTERVAL = 5.0
 
@@ -52,7 +52,7 @@ class RefusalCounter:
         timer.start()
 
     def flush(self) -> None:
-        """Tell what was counted; what cannot be told now is told with the next."""
+        """Add the counts to the ledger. Counts that Redis does not take are added with the next."""
         with self._lock:
             counts, self._counts, self._pending = self._counts, Counter(), False
         for (status, reason), number in counts.items():
@@ -64,7 +64,7 @@ class RefusalCounter:
 
 
 def register_refusals(app: Flask, add: Add) -> None:
-    """Make every refusal, whoever raises it, a JSON answer, a log line and a number."""
+    """Answer refusals, Werkzeug's HTTP errors and unexpected errors in JSON. All are logged, the first two counted."""
     counter = RefusalCounter(add)
 
     def note(status: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Every log line of a request says which request it was: its id, and who asked."""
+"""Adds the request's id and the sender's address to each log line of a request."""
 
 import re
 import secrets
@@ -9,12 +9,12 @@ from flask import Flask, g, request
 from config.logging import request_of
 
 HEADER = "X-Request-Id"
-#: What a proxy in front may have given; anything else is replaced, since it would go into the log as it is.
+#: Ids from a proxy that are accepted. Any other id is replaced, since it would be written to the log unchanged.
 _USABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def register_request_ids(app: Flask) -> None:
-    """Have ``request`` and ``remote`` stand in what is logged; a refusal tells the id in its headers."""
+    """Log ``request`` and ``remote`` with each event of a request. A refusal carries the id in a header."""
     process, numbers = secrets.token_hex(4), count(1)
 
     def bind() -> None:

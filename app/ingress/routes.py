@@ -1,4 +1,4 @@
-"""``POST /callbacks``: authenticate · bound · enqueue · 200."""
+"""``POST /callbacks``: authenticate, check type and size, enqueue, answer 200."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ _RECEIVED = b'{"status":"received"}\n'
 
 
 def blueprint(authenticator: Authenticator, max_bytes: int, publish: Publish, now: Callable[[], float]) -> Blueprint:
-    """Make the routes that take callbacks of at most ``max_bytes``; ``now`` gives unix seconds."""
+    """Make the routes that accept callbacks of at most ``max_bytes``; ``now`` returns unix seconds."""
     routes = Blueprint("callbacks", __name__)
 
     @routes.post("/callbacks")
@@ -36,7 +36,7 @@ def blueprint(authenticator: Authenticator, max_bytes: int, publish: Publish, no
         try:
             publish(body.decode(), received_at)
         except PublishError as error:
-            log.error("callback_not_accepted", task_id=task_id, reason=str(error))  # noqa: TRY400 - the reason says it all
+            log.error("callback_not_accepted", task_id=task_id, reason=str(error))  # noqa: TRY400 - the reason is enough, no traceback
             raise RefusedError(
                 503, "unavailable", "The callback could not be kept; send it again.", retry_after=_RETRY_AFTER
             ) from None
@@ -59,7 +59,7 @@ def _body(max_bytes: int) -> bytes:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
         pass
-    except Exception as error:  # noqa: BLE001 - each server has its own errors for a body that is cut or badly framed
+    except Exception as error:  # noqa: BLE001 - each server has its own errors for a body that is cut off or badly framed
         log.warning("body_unreadable", error=type(error).__name__)
         raise RefusedError(400, "unreadable_body", "The body broke off, or its framing is wrong.") from None
     if body is None or len(body) > max_bytes:
@@ -68,7 +68,7 @@ def _body(max_bytes: int) -> bytes:
 
 
 def _task_id(body: bytes) -> str:
-    """Find the id that the signature covers; nothing else in the body is interpreted here."""
+    """Find the task id, which the signature covers. Nothing else in the body is interpreted here."""
     try:
         return task_id_of(parse_body(body))
     except UnreadableCallbackError as error:

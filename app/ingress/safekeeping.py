@@ -1,6 +1,6 @@
-"""An acknowledged callback's way to safety: into the queue, or into the bucket's inbox while the broker is down.
+"""Stores a callback before it is acknowledged: in the queue, or in the bucket's inbox if the broker is down.
 
-All of it in bounded time, below 2 s together: a dead broker or bucket is an error, not a hang. Resolving a name counts
+Both tries together take less than 2 s, with name resolution: a dead broker or bucket is an error, not a hang
 (``tests/integration/test_outages.py``).
 """
 
@@ -11,7 +11,7 @@ import structlog
 
 from app.ingress.batching import SOCKET_TIMEOUT, PublishError, open_queue
 from config.settings import Settings
-from workers.bucket.store import Store
+from workers.bucket.documents import Documents
 from workers.connections.bounded import Bounded
 from workers.errors import TransientError
 from workers.intake import inbox
@@ -19,17 +19,17 @@ from workers.s3.client import open_client
 
 log = structlog.get_logger()
 
-#: (body as it came, unix seconds of its arrival) → kept; raises PublishError
+#: (body as received, unix seconds of its arrival) → stored; raises PublishError
 Publish = Callable[[str, float], None]
 
-#: After a failure the broker is asked second, not first, for this long: an outage must not cost every request its wait.
+#: Seconds after a failure of the broker in which the bucket is tried first: not every request must wait for the broker.
 _BROKER_REST = 3.0
-#: Writing into the inbox may take this long, and so many writes may be under way at once.
+#: Time limit in seconds for a write into the inbox, and how many may run at once.
 _INBOX_SECONDS, _INBOX_AT_ONCE = 0.9, 64
 
 
 class Safekeeping:
-    """Puts a callback where an acknowledged one is safe: the queue, else the inbox."""
+    """Stores callbacks in the queue, or else in the inbox."""
 
     def __init__(
         self, enqueue: Publish, put_into_inbox: Publish, monotonic: Callable[[], float] = time.monotonic
@@ -40,7 +40,7 @@ class Safekeeping:
         self._broker_failed_at = -_BROKER_REST
 
     def publish(self, body: str, received_at: float) -> None:
-        """Keep a callback. Raises ``PublishError`` where neither broker nor bucket takes it."""
+        """Store a callback. Raises ``PublishError`` if neither broker nor bucket accepts it."""
         ways = [("queue", self._try_queue), ("inbox", self._put_into_inbox)]
         if self._monotonic() - self._broker_failed_at < _BROKER_REST:
             ways.reverse()
@@ -64,8 +64,8 @@ class Safekeeping:
 
 
 def open_safekeeping(settings: Settings) -> Safekeeping:
-    """Open the queue and the inbox that the settings name; nothing is connected to yet."""
-    store = Store(
+    """Open the queue and the inbox that the settings name. Nothing is connected to yet."""
+    documents = Documents(
         open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=SOCKET_TIMEOUT, attempts=1),
         settings.s3_bucket,
         upload_args=settings.s3_upload_args,
@@ -75,7 +75,7 @@ def open_safekeeping(settings: Settings) -> Safekeeping:
 
     def put_into_inbox(body: str, received_at: float) -> None:
         try:
-            writing.call(lambda: inbox.keep(store, settings.layout, body.encode(), received_at))
+            writing.call(lambda: inbox.keep(documents, settings.layout, body.encode(), received_at))
         except TransientError as error:
             raise PublishError(error.detail) from None
         except OSError as error:

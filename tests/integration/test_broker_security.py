@@ -18,7 +18,7 @@ from app.embedded.stack import embedded_stack
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import LOCAL, Service, serve_all
 from tests.origin import Origin, film
-from workers.context import open_redis
+from workers.ledger.connection import open_redis
 from workers.ledger.ledger import Ledger
 
 PASSWORD = "p@ss/word"  # signs that a URL must encode

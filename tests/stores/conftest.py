@@ -1,4 +1,4 @@
-"""Real stores beside moto: OpenStack Swift, which checks what it is given."""
+"""Runs OpenStack Swift, a store that checks signatures and checksums, which moto does not."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ _ATTRIBUTE = "user.stemvault"
 
 @pytest.fixture(scope="session")
 def swift_url() -> Iterator[str]:
-    """Run Swift, after its environment is made where that was not done by ``make test``."""
+    """Run Swift. Its environment is made first, unless ``make test`` has made it."""
     command = ["make", "--silent", f"PYTHON={sys.executable}", ".venv/swift/ready"]
     subprocess.run(command, cwd=ROOT, check=True, timeout=600)
     with _folder_with_attributes() as folder, process_group({"PATH": os.environ["PATH"]}) as group:
@@ -40,7 +40,7 @@ def swift_url() -> Iterator[str]:
 
 @contextmanager
 def _folder_with_attributes() -> Iterator[Path]:
-    """Make a folder on a file system with extended attributes, which a temporary one in memory may lack."""
+    """Make a folder on a file system with extended attributes. A temporary file system in memory may have none."""
     for parent in (tempfile.gettempdir(), ROOT):
         with tempfile.TemporaryDirectory(prefix="swift-", dir=parent, ignore_cleanup_errors=True) as folder:
             try:
@@ -54,7 +54,7 @@ def _folder_with_attributes() -> Iterator[Path]:
 
 @pytest.fixture
 def store(swift_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Give an empty bucket of Swift's."""
+    """Make an empty bucket in Swift."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", swift_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test:testing")
     client = open_client(attempts=1)

@@ -1,8 +1,8 @@
-"""A row of the compatibility table in ``docs/stores.md`` for each store, from ``stemvault doctor --json``.
+"""Prints a row of the compatibility table in ``docs/stores.md`` for each store, from ``stemvault doctor --json``.
 
     python -m tests.stores.table "Swift 2.38.3" http://127.0.0.1:8080 test:testing testing
 
-Arguments: the store's name, endpoint and keys; again for each further store. Its bucket ``stemvault`` is made.
+Arguments: name, endpoint and keys of each store. The bucket ``stemvault`` is created there.
 """
 
 import json
@@ -26,12 +26,12 @@ _COLUMNS = {
     "direct": "direct",
     "lifecycle": "lifecycle",
 }
-#: How a store answers the question for lifecycle rules: it has none yet, or it does not know them.
+#: Whether a store knows lifecycle rules.
 _RULES = {True: "known", False: "unknown"}
 
 
 def row(name: str, url: str, access_key: str, secret_key: str) -> str:
-    """Examine a store and give its row."""
+    """Examine a store and return its row."""
     environment = {
         **os.environ,
         "AWS_ENDPOINT_URL_S3": url,

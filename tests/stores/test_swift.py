@@ -1,4 +1,4 @@
-"""The tests of the store against OpenStack Swift, which checks signatures and checksums. moto does not."""
+"""Runs the tests of the store against OpenStack Swift, which checks signatures and checksums. moto does not."""
 
 import hashlib
 
@@ -18,7 +18,7 @@ from workers.transfer.parts import Body
 
 __all__ = ["direct", "pool"]
 
-#: They ask the fixtures ``store`` and ``direct``, which are Swift's here.
+#: These tests use the fixtures ``store`` and ``direct``, which are on Swift here.
 for _module in (test_store, test_direct):
     vars().update({name: test for name, test in vars(_module).items() if name.startswith("test_")})
 
@@ -30,15 +30,15 @@ def test_swift_compares_checksums_and_honours_conditions(store: Store) -> None:
 
 
 def test_swift_tells_two_writers_at_the_same_moment_that_both_have_written(store: Store) -> None:
-    """Why a write is followed by a HEAD. Once this fails, Swift does better."""
+    """The reason for the HEAD after a write. If this test fails, Swift has improved."""
     assert both_succeed(store.client, store.bucket, "k")
 
 
 def test_a_writer_who_was_overtaken_reports_the_bytes_that_stand_there(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Swift answers 200 to it and keeps the other's bytes."""
-    rival = b"of the one who overtakes"
+    """Swift answers 200 to this writer and keeps the other writer's bytes."""
+    rival = b"the bytes of the faster writer"
     write(store, b"examined first")
     store.delete("k")
     rivals = [rival]

@@ -1,5 +1,6 @@
-"""The customer's bucket: objects written once, whole or not at all.
+"""The customer's bucket: each object is written once, as a whole or not at all.
 
-``store`` is the door. ``requests`` has the S3 requests, ``multipart`` joins parts, ``checksums`` describe bodies,
-``guarantees`` says what this server checks and ``examination`` finds that out by trying.
+The doors are ``documents.Documents`` for small objects, and ``store.Store``, which adds assets. ``requests`` sends the
+single S3 requests, ``multipart`` runs multipart uploads, ``checksums`` computes the checksums of bodies, ``guarantees``
+records what this store checks, and ``examination`` finds that out by trying.
 """

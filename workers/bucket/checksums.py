@@ -1,4 +1,4 @@
-"""What travels with a body so that the store can tell whether it arrived as it was sent."""
+"""Checksums that a body carries, so that the store can detect damage on the way."""
 
 import base64
 import hashlib
@@ -9,10 +9,10 @@ _CRC_BYTES = 4
 
 
 def checksums(body: bytes | memoryview, *, md5: bool) -> dict[str, str]:
-    """Give boto3's arguments for a body: its CRC-32C, and its MD5 too if that is asked for.
+    """Compute a body's CRC-32C, and its MD5 if ``md5``, as arguments for botocore.
 
-    awscrt computes CRC-32C at 27 GB/s, hashlib MD5 at 0.7. So MD5 is for stores that look at nothing else. A bucket
-    with Object Lock asks for the name of the algorithm.
+    awscrt computes CRC-32C at 27 GB/s, hashlib MD5 at 0.7 GB/s. So MD5 is only for stores that check nothing else.
+    ``ChecksumAlgorithm`` is there because buckets with Object Lock require it.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
     """
     crc = base64.b64encode(crc32c(body).to_bytes(_CRC_BYTES)).decode()

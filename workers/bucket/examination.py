@@ -1,7 +1,7 @@
-"""What a store guarantees, found out by trying: wrong checksums, and writes where an object stands.
+"""Finds out what a store guarantees: sends bodies with wrong checksums, and writes conditionally to an existing key.
 
-Bodies have a few bytes, and the key is the caller's own: if two examined one key, the one that deletes its object first
-would make the other take the store for one that ignores conditions. Functions raise what boto3 raises.
+Bodies have a few bytes. Each caller uses a key of its own: with a shared key, one caller's delete would make the
+other conclude that the store ignores conditions. Functions raise botocore's errors.
 """
 
 import contextlib
@@ -27,12 +27,12 @@ _WRONG_MD5 = {**_RIGHT, "ContentMD5": checksums(b"Some other bytes.", md5=True)[
 
 
 def examine_put(bucket: Bucket, key: str, arguments: Mapping[str, Any]) -> Guarantees:
-    """Examine ``PutObject``, which gets ``arguments`` too."""
+    """Examine ``PutObject``, called with ``arguments`` too."""
 
     def put(checks: Mapping[str, str], *, if_new: bool = False) -> str:
         return bucket.put(key, BODY, {**arguments, **checks}, if_new=if_new)
 
-    with _left_clean(bucket, key):
+    with _deleting_object(bucket, key):
         condition = _condition(lambda if_new: put(_RIGHT, if_new=if_new), tries=2)
         right = partial(put, _RIGHT)
         if _refused(lambda: put(_WRONG_CRC32C), right):
@@ -41,12 +41,12 @@ def examine_put(bucket: Bucket, key: str, arguments: Mapping[str, Any]) -> Guara
 
 
 def examine_upload(bucket: Bucket, key: str, arguments: Mapping[str, Any], hold: Hold) -> Guarantees:
-    """Examine multipart uploads, which are created with ``arguments``.
+    """Examine multipart uploads, created with ``arguments``.
 
-    A part that was taken is not uploaded again under its number, and after a refused MD5 nothing more is tried with the
-    upload, since rclone allows neither.
+    rclone allows neither to upload a part number again nor to go on with an upload after a refused MD5. So an accepted
+    part is not sent again, and each MD5 is tried in an upload of its own.
     """
-    with _left_clean(bucket, key):
+    with _deleting_object(bucket, key):
         bucket.put(key, BODY, {**arguments, **_RIGHT}, if_new=False)
         with _upload(bucket, key, arguments, hold) as upload_id:
             try:
@@ -74,14 +74,14 @@ def examine_upload(bucket: Bucket, key: str, arguments: Mapping[str, Any], hold:
 def _part(
     bucket: Bucket, key: str, upload: Callable[[], AbstractContextManager[str]], checks: Mapping[str, str]
 ) -> None:
-    """Upload a part in an upload of its own."""
+    """Upload one part in an upload of its own."""
     with upload() as upload_id:
         bucket.put_part(key, upload_id, 1, BODY, checks)
 
 
 @contextlib.contextmanager
-def _left_clean(bucket: Bucket, key: str) -> Iterator[None]:
-    """Delete the object in the end. One that cannot be deleted does no harm."""
+def _deleting_object(bucket: Bucket, key: str) -> Iterator[None]:
+    """Delete the object at the end. If that fails, the object stays and does no harm."""
     try:
         yield
     finally:
@@ -91,7 +91,7 @@ def _left_clean(bucket: Bucket, key: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _upload(bucket: Bucket, key: str, arguments: Mapping[str, Any], hold: Hold) -> Iterator[str]:
-    """Create an upload and abort it, if it is not completed by then."""
+    """Create an upload, and abort it at the end, which does nothing if it was completed."""
     hold.upload_began(unnamed(key))
     upload_id = bucket.create_upload(key, arguments)
     try:
@@ -102,7 +102,7 @@ def _upload(bucket: Bucket, key: str, arguments: Mapping[str, Any], hold: Hold) 
 
 
 def _condition(write: Callable[[bool], object], *, tries: int) -> Condition:
-    """Write conditionally so many times, the last time where an object stands."""
+    """Write ``tries`` times with a condition. At the last time the object exists."""
     for _ in range(tries):
         try:
             write(True)
@@ -117,11 +117,15 @@ def _condition(write: Callable[[bool], object], *, tries: int) -> Condition:
 
 
 def _refused(wrong: Callable[[], object], right: Callable[[], object]) -> bool:
-    """Tell whether wrong bytes are refused. A store that then takes no right ones either has refused something else."""
+    """Tell whether the store refuses a wrong checksum.
+
+    The right checksum is sent after a refusal. If the store refuses it too, the reason was another, and that error is
+    raised.
+    """
     try:
         wrong()
     except ClientError as error:
-        # rclone gives up the upload with a part that it refuses, so boto3 finds none when it sends the part again.
+        # rclone ends the upload when it refuses a part. Botocore sends the part again, and gets NoSuchUpload.
         if status_of(error) != HTTPStatus.BAD_REQUEST and code_of(error) != "NoSuchUpload":
             raise
         right()

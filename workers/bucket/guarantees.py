@@ -1,4 +1,4 @@
-"""What a store guarantees for a write, as far as this process knows."""
+"""The guarantees of a store for a write, as far as this process knows them."""
 
 import threading
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from workers.errors import TransientError
 
 log = structlog.get_logger()
 
-#: An examination that failed is not repeated for so many seconds.
+#: Seconds after a failed examination before the next one.
 REST_SECONDS = 60.0
 
 
 class Checksum(StrEnum):
-    """Which checksum a store compares with the body that it has received."""
+    """The checksum that a store compares with the received body."""
 
     UNKNOWN = "unknown"
     CRC32C = "crc32c"
@@ -25,58 +25,60 @@ class Checksum(StrEnum):
 
 
 class Condition(StrEnum):
-    """What a store does with ``If-None-Match: *``."""
+    """How a store treats ``If-None-Match: *``."""
 
     UNKNOWN = "unknown"
     ATOMIC = "atomic"
-    """Of any two writers one is refused."""
+    """Of two writers, one is always refused."""
     HONOURED = "honoured"
-    """A writer who comes later is refused. Of two at the same time both may be told that they have written."""
+    """A write to an existing key is refused. Two writes at the same moment may both be answered with success."""
     IGNORED = "ignored"
     REFUSED = "refused"
-    """A write with a condition fails."""
+    """Any write with a condition fails."""
 
 
 @dataclass(frozen=True)
 class Guarantees:
-    """What a store does with one kind of write, and what we have to do therefore."""
+    """A store's guarantees for one kind of write, and the precautions that follow from them."""
 
     checksum: Checksum = Checksum.UNKNOWN
     condition: Condition = Condition.UNKNOWN
 
     @property
     def needs_md5(self) -> bool:
-        """Whether a body carries its MD5."""
+        """Whether a body must carry its MD5."""
         return self.checksum in {Checksum.MD5, Checksum.UNKNOWN}
 
     @property
     def takes_condition(self) -> bool:
-        """Whether a write says ``If-None-Match: *``."""
+        """Whether a write carries ``If-None-Match: *``."""
         return self.condition is not Condition.REFUSED
 
     @property
     def needs_look(self) -> bool:
-        """Whether to ask before a write if there is an object."""
+        """Whether to look for an object before the write."""
         return self.condition in {Condition.IGNORED, Condition.REFUSED, Condition.UNKNOWN}
 
     @property
     def needs_proof(self) -> bool:
-        """Whether to ask after a write that succeeded if it is what stands there."""
+        """Whether to compare the object with the written one after a successful write."""
         return self.condition is not Condition.ATOMIC
 
 
 UNKNOWN = Guarantees()
-#: AWS documents both, so nothing is tried there and nothing asked again.
+#: AWS documents both guarantees, so AWS is not examined (``test_nothing_is_tried_or_asked_again_on_aws``).
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 OF_AWS = Guarantees(Checksum.CRC32C, Condition.ATOMIC)
 
 
 class Learned:
-    """What is found out about one kind of write, once a process. Threads share it, and none waits for another.
+    """The guarantees for one kind of write. Threads share them, and a process examines the store once.
 
-    While one thread examines the store, or after an examination that failed, the answer is ``UNKNOWN``, with which a
-    write takes every precaution. An outage teaches nothing: the examination is made again after ``REST_SECONDS``.
+    While one thread examines the store, the other threads get ``UNKNOWN``, with which a write takes every precaution
+    (``test_threads_that_write_while_one_examines_do_not_wait_for_it``). After a failed examination, all get it, and the
+    next examination follows after ``REST_SECONDS``
+    (``test_an_outage_teaches_nothing_and_the_examination_is_made_again``).
     """
 
     def __init__(self, kind: str, known: Guarantees | None, monotonic: Callable[[], float]) -> None:
@@ -88,13 +90,13 @@ class Learned:
 
     @property
     def known(self) -> Guarantees:
-        """What is known by now."""
+        """The guarantees, ``UNKNOWN`` before the examination."""
         return self._known or UNKNOWN
 
     def ask(self, examine: Callable[[], Guarantees]) -> Guarantees:
-        """Give what is known; where nothing is, have it examined.
+        """Return the guarantees; call ``examine`` if they are not known.
 
-        A ``TransientError`` of ``examine`` is logged; all others are raised.
+        A ``TransientError`` of ``examine`` is logged; other errors are raised.
         """
         if self._known or not self._lock.acquire(blocking=False):
             return self.known

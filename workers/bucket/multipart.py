@@ -1,4 +1,4 @@
-"""An object of many parts: complete, or not there at all."""
+"""Multipart uploads: each is completed or aborted. The ledger notes one that could be left behind."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
@@ -14,31 +14,31 @@ from workers.transfer.parts import Part
 
 
 def unnamed(key: str) -> str:
-    """Name an upload to a key that has no id yet, unlike any other."""
+    """Make a unique name for an upload to a key before the store gives it an id."""
     return f"{UNNAMED}{uuid4().hex} {key}"
 
 
 class Hold(Protocol):
-    """Whoever writes an object shows that it is still at it, and what it leaves behind if it dies."""
+    """The writer's lease on an asset. It also notes the multipart upload that a dead process would leave behind."""
 
     def alive(self) -> None:
-        """Be asked, every second or so, whether the write may go on; what it raises ends the write."""
+        """Check that the write may go on; called about every second. An error raised here ends the write."""
 
     def upload_began(self, upload: str) -> None:
-        """Be told of a multipart upload: ``<upload id> <key>``, as ``Store.abort`` takes it.
+        """Note a multipart upload: ``<upload id> <key>``, as ``Store.abort`` takes it.
 
-        Before it is created, it is told as ``unnamed``. Who dies then may leave an upload.
+        It is noted by its ``unnamed`` name before it is created, because a process that dies then may leave an upload.
         """
 
     def upload_left(self) -> None:
-        """Be told that it could not be aborted: it stays noted, and another one does not take its place."""
+        """Keep the note of an upload that could not be aborted. The next upload does not replace it."""
 
     def upload_ended(self) -> None:
-        """Be told that it was completed or aborted."""
+        """Remove the note: the upload was completed or aborted."""
 
 
 class Upload:
-    """One multipart upload to a key, whose parts carry their MD5 if ``md5``."""
+    """One multipart upload to a key. Its parts carry their MD5 if ``md5``."""
 
     def __init__(self, bucket: Bucket, key: str, *, md5: bool) -> None:
         self._bucket = bucket
@@ -52,10 +52,10 @@ class Upload:
         complete: Callable[[Callable[[bool], str]], str],
         hold: Hold,
     ) -> str:
-        """Upload the parts and give the object's ETag.
+        """Upload the parts and return the object's ETag.
 
-        ``complete`` is called with what makes the object: ``if_new`` → ETag. Whatever is raised, the upload is aborted
-        first; where that fails too, ``hold`` still knows of it.
+        ``complete`` gets the function that completes the upload (``if_new`` → ETag) and calls it. On any error the
+        upload is aborted first; if that fails too, ``hold`` keeps the note of it.
         """
         bucket, key = self._bucket, self._key
         hold.upload_began(unnamed(key))
@@ -78,7 +78,7 @@ class Upload:
 
 
 def clear_up(bucket: Bucket, key: str, upload_id: str, hold: Hold) -> None:
-    """Abort an upload, or leave it to the sweep."""
+    """Abort an upload. If that fails, the sweep does it later."""
     try:
         with apart():
             bucket.abort_upload(key, upload_id)

@@ -1,4 +1,4 @@
-"""The requests to one bucket that writing an object takes."""
+"""The single S3 requests that a write consists of."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 _IF_NEW = MappingProxyType({"IfNoneMatch": "*"})
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-#: The upload has ended, or the store has no such operation and never will.
+#: The upload has ended, or the store cannot abort uploads.
 _NOTHING_TO_ABORT = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 
-#: The store has no such operation, or the keys are not allowed to ask.
-_NO_SUCH_QUESTION = {HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+#: The store cannot list uploads, or does not allow it to these keys.
+_UPLOADS_NOT_LISTED = {HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a store tells of an object: its size in bytes, and its ETag without quotes."""
+    """Size in bytes and ETag, without quotes, of an object."""
 
     size: int
     etag: str
 
 
 class Bucket:
-    """One bucket. Its methods raise what boto3 raises, and ``AlreadyThereError`` for a condition that is not met.
+    """One bucket. Methods raise botocore's errors, and ``AlreadyThereError`` if a condition is not met.
 
-    Bodies go through ``pool`` if there is one (``DirectWrites``), and else, or where that fails, through ``bodies``, a
-    client that sends as often as a body may be sent.
+    Bodies go through ``pool`` (``DirectWrites``). Without a pool, or if that fails, they go through the client
+    ``bodies``, whose number of attempts is the number of times that a body may be sent.
     """
 
     def __init__(
@@ -67,21 +67,21 @@ class Bucket:
         if_new: bool,
         alive: Callable[[], None] = go_on,
     ) -> str:
-        """Write an object whole, only where there is none if that is wanted, and give its ETag.
+        """Write an object whole and return its ETag. With ``if_new``, only if there is none under the key.
 
-        ``alive`` is asked again and again while the body is sent.
+        ``alive`` is called before each piece of the body; an error that it raises ends the write.
         """
         condition = _IF_NEW if if_new else _NOTHING
         return self._send("put_object", body, alive, Key=key, **arguments, **condition)
 
     def create_upload(self, key: str, arguments: Mapping[str, Any]) -> str:
-        """Begin a multipart upload and give its id."""
+        """Create a multipart upload and return its id."""
         created = self.client.create_multipart_upload(
             Bucket=self.bucket, Key=key, ChecksumAlgorithm="CRC32C", **arguments
         )
         return created["UploadId"]
 
-    def put_part(  # noqa: PLR0913 - a part, and all that S3 wants to know of it
+    def put_part(  # noqa: PLR0913 - the parameters of the S3 operation
         self,
         key: str,
         upload_id: str,
@@ -91,12 +91,12 @@ class Bucket:
         *,
         alive: Callable[[], None] = go_on,
     ) -> "CompletedPartTypeDef":
-        """Upload a part with its checksums, and give what completing takes; ``alive`` as for ``put``."""
+        """Upload a part with its checksums and return its entry for ``complete_upload``; ``alive`` as for ``put``."""
         etag = self._send("upload_part", body, alive, Key=key, UploadId=upload_id, PartNumber=number, **checks)
         return {"PartNumber": number, "ETag": etag, "ChecksumCRC32C": checks["ChecksumCRC32C"]}
 
     def complete_upload(self, key: str, upload_id: str, parts: "list[CompletedPartTypeDef]", *, if_new: bool) -> str:
-        """Make an object of the parts, only where there is none if that is wanted, and give its ETag."""
+        """Make an object of the parts and return its ETag. With ``if_new``, only if there is none under the key."""
         condition = _IF_NEW if if_new else _NOTHING
         with already_there_told():
             answer = self.client.complete_multipart_upload(
@@ -105,7 +105,7 @@ class Bucket:
         return _bare(answer.get("ETag") or "") or _etag_of(parts)
 
     def abort_upload(self, key: str, upload_id: str) -> None:
-        """Abort a multipart upload; fine where there is none any more, or the store cannot."""
+        """Abort a multipart upload. Does nothing if it has ended or the store cannot abort."""
         try:
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
         except ClientError as error:
@@ -113,20 +113,20 @@ class Bucket:
                 raise
 
     def uploads(self, key: str) -> list[str]:
-        """Give the ids of the key's multipart uploads; none where S3 does not tell, or does not allow the question."""
+        """List the ids of the key's multipart uploads; empty, with a warning, if the store does not list them."""
         try:
             found = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key)
         except ClientError as error:
-            if status_of(error) not in _NO_SUCH_QUESTION:
+            if status_of(error) not in _UPLOADS_NOT_LISTED:
                 raise
             log.warning("uploads_not_listed", detail=f"S3 answered {status_of(error)} {code_of(error)}")
             return []
         return [upload["UploadId"] for upload in found.get("Uploads", []) if upload["Key"] == key]
 
     def facts(self, key: str) -> Facts | None:
-        """Ask what stands under a key, or give None where nothing does."""
-        if self._direct and (told := self._direct.head(key)):
-            return Facts(told[0], _bare(told[1]))
+        """Look an object up by HEAD. Returns None if there is none."""
+        if self._direct and (answered := self._direct.head(key)):
+            return Facts(answered[0], _bare(answered[1]))
         try:
             answer = self.client.head_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
@@ -140,31 +140,32 @@ class Bucket:
         operation: str,
         body: bytes | memoryview,
         alive: Callable[[], None],
-        **arguments: Any,  # noqa: ANN401 - boto3's
+        **arguments: Any,  # noqa: ANN401 - botocore's
     ) -> str:
         arguments["Bucket"] = self.bucket
         view = memoryview(body)
 
-        def by_boto3() -> dict[str, Any]:
-            # Where large pieces have failed, small ones may go.
+        def by_botocore() -> dict[str, Any]:
+            # Sending has failed once, so small pieces now: a slow connection takes them within the time limit.
             again = Body(view, alive, most=PIECE_BYTES)
             return cast("dict[str, Any]", getattr(self._bodies, operation)(Body=again, **arguments))
 
         with already_there_told():
             direct = self._direct
-            answer = direct.write(Body(view, alive), arguments, by_boto3) if direct else by_boto3()
+            answer = direct.write(Body(view, alive), arguments, by_botocore) if direct else by_botocore()
         return _bare(answer.get("ETag", ""))
 
 
 def _bare(etag: str) -> str:
-    """Give an ETag without its quotes, and without the mark that proxies put before one (RFC 9110, section 8.8.3)."""
+    """Return an ETag without its quotes and without the mark ``W/`` that proxies add (RFC 9110, section 8.8.3)."""
     return etag.removeprefix("W/").strip('"')
 
 
 def _etag_of(parts: "list[CompletedPartTypeDef]") -> str:
-    """Compute the ETag of an object from those of its parts, for a store that does not tell it (RGW).
+    """Compute an object's ETag from its parts' ETags, for a store that leaves it out of its answer (RGW).
 
-    It is the MD5 of their MD5s with their number. Where they are no MD5s it is empty, and so unlike any other.
+    It is the MD5 of the parts' MD5s, and their number. If the parts' ETags are no MD5s, the result is empty and so
+    equals no other ETag.
     """
     try:
         digests = b"".join(bytes.fromhex(_bare(part["ETag"])) for part in parts)

@@ -8,12 +8,12 @@ import re
 from uuid import uuid4
 
 from config.layout import KeyLayout
-from workers.bucket.store import Store
+from workers.bucket.documents import Documents
 
 _NAME = re.compile(r"(?P<milliseconds>[0-9]{15})-[0-9a-f]{32}\.json")
 
 
-def keep(store: Store, layout: KeyLayout, body: bytes, received_at: float) -> None:
+def keep(store: Documents, layout: KeyLayout, body: bytes, received_at: float) -> None:
     """Put a callback's body into the inbox. Raises ``TransientError`` if the bucket does not store it.
 
     ``received_at`` is in unix seconds.

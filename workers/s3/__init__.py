@@ -1,1 +1,6 @@
-"""Requests to an S3 server: clients and connections, signed headers, bodies sent past botocore, errors by meaning."""
+"""Requests to an S3 server.
+
+``client`` is the door: it opens botocore clients and connection pools. ``direct`` sends bodies without botocore's
+machinery, ``signing`` signs those requests, and ``errors`` translates botocore's errors. ``internals`` holds all uses
+of botocore's private attributes.
+"""

@@ -1,24 +1,28 @@
-"""Clients for S3, and the connections that bodies take past them."""
+"""Opens clients for S3, and the connections that ``DirectWrites`` uses in their place.
 
+The ingress uses botocore's clients: boto3 would import s3transfer, which the ingress does not need. Workers use boto3's (``boto``).
+"""
+
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-import boto3
 import botocore.session
 import certifi
 import urllib3
 from botocore.config import Config
-from botocore.handlers import add_expect_header
 from botocore.loaders import Loader, create_loader
+from botocore.session import Session
 
 from workers.connections.pools import STORE_POOLS
+from workers.s3.internals import disable_expect, use_pools
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-#: Seconds; the latter for each piece of a body, too.
+#: Time limits in seconds. The second is for an answer, and for each piece of a body that is sent.
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 40.0
 #: Domains of AWS's own endpoints, by partition.
 #: https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
@@ -26,9 +30,10 @@ _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 
 
 def open_pool(at_once: int = 1) -> urllib3.PoolManager | None:
-    """Make connections for ``DirectWrites``, for so many threads at once, that trust whom boto3 trusts.
+    """Make the connection pool for ``DirectWrites``, for ``at_once`` threads, with botocore's CA certificates.
 
-    Behind a proxy, which boto3 knows, give None.
+    Returns None if a proxy is set: only botocore sends through it
+    (``test_behind_a_proxy_boto3_sends_everything``).
     """
     if getproxies().keys() & {"http", "https", "all"}:
         return None
@@ -41,7 +46,7 @@ def open_pool(at_once: int = 1) -> urllib3.PoolManager | None:
 
 @cache
 def s3_models() -> Loader:
-    """Read botocore's description of S3, a dozen MiB that nobody changes. Read before a fork, processes share it."""
+    """Load botocore's S3 model, a dozen MiB. Loaded before a fork, its memory pages are shared by the processes."""
     loader = create_loader(botocore.session.get_session().get_config_variable("data_path"))
     for kind in ("service-2", "endpoint-rule-set-1"):
         loader.load_service_model("s3", kind)
@@ -50,17 +55,23 @@ def s3_models() -> Loader:
     return loader
 
 
+def create_with_botocore(session: Session, config: Config) -> "S3Client":
+    """Create a client without boto3's additions."""
+    return cast("S3Client", session.create_client("s3", config=config))
+
+
 def open_client(
     *,
     connect_timeout: float = CONNECT_TIMEOUT,
     read_timeout: float = READ_TIMEOUT,
     attempts: int = 3,
     at_once: int = 10,
+    create: Callable[[Session, Config], "S3Client"] = create_with_botocore,
 ) -> "S3Client":
-    """Make an S3 client for so many threads at once; time-outs in seconds. What it has used, a fork must not take over.
+    """Make an S3 client for ``at_once`` threads; time limits in seconds. Do not fork after its first request.
 
-    Payloads are not signed by SHA-256: their checksum stands in a signed header, and TLS protects
-    them under way.
+    A request is sent up to ``attempts`` times. Payloads are not signed by SHA-256: their checksum is in a signed
+    header, and TLS protects them on the way.
     """
     config = Config(
         connect_timeout=connect_timeout,
@@ -75,14 +86,13 @@ def open_client(
     )
     session = botocore.session.get_session()
     session.register_component("data_loader", s3_models())
-    client = boto3.session.Session(botocore_session=session).client("s3", config=config)
-    # `Expect: 100-continue` before each body costs a round trip, and a second where S3 is silent.
-    client.meta.events.unregister("before-call.s3", add_expect_header)
-    # There is no public way to the connections of a client, which must end with the attempt that uses them.
-    client._endpoint.http_session._pool_classes_by_scheme.update(STORE_POOLS)  # type: ignore[attr-defined]  # noqa: SLF001
+    client = create(session, config)
+    disable_expect(client)
+    # Its connections must end with the attempt that uses them.
+    use_pools(client, STORE_POOLS)
     return client
 
 
 def is_aws(client: "S3Client") -> bool:
-    """Tell whether the client talks to AWS itself, whose behaviour is documented and need not be tried."""
+    """Tell whether the client's endpoint is AWS, whose guarantees are documented and need no examination."""
     return (urlsplit(client.meta.endpoint_url).hostname or "").endswith(_AWS_DOMAINS)

@@ -1,8 +1,9 @@
-"""Bodies on their way to S3 past botocore's machinery, of which only the signature is needed.
+"""Sends bodies to S3 directly: botocore only signs the request, and urllib3 sends it.
 
-More than half of what ``put_object`` costs a processor goes into serialisers, hooks and parsers for what is always the
-same request. Here botocore signs, and urllib3, by which botocore sends as well, sends. Whatever is not simply answered
-by success boto3 does over, once: redirects to another region and errors stay its own. So a body is sent twice at most.
+More than half of the processor time of ``put_object`` goes into serialisers, hooks and parsers, for a request that is
+always the same. Any answer but success is left to botocore, which sends the request once more and handles redirects to
+another region and errors. So a body is sent twice at most
+(``test_what_opens_the_store_sends_no_body_more_than_twice``).
 """
 
 import random
@@ -27,20 +28,20 @@ log = structlog.get_logger()
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-#: After a refusal boto3 alone writes for so many seconds. Rights change, so it is not for good.
+#: Seconds after a refusal in which only botocore writes. Not for ever, as permissions may change.
 REST_SECONDS = 600.0
-#: The pause before a body is sent again, in seconds, to which up to as much is added by chance.
+#: Seconds before a body is sent again. A random time of up to as many seconds is added.
 PAUSE = 0.5
-_TURNED_DOWN = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-#: Codes of 400 that are about this body on its way, and say nothing of the way it took.
+_REFUSING = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+#: Error codes of status 400 that concern this one body. They do not mean that the store refuses direct writes.
 _ABOUT_THE_BODY = {"BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentChecksumMismatch"}
-#: boto3's names for what tells parts apart, and S3's.
+#: Query parameters of ``UploadPart``: botocore's names and S3's.
 _IN_QUERY = {"PartNumber": "partNumber", "UploadId": "uploadId"}
 _CODE = re.compile(rb"<Code>(\w+)</Code>")
 
 
 class Answer(NamedTuple):
-    """What the store answered: its status (0 if it did not answer), the code of an error, and the ETag."""
+    """The store's answer: its status (0 if there was none), the error code, and the ETag."""
 
     status: int
     code: str
@@ -48,7 +49,7 @@ class Answer(NamedTuple):
 
 
 class Refusals:
-    """Whether direct writes may be tried. Threads share it: after a rest one of them tries for all."""
+    """Whether direct writes may be tried. Threads share it; after a rest, one thread tries first."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -56,7 +57,7 @@ class Refusals:
         self._rests_until: float | None = None
 
     def may_try(self) -> bool:
-        """Tell whether to try a direct write. After a rest, True is for the first who asks."""
+        """Tell whether to try a direct write. After a rest, only the first caller gets True."""
         with self._lock:
             if self._rests_until is None:
                 return True
@@ -67,17 +68,17 @@ class Refusals:
 
     @property
     def none(self) -> bool:
-        """Whether direct requests are taken, as far as is known."""
+        """Whether no direct write has been refused since the last success."""
         return self._rests_until is None
 
-    def taken(self) -> None:
-        """Note that a direct write was taken."""
+    def succeeded(self) -> None:
+        """Note that a direct write succeeded."""
         if not self.none:
             with self._lock:
                 self._rests_until = None
 
     def refused(self, status: int) -> None:
-        """Note that a direct write was refused and boto3's was taken."""
+        """Note that a direct write was refused while the same write by botocore succeeded."""
         with self._lock:
             first = self._rests_until is None
             self._rests_until = self._monotonic() + REST_SECONDS
@@ -86,10 +87,7 @@ class Refusals:
 
 
 class DirectWrites:
-    """``put_object``, ``upload_part`` and ``head_object`` for one bucket, by a client that sends a body once only.
-
-    Threads may share it.
-    """
+    """``put_object``, ``upload_part`` and ``head_object`` for one bucket. Threads may share it."""
 
     def __init__(
         self,
@@ -110,32 +108,33 @@ class DirectWrites:
         self,
         body: Body,
         arguments: Mapping[str, Any],
-        by_boto3: Callable[[], dict[str, Any]],
+        by_botocore: Callable[[], dict[str, Any]],
     ) -> dict[str, Any]:
-        """Send one request and give what boto3 would; where it does not succeed, have it done by boto3.
+        """Send one request and return botocore's form of the answer. If it fails, call ``by_botocore`` once.
 
-        Where the store fails, boto3 has its turn after a pause (``PAUSE``). What the store turns down and then takes
-        from boto3 is left to boto3 for ``REST_SECONDS``. Raises ``AlreadyThereError`` where ``IfNoneMatch`` was asked
-        for and an object is there, and what ``by_boto3`` raises.
+        If the store fails (429, 5xx or no answer), a pause (``PAUSE``) comes first. If the store refuses the request
+        (400, 401, 403) and then accepts it from botocore, botocore sends all requests for ``REST_SECONDS``. Raises
+        ``AlreadyThereError`` if ``arguments`` has ``IfNoneMatch`` and there is an object, and any error of
+        ``by_botocore``.
         """
         if not self._refusals.may_try():
-            return by_boto3()
+            return by_botocore()
         try:
             status, code, etag = self.send(body, arguments)
         except OtherSignatureError:
-            return by_boto3()
+            return by_botocore()
         if status == HTTPStatus.OK:
-            self._refusals.taken()
+            self._refusals.succeeded()
             return {"ETag": etag}
         if not status or status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self._sleep(PAUSE * (1 + random.random()))  # noqa: S311 - no secret
-        answer = by_boto3()
-        if status in _TURNED_DOWN and code not in _ABOUT_THE_BODY:
+        answer = by_botocore()
+        if status in _REFUSING and code not in _ABOUT_THE_BODY:
             self._refusals.refused(status)
         return answer
 
     def head(self, key: str) -> tuple[int, str] | None:
-        """Give the size in bytes and the ETag of an object, or None where boto3 has to be asked.
+        """Return an object's size in bytes and its ETag, or None if botocore must be asked.
 
         It takes half the processor time of ``head_object``.
         """
@@ -152,7 +151,7 @@ class DirectWrites:
         return int(size), answer.headers.get("ETag", "")
 
     def send(self, body: Body, arguments: Mapping[str, Any]) -> Answer:
-        """Send one request. Raises ``AlreadyThereError``, and ``OtherSignatureError`` where only boto3 can sign."""
+        """Send one request. Raises ``AlreadyThereError``, and ``OtherSignatureError`` if only botocore can sign."""
         names = self._header_names
         query = {_IN_QUERY[name]: value for name, value in arguments.items() if name in _IN_QUERY}
         headers = {names[name]: _as_header(value) for name, value in arguments.items() if name in names}
@@ -170,12 +169,12 @@ class DirectWrites:
 
 
 def _header_names(client: "S3Client") -> dict[str, str]:
-    """Give boto3's names for what travels as a header and is signed with the URL, and the headers' own names."""
+    """Map botocore's names of the ``PutObject`` parameters that are sent as headers to the header names."""
     shape = client.meta.service_model.operation_model("PutObject").input_shape
     headers = {name: member.serialization for name, member in shape.members.items()} if shape else {}
     return {name: how["name"] for name, how in headers.items() if how.get("location") == "header"}
 
 
 def _as_header(value: object) -> str:
-    """Write a value as botocore does (``botocore.serialize``)."""
+    """Format a value as ``botocore.serialize`` does."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,6 +1,6 @@
-"""Requests to the bucket signed by a header, as boto3 signs its own, without what boto3 does before.
+"""Signs requests to the bucket by a header, with botocore's own signer but without the rest of its machinery.
 
-Where the bucket is (path or virtual host, region, port) is learned once from a URL that boto3 makes.
+The bucket's place (path or virtual host, region, port) is read once from a URL that botocore presigns.
 """
 
 import re
@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 
+from workers.s3.internals import credentials_of
+
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
@@ -20,7 +22,7 @@ _ANY_KEY = "any-key"
 
 
 class _Place(NamedTuple):
-    """Where a bucket's objects are, and for what a signature is made."""
+    """The URL before an object's key, and the region and service that a signature names."""
 
     prefix: str
     region: str
@@ -28,38 +30,37 @@ class _Place(NamedTuple):
 
 
 class OtherSignatureError(Exception):
-    """boto3 does not sign by Signature Version 4 here, so only boto3 can sign."""
+    """Botocore does not use Signature Version 4 for this bucket, so only botocore can sign."""
 
 
 class HeaderSigner:
-    """Signs by Signature Version 4 for one bucket; the payload is not part of the signature. Threads may share it."""
+    """Signs requests to one bucket by Signature Version 4, without the payload. Threads may share it."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
         self._place: _Place | None = None
-        self._learning = threading.Lock()
+        self._reading = threading.Lock()
 
     def sign(
         self, method: str, key: str, query: Mapping[str, object], headers: Mapping[str, str]
     ) -> tuple[str, dict[str, str]]:
-        """Give URL and headers of a request. Raises ``OtherSignatureError``, and boto3's errors."""
-        place = self._place or self._learned()
+        """Return the URL and headers of a signed request. Raises ``OtherSignatureError``, and botocore's errors."""
+        place = self._place or self._place_of_bucket()
         url = place.prefix + quote(key, safe="/~")
         request = AWSRequest(method, f"{url}?{urlencode(query, quote_via=quote)}" if query else url, headers)
         request.context["client_config"] = self._client.meta.config
-        # There is no public way to the credentials that a client uses.
-        credentials = self._client._request_signer._credentials  # type: ignore[attr-defined]  # noqa: SLF001
-        S3SigV4Auth(credentials.get_frozen_credentials(), place.service, place.region).add_auth(request)
+        credentials = credentials_of(self._client).get_frozen_credentials()
+        S3SigV4Auth(credentials, place.service, place.region).add_auth(request)
         return str(request.url), dict(request.headers)
 
-    def _learned(self) -> _Place:
-        with self._learning:
+    def _place_of_bucket(self) -> _Place:
+        with self._reading:
             if self._place is None:
-                self._place = self._learn()
+                self._place = self._read_place()
             return self._place
 
-    def _learn(self) -> _Place:
+    def _read_place(self) -> _Place:
         arguments: dict[str, Any] = {"Bucket": self._bucket, "Key": _ANY_KEY}
         url = urlsplit(self._client.generate_presigned_url("get_object", Params=arguments))
         query = parse_qs(url.query)

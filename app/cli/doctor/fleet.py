@@ -15,8 +15,8 @@ from rich.console import Console
 from app.cli.doctor.bucket import examine_bucket
 from app.cli.doctor.finding import Finding
 from config.settings import PREFIX, Settings, SettingsError, load_settings
-from workers.context import open_redis
 from workers.intake.fullness import SWEEP_FORGETS, Room
+from workers.ledger.connection import open_redis
 from workers.ledger.keys import FORMAT, FORMATS
 from workers.ledger.scripts import redis_now
 from workers.liveness.signs_of_life import SILENCE, SignsOfLife

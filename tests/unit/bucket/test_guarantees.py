@@ -1,4 +1,4 @@
-"""Stores that do not check what they are sent, or do not look at conditions, are found out and made up for."""
+"""Stores that ignore checksums or conditions are detected, and writes to them take precautions."""
 
 import hashlib
 import threading
@@ -29,7 +29,7 @@ MakeStore = Callable[[], Store]
 
 @pytest.fixture
 def habits(store: Store) -> Iterator[Bucket]:
-    """A store in front of the fixture's, which looks at nothing but conditions until it is told to."""
+    """Put a proxy in front of the fixture's store. It honours conditions and checks no checksums but ``checks``."""
     with moody_bucket(int(store.client.meta.endpoint_url.rpartition(":")[2])) as bucket:
         yield bucket
 
@@ -38,7 +38,7 @@ def habits(store: Store) -> Iterator[Bucket]:
 def make_store(
     request: pytest.FixtureRequest, habits: Bucket, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> Iterator[MakeStore]:
-    """Make stores of processes that have just begun."""
+    """Make a store as a new process would: nothing is known of it."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{habits.port}")
     pools: list[urllib3.PoolManager] = []
 
@@ -96,7 +96,7 @@ def test_a_store_without_conditions_keeps_what_stands_there(
 def test_of_two_writers_who_are_both_told_that_they_have_written_none_reports_the_bytes_of_the_other(
     make_store: MakeStore, habits: Bucket, content: bytes, operation: str, *, examined: bool
 ) -> None:
-    """The other writer's object replaces ours behind our back, as in Swift, which still says 200 to us."""
+    """The other writer's object replaces ours after ours was answered by 200, as in Swift."""
     store = make_store()
     if examined:
         write(store, content)
@@ -117,7 +117,7 @@ def test_of_two_writers_who_are_both_told_that_they_have_written_none_reports_th
 
 
 def _stands(habits: Bucket, operation: str) -> bool:
-    """Tell whether the write of the object itself has been passed on: the last write before this HEAD."""
+    """Tell whether the last request before this HEAD was the write of the object itself."""
     return [asked for asked in habits.asked if asked != "head"][-1:] == [operation]
 
 
@@ -176,7 +176,7 @@ def test_the_uploads_of_an_examination_are_known_to_the_ledger_in_case_the_worke
 
     known: list[tuple[bool, bool]] = []
     write(make_store(), LARGE, Knowing())
-    # Each is told before it is created, and then by its id.
+    # Each is noted before it is created, and then by its id.
     assert known == [(True, True), (False, True), (True, True), (False, True), (True, False), (False, False)]
 
 
@@ -208,7 +208,7 @@ def test_an_outage_teaches_nothing_and_the_examination_is_made_again(
         write(store, SMALL)
     habits.mood = "pass"
     habits.flips = ["put"] * 2
-    with pytest.raises(TransientError, match="BadDigest"):  # Every precaution is taken meanwhile.
+    with pytest.raises(TransientError, match="BadDigest"):  # Not examined yet, so the write carries both checksums.
         write(store, SMALL)
     habits.flips = []
     clock.advance(REST_SECONDS)
@@ -238,7 +238,7 @@ def test_threads_that_write_while_one_examines_do_not_wait_for_it(clock: Clock) 
 
 @pytest.mark.parametrize("told", ["", None])
 def test_an_upload_whose_etag_the_store_does_not_tell_is_not_read_back(store: Store, told: str | None) -> None:
-    """RGW answers completion with an empty ETag, and HEAD with S3's: the MD5 of the parts' MD5s."""
+    """RGW's answer to completion has an empty ETag, and its answer to HEAD has S3's: the MD5 of the parts' MD5s."""
     asked: list[str] = []
     events = store.client.meta.events
     events.register("after-call.s3.CompleteMultipartUpload", lambda parsed, **_: parsed.update(ETag=told))
@@ -248,7 +248,7 @@ def test_an_upload_whose_etag_the_store_does_not_tell_is_not_read_back(store: St
 
 
 def test_a_store_that_gives_up_an_upload_with_a_part_that_it_refuses_is_understood(store: Store) -> None:
-    """As rclone does: boto3, which sends the part again, is told that there is no such upload."""
+    """As rclone does: botocore sends the part again and is answered ``NoSuchUpload``."""
     sent: list[str] = []
 
     def answer(model: Any, params: dict[str, Any], **_: object) -> None:
@@ -268,7 +268,7 @@ def test_a_store_that_gives_up_an_upload_with_a_part_that_it_refuses_is_understo
 def test_a_store_that_refuses_for_another_reason_has_taught_nothing(
     store: Store, code: str, examined: Callable[..., Guarantees]
 ) -> None:
-    """From the first wrong checksum on, so that only the right one behind it can tell."""
+    """It refuses from the first wrong checksum on. Only the right checksum that follows shows that."""
     asked = 0
 
     def answer(model: Any, **_: object) -> None:

@@ -16,7 +16,7 @@ from workers.transfer.parts import Digest, Part
 
 
 class Holding:
-    """A hold that is never lost, unless ``lost``; it remembers the uploads that have not ended, and those left."""
+    """A hold that is lost only if ``lost`` is set. It lists the uploads that have not ended, and those left behind."""
 
     def __init__(self, *, lost: bool = False) -> None:
         self.lost = lost
@@ -125,7 +125,7 @@ def test_who_loses_the_lease_while_a_part_is_under_way_leaves_nothing(store: Sto
 
 
 def _refusing(store: Store, status: int, code: str, *, all_writes: bool = False) -> list[str]:
-    """Make the store one that refuses conditional writes, or all, and record what it is asked."""
+    """Make the store refuse conditional writes, or all writes, and record the operations."""
     asked: list[str] = []
 
     def answer(model: Any, params: dict[str, Any], **_: object) -> None:
@@ -158,7 +158,7 @@ def test_a_store_that_refuses_for_another_reason_is_not_taken_for_one_without_co
     asked = _refusing(store, 400, "InvalidArgument", all_writes=True)
     with pytest.raises(TransientError, match="store_unavailable") as raised:
         write(store, b"x")
-    # Tried with and without a condition; then written as if nothing were known.
+    # Examined with and without a condition; then written as to an unknown store.
     assert asked == ["PutObject", "PutObject", "DeleteObject", "HeadObject", "PutObject"]
     assert raised.value.detail == "S3 answered 400 InvalidArgument to PutObject: so says the store"
 
@@ -239,7 +239,7 @@ def test_an_upload_that_nobody_ended_can_be_aborted_by_its_name_and_more_than_on
 
 
 def test_a_store_that_gives_no_words_with_its_error_is_survived(store: Store) -> None:
-    """RGW's ``Message`` is empty, which botocore reads as None."""
+    """RGW sends an empty ``Message``, which botocore reads as None."""
 
     def answer(model: Any, **_: object) -> None:
         error = {"Error": {"Code": "AccessDenied", "Message": None}, "ResponseMetadata": {"HTTPStatusCode": 403}}

@@ -1,4 +1,4 @@
-"""What travels together to Redis, and what each is told when that goes wrong."""
+"""Batches of callbacks on their way to Redis, and the result that each caller gets."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +12,11 @@ from tests.conftest import eventually
 
 @dataclass
 class Broker:
-    """Keeps batches; each waits until it may go on."""
+    """Records batches. Each waits for ``may_answer``."""
 
     raises: BaseException | None = None
-    """What comes of a batch."""
     at: int = 1
-    """Of which."""
+    """The number of the batch that raises it."""
     batches: list[list[str]] = field(default_factory=list)
     may_answer: threading.Event = field(default_factory=threading.Event)
 
@@ -29,7 +28,7 @@ class Broker:
 
 
 def _publish_behind_one_on_its_way(broker: Broker, bodies: list[str]) -> list[BaseException | None]:
-    """Publish one callback, then the others while Redis has not answered to the first; give how each fared."""
+    """Publish one callback, then the others before Redis answers to the first. Returns the error of each, or None."""
     queue = CallbackQueue(broker.put_all)
     with ThreadPoolExecutor(len(bodies) + 1) as threads:
         first = threads.submit(queue.publish, "first", 1.0)
@@ -71,7 +70,7 @@ def test_many_threads_at_once_lose_nothing() -> None:
 
 
 class _TimeIsOverError(BaseException):
-    """What gevent raises in a request whose time is over, wherever it is."""
+    """Stands for gevent's timeout, which is raised anywhere in a request."""
 
 
 def test_a_batch_that_is_interrupted_is_acknowledged_to_nobody_and_the_next_one_is_kept() -> None:

@@ -1,4 +1,4 @@
-"""The ingress runs on gevent, so the tests of its queue run there too: greenlets in place of threads, patched locks."""
+"""Runs the tests of the queue under gevent, as the ingress runs: with greenlets as threads, and patched locks."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The HTTP surface up to the queue, by Flask's own client; behind it a list instead of Redis."""
+"""The HTTP interface, by Flask's test client, with a list in place of the queue in Redis."""
 
 import json
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ JSON = {"Content-Type": "application/json"}
 
 @dataclass
 class Queue:
-    """Takes what is published, or fails as a dead broker would."""
+    """Records callbacks, or fails like a dead broker."""
 
     taken: list[tuple[str, float]] = field(default_factory=list)
     dead: bool = False

@@ -1,4 +1,4 @@
-"""Where an acknowledged callback is safe, and how long its sender waits while something is down."""
+"""Where a callback is stored, and which place is tried first while one is down."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from tests.unit.conftest import Clock
 
 @dataclass
 class Place:
-    """Takes callbacks, or does not; remembers being asked."""
+    """Accepts callbacks, or fails if ``down``. Records each try."""
 
     down: bool = False
     asked: list[str] = field(default_factory=list)

@@ -1,13 +1,9 @@
-"""Writes past boto3, and when boto3 does them over."""
+"""Direct writes, and when botocore repeats them."""
 
 import hashlib
 import json
-import re
-import socket
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any, NoReturn
 from unittest.mock import Mock
@@ -19,16 +15,12 @@ from urllib3.exceptions import ProtocolError
 
 from app.embedded.loopback import serving
 from tests.conftest import MakeSettings
-from tests.never_ending import endless_continue
-from tests.never_ending import serving as serving_pieces
 from tests.unit.bucket.test_store import write
 from tests.unit.conftest import BUCKET, Clock
 from tests.unit.reading import PART
 from workers.bucket.guarantees import OF_AWS
 from workers.bucket.requests import Facts
 from workers.bucket.store import Store
-from workers.connections.attempt import cut_off_after, never
-from workers.connections.pools import STORE_POOLS
 from workers.context import open_store
 from workers.errors import TransientError
 from workers.s3.client import open_client, open_pool
@@ -39,7 +31,7 @@ CONTENT = b"ID3" + bytes(1000)
 
 
 class Pool(urllib3.PoolManager):
-    """Counts what is sent, and may answer in S3's place."""
+    """Counts requests. It answers in S3's place if ``status`` is set, and fails if ``breaks`` is."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,12 +60,13 @@ def pool() -> Iterator[Pool]:
 
 @pytest.fixture
 def direct(store: Store, pool: Pool) -> Store:
-    """A store on the fixture's bucket that writes directly, and does not examine it first."""
+    """Make a store on the fixture's bucket that writes directly and is not examined first."""
     assert store.bucket == BUCKET
     return Store(open_client(attempts=1), BUCKET, pool, known=OF_AWS)
 
 
 def _by_boto3(store: Store) -> list[str]:
+    """Record the operations that go through botocore."""
     asked: list[str] = []
     store.client.meta.events.register("before-call.s3", lambda model, **_: asked.append(model.name))
     return asked
@@ -97,57 +90,6 @@ def test_parts_are_written_directly_and_the_object_is_whole(direct: Store, pool:
     assert pool.asked == 3
     assert "UploadPart" not in asked
     assert direct.read_text("k") == content
-
-
-@contextmanager
-def slow_store(seconds: float) -> Iterator[str]:
-    """Serve a store that takes so long to read a body, a little at a time, and then answers 200."""
-
-    def take(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            taken = b""
-            while b"\r\n\r\n" not in taken:
-                taken += connection.recv(4096)
-            head, _, rest = taken.partition(b"\r\n\r\n")
-            length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])  # type: ignore[index]  # it is there
-            left = length - len(rest)
-            while left > 0 and (piece := connection.recv(65536)):
-                left -= len(piece)
-                time.sleep(seconds * len(piece) / length)
-            connection.sendall(b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 0\r\n\r\n')
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=take, args=(listener.accept()[0],), daemon=True).start()
-
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@pytest.mark.parametrize("way", ["direct", "boto3"])
-def test_a_slow_upload_over_plain_http_may_take_longer_than_connecting_and_than_an_answer(
-    way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connect, read = 0.4, 2.5
-    with slow_store(seconds=5.0) as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
-        pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=connect, read=read)) if way == "direct" else None
-        if pool:
-            pool.pool_classes_by_scheme = STORE_POOLS
-        store = Store(open_client(connect_timeout=connect, read_timeout=read, attempts=1), BUCKET, pool)
-        asked = _by_boto3(store)
-        began = time.monotonic()
-        # The system buffers up to 4 MiB of it, and the time for the answer begins when it has the rest.
-        store.write_text("k", bytes(16 * 1024**2), "text/plain")
-        assert time.monotonic() - began > read
-        assert len(asked) == (way == "boto3")
-        if pool:
-            pool.clear()
 
 
 def test_what_stands_there_already_is_left_alone_and_read_back(direct: Store) -> None:
@@ -314,35 +256,6 @@ def test_an_object_is_asked_about_directly_and_where_that_fails_by_boto3(direct:
     assert asked == ["HeadObject", "HeadObject"]
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_client_that_has_little_patience_has_as_little_with_tls(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
-        store = Store(open_client(connect_timeout=0.3, read_timeout=0.3, attempts=1), BUCKET)
-        began = time.monotonic()
-        with pytest.raises(TransientError):
-            store.write_json("k", {})
-        assert time.monotonic() - began < 4
-
-
-@pytest.mark.parametrize("ending", ["its time", "the worker"])
-def test_what_is_asked_outside_an_attempt_ends_as_well(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
-    monkeypatch.setattr("workers.connections.attempt.ASK_SECONDS", 0.7 if ending == "its time" else 60.0)
-    with serving_pieces(endless_continue, 0.05) as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url.removesuffix("/song.mp3"))
-        ends_at = time.monotonic() + 0.7
-        must_stop = (lambda: time.monotonic() > ends_at) if ending == "the worker" else never
-        pool = open_pool()
-        store = Store(open_client(attempts=1), BUCKET, pool, known=OF_AWS, must_stop=must_stop)
-        for ask in (lambda: store.write_json("k", {}), lambda: store.read_text("k"), lambda: store.list("", limit=1)):
-            began = time.monotonic()
-            with pytest.raises(TransientError):
-                ask()
-            assert time.monotonic() - began < 6
-        if pool:
-            pool.clear()
-
-
 def test_a_body_that_is_sent_again_goes_in_small_pieces(direct: Store, pool: Pool) -> None:
     sizes: list[int] = []
 
@@ -355,17 +268,3 @@ def test_a_body_that_is_sent_again_goes_in_small_pieces(direct: Store, pool: Poo
     pool.breaks = True
     direct.put("k", bytes(3 * 1024**2), {}, if_new=True)
     assert set(sizes) == {256 * 1024}
-
-
-@pytest.mark.parametrize("way", ["direct", "boto3"])
-def test_a_store_that_never_answers_is_cut_off_with_the_attempt(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    with serving_pieces(endless_continue, 0.05) as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url.removesuffix("/song.mp3"))
-        pool = open_pool() if way == "direct" else None
-        store = Store(open_client(attempts=1), BUCKET, pool, known=OF_AWS)
-        began = time.monotonic()
-        with pytest.raises(TransientError), cut_off_after(0.7):
-            write(store, CONTENT)
-        assert time.monotonic() - began < 4
-        if pool:
-            pool.clear()
