@@ -1,6 +1,6 @@
 """Opens clients for S3, and the connections that ``DirectWrites`` uses in their place.
 
-The ingress uses botocore's clients: boto3 would import s3transfer, which the ingress does not need. Workers use boto3's (``boto``).
+The ingress uses clients of botocore, because boto3 would import s3transfer. Workers use those of boto3 (``boto``).
 """
 
 from collections.abc import Callable
