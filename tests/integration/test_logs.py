@@ -128,5 +128,5 @@ def test_faults_in_the_settings_end_the_process_with_a_text_for_people(program: 
     assert done.returncode == 4
     assert done.stdout == ""
     first, second = done.stderr.splitlines()
-    assert first == "Stemvault cannot start: 1 setting needs attention."
+    assert first == "Stemvault cannot start: 1 setting is missing or wrong."
     assert second.strip().startswith("STEMVAULT_LOG_LEVEL: ")
