@@ -42,6 +42,25 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
             "S3 prefix does not end in a slash",
             f"Keys begin with {settings.s3_prefix}<task id>. For a folder, write {settings.s3_prefix}/ instead.",
         )
+    yield from _limits_without_effect(settings)
+
+
+def _limits_without_effect(settings: Settings) -> Iterator[Finding]:
+    """Find limits that another, stricter limit makes useless."""
+    if settings.low_speed_time > settings.transfer_timeout:
+        yield _warning(
+            "low_speed_time",
+            "the low-speed limit has no effect",
+            f"A transfer ends after {PREFIX}TRANSFER_TIMEOUT ({settings.transfer_timeout:g} s), before it can be slow "
+            f"for {PREFIX}LOW_SPEED_TIME ({settings.low_speed_time:g} s). Set {PREFIX}LOW_SPEED_TIME to less.",
+        )
+    if (limit := settings.max_transfers_per_host) and limit > settings.transfers:
+        yield _warning(
+            "max_transfers_per_host",
+            "the limit of transfers from one host has no effect",
+            f"{PREFIX}MAX_TRANSFERS_PER_HOST is {limit}, but a worker has only {settings.transfers} transfers "
+            f"({PREFIX}TRANSFERS), and one slow host can hold all of them. Set {PREFIX}MAX_TRANSFERS_PER_HOST to less.",
+        )
 
 
 def _warning(name: str, what: str, advice: str) -> Finding:
