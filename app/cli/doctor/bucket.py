@@ -78,9 +78,21 @@ class _Trial:
 
     def rights(self) -> Iterator[Finding]:
         """Write, read, and begin a multipart upload."""
-        yield self.right("put", "bucket takes an object", "s3:PutObject", lambda: self._write(self.store))
+        yield self._put()
         yield self.right("get", "bucket returns the object", "s3:GetObject", self._read)
         yield self.right("multipart", "bucket takes multipart uploads", "s3:AbortMultipartUpload", self._begin_upload)
+
+    def _put(self) -> Finding:
+        """Write as workers write documents. If that fails, try without ``S3_UPLOAD_ARGS`` to find the cause."""
+        put = self.right("put", "bucket takes an object", "s3:PutObject", lambda: self._write(self.store))
+        if put.good or not self._arguments:
+            return put
+        plain = self.right("put", "", "s3:PutObject", lambda: self._write(Store(self.store.client, self.store.bucket)))
+        if not plain.good:
+            return put
+        said = put.advice.removesuffix(self._advice("s3:PutObject"))
+        advice = f"{said}The bucket takes the object without {_ARGUMENTS}: correct that setting, or grant its rights."
+        return Finding(put.name, put.what, good=False, advice=advice)
 
     def _write(self, store: Store) -> None:
         store.write_text(self.key, b"doctor", "text/plain")

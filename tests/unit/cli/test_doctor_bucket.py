@@ -74,6 +74,18 @@ def test_upload_args_are_tried(habits: Bucket, make_settings: MakeSettings) -> N
     assert (finding.verdict, "501 NotImplemented" in finding.advice) == ("fail", True)
 
 
+def test_upload_args_are_blamed_when_the_bucket_takes_the_object_without_them(
+    habits: Bucket, make_settings: MakeSettings
+) -> None:
+    habits.refuses_headers = {"x-amz-tagging"}
+    findings = found(make_settings, S3_UPLOAD_ARGS=json.dumps({"Tagging": "a=b"}))
+    failed = {name: each.advice for name, each in findings.items() if each.verdict == "fail"}
+    assert failed.keys() == {"put", "upload_args"}
+    for advice in failed.values():
+        assert "STEMVAULT_S3_UPLOAD_ARGS" in advice
+        assert "AWS_ENDPOINT_URL_S3" not in advice
+
+
 def test_the_json_of_a_finding_has_its_name_and_verdict() -> None:
     finding = Finding("put", "bucket takes an object", good=False, advice="mend it", warning=True)
     assert finding.as_json() == {
