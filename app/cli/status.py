@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
-from config.settings import Settings
+from config.settings import PREFIX, Settings
 from workers.callbacks import parse_body, task_id_of
 from workers.callbacks.assets import AssetId
 from workers.context import open_ledger, open_store
@@ -33,7 +33,7 @@ def show_context(console: Console, settings: Settings) -> bool:
     received = ReceivedCallbacks(ledger.redis).waiting()
     console.print(f"Wake-up messages in queues: {waiting}   Callbacks not recorded yet: {received}")
     fleet = SignsOfLife(ledger.redis).fleet()
-    _show_transfers(console, ledger)
+    _show_transfers(console, settings, ledger, fleet)
     if inbox := len(open_store(settings).list(settings.layout.inbox_key(""), limit=_MAX_LISTED)):
         many = "at least " if inbox == _MAX_LISTED else ""
         console.print(f"Callbacks in the bucket's inbox: {many}{inbox}")
@@ -57,11 +57,16 @@ def show_context(console: Console, settings: Settings) -> bool:
     return True
 
 
-def _show_transfers(console: Console, ledger: Ledger) -> None:
-    """Show transfers and the assets that wait for one."""
-    ready, under_way = ledger.ready(), ledger.transferring()
+def _show_transfers(console: Console, settings: Settings, ledger: Ledger, fleet: Fleet) -> None:
+    """Show transfers, also how many are possible by this host's settings, and the assets that wait for one."""
+    ready, under_way, possible = ledger.ready(), ledger.transferring(), fleet.workers * settings.transfers
     waiting = "  ".join(f"{queue} {number}" for queue, number in ready.items())
-    console.print(f"Transfers under way: {under_way}   Assets that wait for one: {waiting}")
+    console.print(f"Transfers under way: {under_way} of {possible} possible   Assets that wait for one: {waiting}")
+    if under_way < possible and any(ready.values()):
+        console.print(
+            f"Assets can wait while transfers are free: a worker has at most {settings.transfers_per_host} transfers "
+            f"from one source host ({PREFIX}MAX_TRANSFERS_PER_HOST), and memory for them up to {PREFIX}TRANSFER_MEMORY."
+        )
 
 
 def _show_fleet(console: Console, fleet: Fleet) -> None:

@@ -33,7 +33,7 @@ def test_replay_takes_a_kept_callback_in_and_status_tells_of_it(service: Service
     assert overview.returncode == 0
     assert "Wake-up messages in queues" in overview.stdout
     assert (
-        "Transfers under way: 0   Assets that wait for one: urgent 0  assets 0  suspects 0"
+        "Transfers under way: 0 of 64 possible   Assets that wait for one: urgent 0  assets 0  suspects 0"
         in overview.stdout
     )
     unknown = run("status", "never-heard-of", **pointing_at(service))
