@@ -1,5 +1,5 @@
 """The ``stemvault`` command.
 
-The door is ``main.main``: click reads the command line there. The other modules carry out one
+The door is ``main.main``, which runs ``commands``: click reads the command line there. The other modules carry out one
 subcommand each: ``demo``, ``doctor``, ``policy`` (``doctor --policy``), ``replay``, ``retry``, ``status`` and ``up``.
 """
