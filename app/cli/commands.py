@@ -106,7 +106,7 @@ def up(port: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @_plain_errors
 def doctor(*, policy: bool, as_json: bool) -> None:
-    """Check settings, Redis, bucket and fleet; say how to correct faults.
+    """Check settings, Redis, bucket and fleet; say what to correct.
 
     Exit status 0: Stemvault can run like this; there may be warnings.
     """
@@ -166,7 +166,7 @@ def alive(role: str) -> None:
 @click.argument("asset", required=False)
 @_plain_errors
 def retry(task: str, asset: str | None) -> None:
-    """Retry what was given up or waits of TASK, or one ASSET of it.
+    """Retry assets of TASK that were given up or wait, or one ASSET.
 
     ASSET is a name that status shows, such as video.
     """

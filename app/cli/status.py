@@ -33,7 +33,7 @@ def show_context(console: Console, settings: Settings) -> bool:
     received = ReceivedCallbacks(ledger.redis).waiting()
     console.print(f"Wake-up messages in queues: {waiting}   Callbacks not recorded yet: {received}")
     fleet = SignsOfLife(ledger.redis).fleet()
-    _show_transfers(console, settings, ledger, fleet)
+    show_transfers(console, settings, ledger, fleet)
     if inbox := len(open_store(settings).list(settings.layout.inbox_key(""), limit=_MAX_LISTED)):
         many = "at least " if inbox == _MAX_LISTED else ""
         console.print(f"Callbacks in the bucket's inbox: {many}{inbox}")
@@ -57,7 +57,7 @@ def show_context(console: Console, settings: Settings) -> bool:
     return True
 
 
-def _show_transfers(console: Console, settings: Settings, ledger: Ledger, fleet: Fleet) -> None:
+def show_transfers(console: Console, settings: Settings, ledger: Ledger, fleet: Fleet) -> None:
     """Show transfers, also how many are possible by this host's settings, and the assets that wait for one."""
     ready, under_way, possible = ledger.ready(), ledger.transferring(), fleet.workers * settings.transfers
     waiting = "  ".join(f"{queue} {number}" for queue, number in ready.items())

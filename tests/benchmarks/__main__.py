@@ -39,7 +39,7 @@ _WORKLOADS = {(4, 100): "100 × 4 MB", (40, 5): "5 × 40 MB", (1024, 1): "1 × 1
 _ABOUT_FLEET = """\
 Wall and CPU seconds, CPU seconds a GB, memory at its highest (shared pages counted once, in a round of its own).
 Ours is everything from the callback to the manifest: gunicorn, Redis, worker and beat, with SHA-256, CRC-32C, media
-check, egress filter and conditional writes. A peer does nothing but copy. Nobody's imports and clients are counted.
+check, egress filter and conditional writes. A peer only copies. Imports and the opening of clients are not counted.
 """
 _ABOUT_INGRESS = """\
 Bodies of 2 KB, signed; two gunicorn workers on gevent each (FastAPI: two uvicorn workers). The last two columns: the
@@ -139,7 +139,7 @@ def growing(ends: dict[str, Ends], _: Path) -> str:
             growth.redis_bytes(),
             "A worker with one process, assets one after the other:\n",
             growth.worker_memory(ends["http"]),
-            "100 × 4 MB, by the number of processes that carry transfers:\n",
+            "100 × 4 MB, by the number of processes that run transfers:\n",
             growth.worker_processes(ends["http"]),
         ]
     )

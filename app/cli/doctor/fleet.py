@@ -15,7 +15,7 @@ _MAX_SKEW = 2.0
 
 
 def examine_fleet(redis: "Redis") -> Iterator[Finding]:
-    """Examine clock and fleet. If Redis fails meanwhile, the finding is left out: ``broker`` has reported Redis."""
+    """Examine clock and fleet. A finding is left out if Redis fails: ``broker`` reports that."""
     yield from _clock_skew(redis)
     yield from _processes(redis)
 

@@ -22,7 +22,7 @@ _WITHOUT_CONDITION = (
 
 
 class _NoHold:
-    """The ``Hold`` of the doctor's own uploads: nobody else has to abort them."""
+    """The ``Hold`` of the doctor's own uploads: no worker has to abort them."""
 
     def alive(self) -> None: ...
 
@@ -34,7 +34,7 @@ class _NoHold:
 
 
 def examine_puts(store: Store, key: str) -> Iterator[Finding]:
-    """Write by one request, with wrong checksums, and where an object already is or appears meanwhile."""
+    """Write by one request, with wrong checksums, and where an object already is, or appears during the write."""
     try:
         with reporting():
             found = examine_put(store, key, {})
