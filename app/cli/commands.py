@@ -14,6 +14,7 @@ from rich.console import Console
 
 from app.cli.demo import run_demo
 from app.cli.doctor.broker import redis_fault
+from app.cli.doctor.bucket import AWS_ADVICE
 from app.cli.doctor.examination import examine, examine_as_json
 from app.cli.doctor.variables import unknown_variables
 from app.cli.policy import least_policy
@@ -51,7 +52,7 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
                 f"{redis_fault(error, load_settings().redis_address)} Run 'stemvault doctor' to find the cause."
             ) from None
         except BotoCoreError as error:
-            raise click.ClickException(f"AWS settings: {error}") from None
+            raise click.ClickException(f"AWS settings: {str(error).rstrip('.')}. {AWS_ADVICE}") from None
 
     return wrapped
 

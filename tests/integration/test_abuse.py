@@ -112,8 +112,8 @@ def test_a_connection_whose_headers_do_not_come_within_five_seconds_is_closed(in
     assert 4 < time.monotonic() - started < 10
 
 
-def test_who_dallies_over_a_body_is_shown_out(ingress: Stack) -> None:
-    """The time is 30 s in production; a configuration on top of it makes it 1 s."""
+def test_a_request_whose_body_comes_too_slowly_gets_408(ingress: Stack) -> None:
+    """The limit is 30 s in production; a configuration that imports it sets 1 s."""
     hasty = ingress.group.directory / "hasty.py"
     hasty.write_text("import config.gunicorn as ours\nours.REQUEST_SECONDS = 1\nfrom config.gunicorn import *\n")
     port = free_port()

@@ -20,6 +20,8 @@ from workers.s3.errors import code_of, reporting
 from workers.s3.signing import OtherSignatureError
 from workers.transfer.parts import Body
 
+#: For an error of boto3 before the first request.
+AWS_ADVICE = "Correct the AWS_ variables of the environment, or the AWS configuration files."
 _ARGUMENTS = f"{PREFIX}S3_UPLOAD_ARGS"
 #: The longest metadata that ``workers/archive.py`` sends, without two short fields.
 _MAX_METADATA = {"source-url": "https://" + "u" * 247, "task-id": "t" * 128, "stem": "s" * 128, "sha256": "0" * 64}
@@ -30,7 +32,9 @@ def examine_bucket(settings: Settings) -> Iterator[Finding]:
     try:
         client = open_client(attempts=1)
     except (ValueError, BotoCoreError) as error:
-        yield Finding("bucket_reachable", "bucket", good=False, advice=f"AWS settings: {error}")
+        yield Finding(
+            "bucket_reachable", "bucket", good=False, advice=f"AWS settings: {str(error).rstrip('.')}. {AWS_ADVICE}"
+        )
         return
     trial = _Trial(settings, Store(client, settings.s3_bucket, upload_args=settings.s3_upload_args))
     reachable = trial.right("bucket_reachable", "bucket is reachable", "s3:ListBucket", trial.store.check)
