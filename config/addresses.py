@@ -1,4 +1,4 @@
-"""One spelling for the host of a URL, so that two URLs can be compared."""
+"""One spelling for the host of a URL, so that the hosts of two URLs can be compared."""
 
 from urllib.parse import urlsplit
 

@@ -14,16 +14,20 @@ from gunicorn.workers.ggevent import GeventWorker
 from config.logging import log_all_output
 from config.settings import load_settings_or_exit
 
-#: From the end of its headers a request may take so many seconds to come and be answered. Slow is not wrong,
-#: but whoever sends a byte a second would stay for days.
+#: Seconds from the end of a request's headers until its answer. Without a limit, a client that sends one byte a second
+#: would hold its connection for days.
 REQUEST_SECONDS = 30
 
 
 class IngressWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """Serves each connection in a greenlet, so that thousands of slow ones cost memory and nobody's turn."""
+    """Serves each connection in a greenlet, so that thousands of slow connections block no other one.
+
+    ``handle_request`` and its ``StopIteration`` are gunicorn's internals, checked with 27.0. If they change,
+    ``test_a_request_whose_body_comes_too_slowly_gets_408`` fails.
+    """
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:  # noqa: ANN401 - gunicorn's
-        """Answer one request, or end it when its time is over."""
+        """Answer one request, or end it with 408 after ``REQUEST_SECONDS``."""
         try:
             with gevent.Timeout(REQUEST_SECONDS):
                 super().handle_request(listener_name, req, sock, addr)
@@ -33,12 +37,12 @@ class IngressWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no ty
 
 
 class IngressLog(Logger):  # type: ignore[misc]  # gunicorn ships no types
-    """Sends gunicorn's own lines the way of all ours: as JSON, and without the token that ends a path."""
+    """Writes gunicorn's own lines as JSON lines too, without the callback token in a path."""
 
     def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn's
-        """Use the root logger's handler and level instead of gunicorn's; with a fault in the settings, end.
+        """Use the root logger's handler and level instead of gunicorn's; exit if the settings have faults.
 
-        gunicorn calls this before it starts any worker, so a fault is told once and in plain text.
+        gunicorn calls this before it starts a worker, so the faults are printed once and as plain text.
         """
         log_all_output(load_settings_or_exit().log_level)
         super().setup(cfg)
@@ -53,30 +57,30 @@ worker_class = IngressWorker
 worker_connections = 4000
 timeout = 30
 graceful_timeout = 20
-# So long may a connection be silent between requests, and so long may a request's headers take.
+# Seconds that a connection may be idle between requests, and that a request's headers may take.
 keepalive = 5
 
-# A callback's own headers are a handful; what is longer is refused before it costs memory.
+# Callbacks have few headers; larger ones are refused before they use memory.
 limit_request_line = 2048
 limit_request_fields = 50
 limit_request_field_size = 4096
 
-# No access log: its lines would hold the token of /callbacks/<token>. We log our own events.
+# No access log: its lines would hold the token of /callbacks/<token>. The ingress logs its own events instead.
 accesslog = None
 logger_class = IngressLog
 
-# Heartbeats go to memory, and no socket is left in a home directory: the root file system may be read-only.
+# The root file system may be read-only: gunicorn's heartbeat files go to memory, and it makes no control socket.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
 control_socket_disable = True
 
 
 def on_starting(_server: object) -> None:
-    """Make room for connections."""
+    """Raise the limit of open files, one of which each connection needs, to the highest allowed."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def post_worker_init(_worker: object) -> None:
-    """Take what is there for good out of the collector's sight: looking through it all would cost a request 70 ms."""
+    """Freeze the objects that stay for good: a garbage collection through all of them would cost a request 70 ms."""
     gc.collect()
     gc.freeze()

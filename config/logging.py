@@ -1,4 +1,4 @@
-"""Logs are JSON lines on standard error, one event a line, for our own events and for those of the libraries."""
+"""Logs are JSON lines on standard error, one event a line, for Stemvault's own events and for those of libraries."""
 
 import io
 import logging
@@ -17,19 +17,19 @@ Level = Literal["debug", "info", "warning", "error"]
 #: File descriptors.
 _STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
-#: A URL's query, which can be a key to the file, and what follows /callbacks/, which is the key to us.
+#: A URL's query, which can hold the signature of a file's URL, and the text behind /callbacks/, the callback token.
 _SECRET = re.compile(r"(?:(?<=\?)|(?<=/callbacks/))[^\s\"'<>\\]+")
 
 
 def _hide_secrets(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Cut secrets out of any URL or path in any text. Our own events hold none anyway."""
+    """Remove secrets from every URL and path in every text. Our own events hold none; those of libraries can."""
     return {
         name: _SECRET.sub("…", value) if isinstance(value, str) and "/" in value else value
         for name, value in event.items()
     }
 
 
-#: Id and sender of the request that is served in this context; a connection's next request sets its own.
+#: Id and sender of the HTTP request that this context serves. The next request of the connection replaces them.
 request_of: ContextVar[tuple[str, str] | None] = ContextVar("request_of", default=None)
 
 
@@ -49,19 +49,20 @@ _SHARED: list[structlog.typing.Processor] = [
     _hide_secrets,
 ]
 
-#: Libraries whose lower levels print whole URLs or request headers, secrets in their queries included.
+#: Libraries that print whole URLs or request headers at lower levels, with the secrets in them.
 _TALKATIVE = ("urllib3", "requests_hardened", "botocore", "boto3", "kombu", "amqp")
 
-#: Loggers that tell of each message, task and process; our own events say enough. Below warning, only debug shows them.
+#: Loggers with a line for each message, task or process. Only the level debug shows their lines below warning.
 _DETAILED = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "multiprocessing")
 
 
 class _StandardError:
     """Writes each line to standard error with one system call, without a buffer.
 
-    So a line of another process, or of a signal handler, comes before it or after it and not inside it. On a pipe the
-    kernel guarantees that for 4,096 bytes (PIPE_BUF); a longer line can be mixed with others while the pipe is full.
-    ``tests/unit/config/test_logging.py`` shows the former, and lines of any length in a file.
+    So lines of several processes, or of a signal handler, do not mix. On a pipe the kernel guarantees that for lines of
+    up to 4,096 bytes (PIPE_BUF, ``test_lines_of_several_processes_that_share_a_pipe_are_not_mixed``); longer lines can
+    mix while the pipe is full. In a file lines of any length stay whole
+    (``test_lines_of_any_length_of_several_processes_that_share_a_file_are_not_mixed``).
     """
 
     def write(self, text: str) -> None:
@@ -75,12 +76,12 @@ class _StandardError:
     def line(self, text: str) -> None:
         self.write(text + "\n")
 
-    # structlog calls the method that is named as the event's level.
+    # structlog calls the method with the name of the event's level.
     debug = info = warning = error = critical = line
 
 
 class _Printed(io.TextIOBase):
-    """Replaces ``sys.stdout`` or ``sys.stderr``: each line that is printed becomes an event."""
+    """Replaces ``sys.stdout`` or ``sys.stderr``: each printed line becomes an event."""
 
     def __init__(self, descriptor: int, logger: logging.Logger, level: int) -> None:
         self._descriptor = descriptor
@@ -90,7 +91,7 @@ class _Printed(io.TextIOBase):
         self._thread = threading.local()
 
     def write(self, text: str) -> int:
-        # An event that cannot be written makes `logging` print the reason, which comes here again.
+        # If an event cannot be written, `logging` prints the reason to this very object: break the recursion.
         if not getattr(self._thread, "busy", False):
             self._thread.busy = True
             try:
@@ -114,7 +115,7 @@ def configure_logging(level: Level = "info") -> None:
     output = _StandardError()
     structlog.configure(
         processors=[*_SHARED, structlog.processors.JSONRenderer()],
-        # Not by way of the standard library's loggers, which would double what an event costs.
+        # Write directly: the standard library's loggers would double the cost of an event.
         logger_factory=lambda *_: output,
         wrapper_class=structlog.make_filtering_bound_logger(number),
         cache_logger_on_first_use=True,
@@ -132,7 +133,7 @@ def configure_logging(level: Level = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
-    # For loggers that have no handler and do not propagate, such as billiard's.
+    # Used by loggers that have no handler and do not propagate, such as billiard's.
     logging.lastResort = handler
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -141,7 +142,7 @@ def configure_logging(level: Level = "info") -> None:
 
 
 def log_all_output(level: Level) -> None:
-    """Configure logging for a whole process: warnings, uncaught exceptions and what is printed are events too."""
+    """Configure logging for a whole process: warnings, uncaught exceptions and printed lines become events too."""
     configure_logging(level)
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught

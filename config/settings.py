@@ -1,88 +1,57 @@
-"""Every setting of Stemvault, read from the environment in one place, all faults told at once.
+"""Every setting of Stemvault, read from the environment in one place. All faults are reported at once.
 
-AWS credentials, region and endpoint are not here: boto3 finds them its standard way.
+AWS credentials, region and endpoint are not here: boto3 reads them from its own variables and files.
 """
 
 import re
 import sys
 from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from redis.connection import parse_url
 
 from config.addresses import host_of
+from config.faults import faults_of
 from config.layout import DEFAULT_TEMPLATE, KeyLayout
-from config.logging import Level
 from config.upload_args import UploadArgs, read_upload_args
+from config.values import LogLevel, Names, Ports, Seconds, Secrets
 
 PREFIX = "STEMVAULT_"
 #: The exit status with which gunicorn's arbiter gives up instead of starting the worker again.
 EXIT_MISCONFIGURED = 4
 
 MIN_PART_BYTES = 5 * 1024**2
-"""S3 refuses smaller parts but for the last: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"""
+"""S3 refuses smaller parts, except for the last one: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"""
 MAX_PARTS = 10_000
 
 _HOST_PATTERN = re.compile(r"[A-Za-z0-9.*?\[\]_-]+")
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(?:(s|m|h|d)|(second|minute|hour|day)s?)?", re.IGNORECASE)
 
 _NO_AUTHENTICATION = (
-    "nothing says who may send callbacks. There are three ways out: "
-    "STEMVAULT_WEBHOOK_HMAC_KEYS (the provider signs its callbacks), "
+    "callbacks are not authenticated. Set one of these three: "
+    "STEMVAULT_WEBHOOK_HMAC_KEYS (the provider signs its callbacks with a key), "
     "STEMVAULT_CALLBACK_TOKEN (a secret at the end of the callback URL), or "
-    "STEMVAULT_ALLOW_UNSIGNED=true (whoever finds the URL may send; for trials)"
+    "STEMVAULT_ALLOW_UNSIGNED=true (anyone who knows the URL may send callbacks; for trials only)"
 )
 
 
 class SettingsError(Exception):
-    """The environment does not make a runnable configuration. ``faults`` has a line for each fault."""
+    """The settings have faults, so Stemvault cannot start. ``faults`` has a line for each fault."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
-        noun = "setting needs" if len(faults) == 1 else "settings need"
-        super().__init__("\n  ".join([f"Stemvault cannot start: {len(faults)} {noun} attention.", *faults]))
-
-
-def _seconds(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.fullmatch(value.strip())
-    if not match:
-        raise ValueError("write a number of seconds, or a number with s, m, h or d, as in 15d")
-    number, short, long = match.groups()
-    return float(number) * _UNITS[(short or long or "")[:1].lower()]
-
-
-def _lower_case(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _comma_separated(value: object) -> object:
-    return [item for part in value.split(",") if (item := part.strip())] if isinstance(value, str) else value
-
-
-def _ports(value: object) -> object:
-    return None if value == "*" else _comma_separated(value)
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
-"""A duration: ``90``, ``90s``, ``15m``, ``24h`` or ``15d``."""
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated)]
-LogLevel = Annotated[Level, BeforeValidator(_lower_case)]
-Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...] | None, NoDecode, BeforeValidator(_ports)]
+        noun = "setting is" if len(faults) == 1 else "settings are"
+        super().__init__("\n  ".join([f"Stemvault cannot start: {len(faults)} {noun} missing or wrong.", *faults]))
 
 
 class Settings(BaseSettings):
     """The settings, one environment variable each, named ``STEMVAULT_`` and the field in capitals.
 
-    Durations are seconds; sizes are bytes (``8MiB`` is understood). Secrets do not show in ``repr``.
-    A field that is checked against another stands below it: pydantic validates in this order, and
-    checks on fields, unlike checks on the whole, are all made however many of them fail.
+    Durations are seconds; sizes are bytes (``8MiB`` is read too). ``repr`` does not show secrets.
+    A field that is checked against another one stands below it, because pydantic validates in this order. All checks
+    are on fields: pydantic runs each of them even if others fail, but skips a check on the whole model then.
     """
 
     model_config = SettingsConfigDict(
@@ -94,9 +63,9 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    redis_url: SecretStr
+    redis_url: Annotated[SecretStr, Field(examples=["redis://127.0.0.1:6379/0"])]
     redis_max_bytes: Annotated[ByteSize, Field(gt=0)] | None = None
-    s3_bucket: Annotated[str, Field(min_length=3, max_length=63)]
+    s3_bucket: Annotated[str, Field(min_length=3, max_length=63, examples=["my-bucket"])]
     s3_prefix: str = ""
     key_template: str = DEFAULT_TEMPLATE
     s3_upload_args: Annotated[UploadArgs, NoDecode, BeforeValidator(read_upload_args)] = {}
@@ -133,13 +102,13 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_redis_url(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("redis://", "rediss://")):
-            raise ValueError("must start with redis:// or rediss:// (TLS)")
+            raise ValueError("must begin with redis://, or with rediss:// for TLS")
         try:
             parse_url(value.get_secret_value())  # type: ignore[no-untyped-call]  # redis-py lacks its types
-        except ValueError:  # its text may be a part of the password
+        except ValueError:  # its text can hold a part of the password
             raise ValueError(
-                "cannot be read: write redis://user:password@host:port/database, and percent-encode what is not "
-                "a letter or digit in user and password"
+                "is not a valid URL: write redis://user:password@host:port/database, and percent-encode every "
+                "character of user and password that is not a letter or digit"
             ) from None
         return value
 
@@ -148,8 +117,8 @@ class Settings(BaseSettings):
     def _is_a_name(cls, value: str) -> str:
         if "/" in value or ":" in value:
             raise ValueError(
-                "write the bucket's name alone, without s3:// or a path; STEMVAULT_S3_PREFIX is for a path, "
-                "and an access point is named by its alias"
+                "write only the bucket's name, without s3:// and without a path. A path belongs in "
+                "STEMVAULT_S3_PREFIX; for an access point write its alias"
             )
         return value
 
@@ -158,7 +127,7 @@ class Settings(BaseSettings):
     def _is_one_step_of_a_path(cls, value: SecretStr | None) -> SecretStr | None:
         token = value.get_secret_value() if value else ""
         if set(token) & set("/?#%") or any(letter.isspace() for letter in token):
-            raise ValueError("must not hold / ? # % or spaces: it is the last step of the callback URL")
+            raise ValueError("must not contain / ? # % or spaces, because it is the last step of the callback URL")
         return value
 
     @field_validator("allowed_asset_hosts")
@@ -166,7 +135,8 @@ class Settings(BaseSettings):
     def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if wrong := [host for host in value if not _HOST_PATTERN.fullmatch(host)]:
             raise ValueError(
-                f"{wrong[0]!r} is no host: write names or patterns such as *.example.com, without scheme, port or path"
+                f"{wrong[0]!r} is not a host: write names, or patterns such as *.example.com, "
+                "without scheme, port or path"
             )
         return value
 
@@ -174,7 +144,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_web_address(cls, value: str) -> str:
         if value and (not value.startswith(("http://", "https://")) or not host_of(value) or "@" in value):
-            raise ValueError("write the address under which the provider reaches the ingress: https://your.host")
+            raise ValueError("write the address at which the provider reaches the ingress, such as https://your.host")
         return value
 
     @field_validator("key_template")
@@ -187,14 +157,14 @@ class Settings(BaseSettings):
     @classmethod
     def _parts_suffice(cls, value: ByteSize, info: ValidationInfo) -> ByteSize:
         if value > MAX_PARTS * info.data.get("part_bytes", value):
-            raise ValueError(f"needs more than the {MAX_PARTS} parts that S3 allows; raise {PREFIX}PART_BYTES with it")
+            raise ValueError(f"S3 allows {MAX_PARTS} parts an object: lower this setting, or raise {PREFIX}PART_BYTES")
         return value
 
     @field_validator("transfer_memory")
     @classmethod
     def _memory_suffices(cls, value: ByteSize, info: ValidationInfo) -> ByteSize:
         if value < 2 * info.data.get("part_bytes", 0):
-            raise ValueError(f"must be at least twice {PREFIX}PART_BYTES, which is {info.data['part_bytes']} bytes")
+            raise ValueError(f"must be at least twice {PREFIX}PART_BYTES ({info.data['part_bytes']} bytes)")
         return value
 
     @field_validator("allow_unsigned")
@@ -207,24 +177,24 @@ class Settings(BaseSettings):
 
     @cached_property
     def transfers_per_host(self) -> int:
-        """How many of a worker's transfers may be from one source host: unless it is set, all but an eighth."""
+        """How many of a worker's transfers may read from one source host: by default seven eighths of them."""
         limit = self.max_transfers_per_host or self.transfers - self.transfers // 8
         return min(limit, self.transfers)
 
     @cached_property
     def layout(self) -> KeyLayout:
-        """Where objects stand in the bucket."""
+        """The keys of objects in the bucket."""
         return KeyLayout(self.key_template, self.s3_prefix)
 
     @cached_property
     def redis_address(self) -> str:
-        """Host and port of Redis, without anything secret."""
+        """Host and port of Redis, without user and password."""
         parts = parse_url(self.redis_url.get_secret_value())  # type: ignore[no-untyped-call]  # redis-py lacks its types
         return f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
 
     @cached_property
     def own_hosts(self) -> frozenset[str]:
-        """Host and port of the ingress, if they are known: no file of a callback is there."""
+        """Host and port of the ingress, if they are known: a URL there is never a file to archive."""
         host = host_of(self.public_url)
         return frozenset({host} if host else ())
 
@@ -232,36 +202,19 @@ class Settings(BaseSettings):
 def load_settings(read: Callable[[], Settings] = Settings) -> Settings:
     """Read the settings from the environment.
 
-    Raises ``SettingsError`` naming every fault; a secret's value is never part of the message.
+    Raises ``SettingsError`` with every fault. Its text holds no secret
+    (``test_no_secret_shows_in_repr_or_in_a_fault``).
     """
     try:
         return read()
     except ValidationError as error:
-        raise SettingsError(_faults(error)) from None
+        raise SettingsError(faults_of(error, Settings, PREFIX)) from None
 
 
 def load_settings_or_exit() -> Settings:
-    """Read the settings for a process that is starting; on a fault print all of them and exit."""
+    """Read the settings for a process that is starting; if there are faults, print all of them and exit."""
     try:
         return load_settings()
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the process ends here, before there is a log
         sys.exit(EXIT_MISCONFIGURED)
-
-
-def _faults(error: ValidationError) -> list[str]:
-    return [_fault(dict(detail)) for detail in error.errors(include_url=False, include_input=False)]
-
-
-def _fault(detail: dict[str, Any]) -> str:
-    message = detail["msg"].removeprefix("Value error, ")
-    if not detail["loc"]:
-        return str(message)
-    variable = PREFIX + str(detail["loc"][0]).upper()
-    if detail["type"] == "bool_parsing":
-        return f"{variable}: write true or false"
-    if detail["type"] in {"byte_size", "byte_size_unit"}:
-        return f"{variable}: write a number of bytes, or a number with KiB, MiB or GiB, as in 8MiB"
-    if detail["type"] == "missing":
-        return f"{variable} is not set."
-    return f"{variable}: {message}"

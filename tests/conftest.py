@@ -1,4 +1,4 @@
-"""What all tests share: an environment without the machine's own settings, payloads, and an origin."""
+"""Shared by all tests: an environment without the machine's own settings, payloads, and an origin."""
 
 import json
 import os
@@ -37,10 +37,10 @@ os.environ |= {
 }
 
 configure_logging()
-# Who runs the tests in the background has SIGINT ignored, and so would all that they start and interrupt.
+# A shell starts background jobs with SIGINT ignored. Child processes would inherit that, and tests interrupt them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-#: The contract's names for what repeats the customer's request. Nothing below them may ever be fetched.
+#: Names of fields that repeat the customer's request. No URL below them may be fetched.
 ECHOES = (
     "param", "paramJson", "promptJson", "prompt", "input", "callBackUrl", "callbackUrl", "progressCallBackUrl",
 )  # fmt: skip
@@ -51,7 +51,7 @@ Payload = Callable[..., dict[str, Any]]
 
 
 def eventually(look: Callable[[], Found | None], *, patience: float = 30.0) -> Found:
-    """Look until something is found, and give it; fail when ``patience`` seconds are over."""
+    """Call ``look`` until it gives something truthy, and give that; fail after ``patience`` seconds."""
     give_up_at = time.monotonic() + patience
     while not (found := look()):
         assert time.monotonic() < give_up_at, f"not so within {patience} s: {look}"
@@ -61,7 +61,7 @@ def eventually(look: Callable[[], Found | None], *, patience: float = 30.0) -> F
 
 @pytest.fixture
 def make_settings() -> MakeSettings:
-    """Make settings from environment variables' short names, on top of the least that runs."""
+    """Make settings from environment variables without their prefix, added to those that are required."""
 
     def make(**variables: str) -> Settings:
         least = {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "vault", "ALLOW_UNSIGNED": "true"}
@@ -76,7 +76,7 @@ def make_settings() -> MakeSettings:
 
 @pytest.fixture
 def payload() -> Payload:
-    """Read one of the provider's callbacks, with its files at another address than origin.test."""
+    """Read one of the provider's callbacks; ``origin`` replaces the address of its files."""
 
     def read(name: str, origin: str = "http://origin.test") -> dict[str, Any]:
         text = (PAYLOADS / f"{name}.json").read_text()

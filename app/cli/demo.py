@@ -1,4 +1,4 @@
-"""``stemvault demo``: the main job on real parts, from callbacks over HTTP to objects compared byte for byte."""
+"""``stemvault demo``: archive sample callbacks with real processes and compare the objects byte for byte."""
 
 import hashlib
 import json
@@ -20,6 +20,7 @@ from workers.callbacks import parse_callback
 from workers.ledger.ledger import Ledger
 from workers.manifest import status
 
+#: Seconds to wait until all assets are archived.
 PATIENCE = 60.0
 _STEMS = (
     "vocal", "backing_vocals", "drums", "bass", "guitar", "keyboard",
@@ -36,7 +37,7 @@ class Expected:
 
 
 def run_demo(console: Console) -> bool:
-    """Run the demo and tell whether every asset is in the bucket, byte for byte, fetched once."""
+    """Run the demo and tell whether every asset is in the bucket, byte for byte, and was fetched only once."""
     key = secrets.token_urlsafe(24)
     settings = {
         "STEMVAULT_WEBHOOK_HMAC_KEYS": key,
@@ -47,7 +48,7 @@ def run_demo(console: Console) -> bool:
         with console.status("Starting redis-server, an S3 server, gunicorn, a Celery worker and beat …"):
             stack.start_all()
         console.print(
-            f"Ingress on {stack.url}, S3 on {stack.s3_url}, provider on {origin.url} (all gone afterwards).\n"
+            f"Ingress on {stack.url}, S3 on {stack.s3_url}, provider on {origin.url} (all end with this command).\n"
         )
         callbacks = _callbacks(origin)
         _post(console, stack, key, callbacks)
@@ -57,7 +58,7 @@ def run_demo(console: Console) -> bool:
 
 
 def _callbacks(origin: Origin) -> list[tuple[str, dict[str, object]]]:
-    """Make what the provider sends: two separations, a music task in its stages with a repeat, a job, a video."""
+    """Make the provider's callbacks: two separations, a music task in its stages with a repeat, a job, a video."""
     stems = {f"{stem}_url": origin.serve(f"/s/{stem}.mp3", song(stem)) for stem in _STEMS}
     tracks = [_track(origin, track_id) for track_id in ("7d1f3c52-0b7e", "c2a98e77-5f10")]
     split = {"task_id": "demo-split", "vocal_removal_info": {"origin_url": "", **stems}}
@@ -78,7 +79,7 @@ def _callbacks(origin: Origin) -> list[tuple[str, dict[str, object]]]:
 
 
 def _job(origin: Origin) -> dict[str, object]:
-    """Make a task of the present jobs API, whose result is JSON inside a string; what it repeats is not fetched."""
+    """Make a task of the jobs API: its result is JSON inside a string, and URLs of the request are not fetched."""
     names = ("audio_url", "stream_audio_url", "image_url")
     tracks = [_track(origin, f"job-{number}") for number in (1, 2)]
     result = {"code": 200, "data": [{name: track[name] for name in ("id", "duration", *names)} for track in tracks]}
@@ -137,7 +138,7 @@ def _expected(origin: Origin, callbacks: list[tuple[str, dict[str, object]]]) ->
 
 
 def _watch(console: Console, stack: Stack, callbacks: list[tuple[str, dict[str, object]]]) -> bool:
-    """Show the ledger's view until all tasks are archived, at most ``PATIENCE`` seconds."""
+    """Show the progress in the ledger until all tasks are archived, at most ``PATIENCE`` seconds."""
     ledger = Ledger(stack.redis())
     task_ids = list(dict.fromkeys(parse_callback(payload).task_id for _, payload in callbacks))
     give_up_at = time.monotonic() + PATIENCE
@@ -169,7 +170,7 @@ def _progress(ledger: Ledger, task_ids: list[str]) -> tuple[Table, bool]:
 
 
 def _compare(console: Console, stack: Stack, origin: Origin, expected: dict[str, Expected]) -> bool:
-    """List the bucket beside what the provider served, and say whether they are the same."""
+    """List the bucket beside the files that the provider served, and tell whether they are the same."""
     s3 = stack.s3()
     keys = [
         item["Key"]
@@ -195,6 +196,6 @@ def _compare(console: Console, stack: Stack, origin: Origin, expected: dict[str,
         console.print(f"[green]All {len(expected)} assets are in the bucket, byte for byte, each fetched once.[/green]")
         console.print("Next: 'make up' keeps it running; README.md says how to point a provider at it.")
     else:
-        console.print("[red]Something is missing or differs: see the table. The worker's last words:[/red]")
+        console.print("[red]An object is missing or differs: see the table. The end of the worker's log:[/red]")
         console.print(stack.process("worker").tail(), markup=False, highlight=False, soft_wrap=True)
     return good

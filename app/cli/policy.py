@@ -1,4 +1,4 @@
-"""The least that the customer's keys must be allowed: an IAM policy, printed by ``stemvault doctor --policy``."""
+"""The least IAM policy for the customer's credentials, printed by ``stemvault doctor --policy``."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from config.settings import Settings
 
 
 def least_policy(settings: Settings) -> dict[str, Any]:
-    """Make the IAM policy document under which ingress, fleet and doctor do all they do, and nothing else.
+    """Make the IAM policy document with the rights that ingress, fleet and doctor need, and no others.
 
-    Nothing that is archived can be deleted with it. That it cannot be overwritten either is no matter of
-    rights in S3: there the write's own condition sees to it.
+    ``test_all_there_is_to_do_works_with_every_other_right_denied`` holds that. The policy does not allow to delete
+    archived objects. IAM has no right for overwriting alone: conditional writes (``If-None-Match``) prevent it.
     """
     bucket = f"arn:aws:s3:::{settings.s3_bucket}"
     objects = f"{bucket}/{settings.s3_prefix}*"
@@ -34,7 +34,7 @@ def least_policy(settings: Settings) -> dict[str, Any]:
                 ],
             },
             {
-                # Without it S3 answers 403 instead of 404 to the question for an object that is not there.
+                # Without s3:ListBucket, S3 answers 403 instead of 404 for an object that does not exist.
                 "Sid": "SeeWhatIsThere",
                 "Effect": "Allow",
                 "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetLifecycleConfiguration"],
@@ -46,9 +46,9 @@ def least_policy(settings: Settings) -> dict[str, Any]:
 
 
 def _for_arguments(settings: Settings) -> list[str]:
-    """Give the rights to what ``S3_UPLOAD_ARGS`` asks for.
+    """Give the rights that ``S3_UPLOAD_ARGS`` needs.
 
-    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html names them.
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
     """
     wanted = settings.s3_upload_args.keys()
     rights = {

@@ -1,4 +1,4 @@
-"""``stemvault replay``: take in callbacks that were kept, as if the provider had sent them now."""
+"""``stemvault replay``: enqueue kept callbacks, as if the provider had sent them now."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -18,9 +18,9 @@ from workers.errors import TransientError, UnreadableCallbackError, Unrecognized
 from workers.ledger.connection import open_ledger
 
 _PAGE = 1000
-#: Taking one callback in is waiting for S3 twice.
+#: Callbacks read from the bucket at the same time: each waits for S3 twice.
 _AT_ONCE = 8
-#: Seconds without one more callback being recorded, after which nobody waits for the rest any longer.
+#: Seconds to wait for the next callback to be recorded before giving up, and seconds between two looks.
 _PATIENCE, _LOOK_EVERY = 10.0, 0.2
 
 
@@ -32,13 +32,13 @@ class Enqueued:
     key: str
     body: bytes
     callback: Callback | None
-    """What this version reads in it; None if it recognises nothing."""
+    """What this version reads in it; None if this version does not recognise it."""
     task_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """A callback that was not enqueued, and why. ``failed`` is False for one that stays for people to look at."""
+    """A callback that was not enqueued, and why. ``failed`` is False for one that is still not recognised."""
 
     name: str
     why: str
@@ -46,10 +46,10 @@ class NotTaken:
 
 
 def replay(console: Console, settings: Settings, names: Iterable[str]) -> bool:
-    """Enqueue the callback in each file, and tell whether all were; a bad file does not stop the others.
+    """Enqueue the callback in each file, and tell whether all were enqueued; a bad file does not stop the others.
 
-    What is named here is enqueued even if this version does not recognise it: the workers may be newer.
-    A name below ``_unrecognized/`` is an object in the bucket, which is deleted when the callback is recorded.
+    Named callbacks are enqueued even if this version does not recognise them, because the workers may be newer. A name
+    below ``_unrecognized/`` is an object in the bucket, which is deleted when the callback is recorded.
     """
     replayed = _Replay(settings)
     found = [replayed.take(name, insist=True) for name in names]
@@ -57,18 +57,18 @@ def replay(console: Console, settings: Settings, names: Iterable[str]) -> bool:
         if isinstance(each, Enqueued):
             console.print(f"{each.name}: enqueued, task {each.task_id}")
         else:
-            console.print(f"[red]{each.name}: not taken: {each.why}")
+            console.print(f"[red]{each.name}: not enqueued: {each.why}")
     return _tell_deleted(console, replayed, found) and all(isinstance(each, Enqueued) for each in found)
 
 
 def replay_unrecognized(console: Console, settings: Settings) -> bool:
-    """Enqueue all that lies under ``_unrecognized/``, and tell whether nothing failed."""
+    """Enqueue all callbacks under ``_unrecognized/``, and tell whether nothing failed."""
     replayed = _Replay(settings)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(chain.from_iterable(pool.map(replayed.take, keys) for keys in replayed.kept()))
     for each in found:
         if isinstance(each, NotTaken):
-            console.print(f"[red]{each.name}: not taken: {each.why}" if each.failed else f"{each.name}: {each.why}")
+            console.print(f"[red]{each.name}: not enqueued: {each.why}" if each.failed else f"{each.name}: {each.why}")
     taken = sum(isinstance(each, Enqueued) for each in found)
     console.print(f"{taken} of {len(found)} callbacks enqueued")
     deleted = _tell_deleted(console, replayed, found)
@@ -76,14 +76,14 @@ def replay_unrecognized(console: Console, settings: Settings) -> bool:
 
 
 def _tell_deleted(console: Console, replayed: "_Replay", found: Iterable[Enqueued | NotTaken]) -> bool:
-    """Delete from the bucket what is recorded, and tell whether that was all of it."""
-    # What this version does not recognise is left for newer workers, and for people.
+    """Delete from the bucket the callbacks that were recorded, and tell whether all were."""
+    # A callback that this version does not recognise stays, because it cannot tell whether a worker has recorded it.
     from_bucket = [each for each in found if isinstance(each, Enqueued) and each.key and each.callback]
     left = replayed.forget_recorded(from_bucket)
     if from_bucket:
         console.print(f"{len(from_bucket) - len(left)} recorded by a worker and deleted from _unrecognized/")
     for name, why in left.items():
-        console.print(f"[yellow]{name}: left there: {why}")
+        console.print(f"[yellow]{name}: not deleted: {why}")
     return not left
 
 
@@ -98,19 +98,19 @@ class _Replay:
         self._own_hosts = settings.own_hosts
 
     def kept(self) -> Iterator[list[str]]:
-        """List what lies under ``_unrecognized/``, page by page, without the objects that ``doctor`` tries."""
+        """List the keys under ``_unrecognized/``, page by page, without the test objects of ``doctor``."""
         last = ""
         while keys := self._store.list(self._folder, limit=_PAGE, after=last):
             last = keys[-1]
             yield [key for key in keys if not key.startswith(f"{self._folder}doctor-")]
 
     def take(self, name: str, *, insist: bool = False) -> Enqueued | NotTaken:
-        """Enqueue one callback, unless it is recorded already, or still not recognised and nobody insists."""
+        """Enqueue one callback, unless it is recorded already. One that is not recognised needs ``insist``."""
         key = self._key_of(name)
         try:
             body = self._store.read_text(key) if key else _read_file(name)
             if body is None:
-                return NotTaken(name, "there is no such file")
+                return NotTaken(name, "no such file or object")
             payload = parse_body(body)
             callback = self._read(payload, insist=insist)
             enqueued = Enqueued(name, key, body, callback, task_id_of(payload))
@@ -119,17 +119,17 @@ class _Replay:
         except UnreadableCallbackError as error:
             return NotTaken(name, str(error))
         except UnrecognizedCallbackError as error:
-            return NotTaken(name, f"still not recognised, stays for you to look at: {error}", failed=False)
+            return NotTaken(name, f"still not recognised, so it stays in the bucket: {error}", failed=False)
         except PublishError as error:
-            return NotTaken(name, f"Redis did not answer ({error}); try again when it does")
+            return NotTaken(name, f"Redis did not answer ({error}); run this command again when it does")
         except TransientError as error:
-            return NotTaken(name, f"the bucket did not answer ({error.detail}); try again when it does")
+            return NotTaken(name, f"the bucket did not answer ({error.detail}); run this command again when it does")
         return enqueued
 
     def forget_recorded(self, enqueued: Iterable[Enqueued]) -> dict[str, str]:
-        """Delete each object when a worker has recorded its callback; give the names of those that are left, with why.
+        """Delete each object when a worker has recorded its callback; give the names of the others, with the reason.
 
-        Not earlier: a worker that cannot record a callback keeps it under the very same name.
+        An earlier deletion could lose the callback: a worker that cannot record it keeps it under the same key.
         """
         waiting = list(enqueued)
         left = {}
@@ -141,16 +141,18 @@ class _Replay:
                 try:
                     self._store.delete(each.key)
                 except TransientError as error:
-                    left[each.name] = f"{error.detail}; 'stemvault doctor --policy' prints the rights that are needed"
+                    left[each.name] = (
+                        f"{error.detail}; 'stemvault doctor --policy' prints the rights that the credentials need"
+                    )
             if recorded:
                 give_up_at = time.monotonic() + _PATIENCE
             else:
                 time.sleep(_LOOK_EVERY)
-        why = "not recorded: no worker runs, or it was kept again ('stemvault status' says why)"
+        why = "not recorded: no worker runs, or it could not be recorded again ('stemvault status' shows the reason)"
         return left | {each.name: why for each in waiting}
 
     def _read(self, payload: dict[str, Any], *, insist: bool) -> Callback | None:
-        """Read the callback as a worker would. Raises ``UnrecognizedCallbackError`` unless somebody insists."""
+        """Read the callback as a worker does. Raises ``UnrecognizedCallbackError``, or with ``insist`` gives None."""
         try:
             return parse_callback(payload, own_hosts=self._own_hosts)
         except UnrecognizedCallbackError:
@@ -162,7 +164,7 @@ class _Replay:
         return enqueued.callback is not None and self._ledger.has_recorded(enqueued.callback, enqueued.body)
 
     def _key_of(self, name: str) -> str:
-        """Give the object that the name stands for, with or without the prefix; empty for a file."""
+        """Give the key of the object with this name, which may have the prefix; empty for the name of a file."""
         for folder in ("_unrecognized/", self._folder):
             if name.startswith(folder):
                 return self._folder + name.removeprefix(folder)

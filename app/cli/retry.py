@@ -1,4 +1,4 @@
-"""``stemvault retry``: have assets tried again that were given up, or at once if they wait."""
+"""``stemvault retry``: retry assets that were given up, and those that wait for their next attempt."""
 
 from rich.console import Console
 
@@ -10,10 +10,10 @@ from workers.recording.recall import recall
 
 
 def retry_task(console: Console, settings: Settings, task_id: str, name: str | None) -> bool:
-    """Set the alarms of the task's missing assets to now, or of the one named, and tell whether there were any.
+    """Set the timers of the task's missing assets, or of the named one, to now, and tell whether there were any.
 
-    The deadline of a given-up asset counts anew, since whoever asks for this has a reason to think that the URL lives.
-    A task that Redis has forgotten is taken back from its manifest first.
+    A given-up asset gets a new deadline: the operator asks for the retry, so the URL is assumed to work again. If Redis
+    has forgotten the task, its record is restored from the manifest first.
     """
     context = open_context(settings)
     recall(context, task_id)
@@ -22,19 +22,21 @@ def retry_task(console: Console, settings: Settings, task_id: str, name: str | N
     deadline = context.now() + settings.retention
     revived = [each for each in names if context.ledger.revive(AssetId(task_id, each), deadline=deadline)]
     for each in revived:
-        console.print(f"{task_id}/{each}: will be tried again within seconds")
+        console.print(f"{task_id}/{each}: will be retried within seconds")
     if not revived:
         console.print(_why_none(snapshot, task_id, name))
     return bool(revived)
 
 
 def _why_none(snapshot: TaskSnapshot | None, task_id: str, name: str | None) -> str:
-    """Say why there is nothing to try again."""
+    """Say why there is nothing to retry."""
     if snapshot is None:
-        return f"Nothing is known of task {task_id}."
+        return f"Task {task_id} is unknown: it is neither in Redis nor in the bucket. Check the id."
     if name is None:
-        return f"Nothing of task {task_id} was given up or waits; 'stemvault status {task_id}' tells its state."
+        return f"Task {task_id} has no asset to retry. 'stemvault status {task_id}' shows its state."
     if name not in snapshot.assets:
         return f"Task {task_id} has no asset {name}. It has: {', '.join(snapshot.assets) or 'none'}."
     state = snapshot.assets[name].get("state", "")
-    return f"{task_id}/{name} is {state}" + (", and its turn comes within seconds." if state == "pending" else ".")
+    return f"{task_id}/{name} is {state}" + (
+        ", and will be tried within seconds." if state == "pending" else ", so there is nothing to retry."
+    )

@@ -1,4 +1,4 @@
-"""``stemvault status``: what is in flight, and all that is known of one task."""
+"""``stemvault status``: queues, transfers and next steps, or the whole record of one task."""
 
 import json
 from contextlib import suppress
@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
-from config.settings import Settings
+from config.settings import PREFIX, Settings
 from workers.callbacks import parse_body, task_id_of
 from workers.callbacks.assets import AssetId
 from workers.context import open_store
@@ -17,28 +17,29 @@ from workers.dispatch.wake_ups import WakeUps
 from workers.errors import UnreadableCallbackError
 from workers.intake.received import ReceivedCallbacks
 from workers.ledger.connection import open_ledger
-from workers.liveness.signs_of_life import SignsOfLife
+from workers.ledger.ledger import Ledger
+from workers.liveness.signs_of_life import Fleet, SignsOfLife
 from workers.manifest import document, read_manifest
 
 _MAX_SHOWN, _MAX_LISTED = 20, 1000
-#: How many waiting callbacks are looked through for one task, in Redis and in the inbox.
+#: How many waiting callbacks are searched for one task, in Redis and in the inbox.
 _MAX_SEARCHED, _MAX_SEARCHED_OBJECTS = 100_000, 200
 
 
 def show_context(console: Console, settings: Settings) -> bool:
-    """Show queues, counters and the assets whose next step comes first."""
+    """Show queues, transfers, fleet, counters and the assets whose next step is due first."""
     ledger = open_ledger(settings)
     wake_ups = WakeUps(ledger.redis)
     waiting = "  ".join(f"{queue} {wake_ups.waiting(queue)}" for queue in QUEUES)
     received = ReceivedCallbacks(ledger.redis).waiting()
-    console.print(f"Tickets in queues: {waiting}   Callbacks not recorded yet: {received}")
-    ready = "  ".join(f"{queue} {number}" for queue, number in ledger.ready().items())
-    console.print(f"Transfers under way: {ledger.transferring()}   Assets that wait for one: {ready}")
+    console.print(f"Wake-up messages in queues: {waiting}   Callbacks not recorded yet: {received}")
+    fleet = SignsOfLife(ledger.redis).fleet()
+    show_transfers(console, settings, ledger, fleet)
     if inbox := len(open_store(settings).list(settings.layout.inbox_key(""), limit=_MAX_LISTED)):
         many = "at least " if inbox == _MAX_LISTED else ""
         console.print(f"Callbacks in the bucket's inbox: {many}{inbox}")
-    _show_fleet(console, SignsOfLife(ledger.redis))
-    totals = Table("what", "", "", "count", title="Since the ledger began")
+    _show_fleet(console, fleet)
+    totals = Table("event", "", "", "count", title="Totals since this Redis was first used")
     for name, count in sorted(ledger.counters().items()):
         totals.add_row(*name.split("|"), f"{count:,}")
     console.print(totals)
@@ -57,36 +58,49 @@ def show_context(console: Console, settings: Settings) -> bool:
     return True
 
 
-def _show_fleet(console: Console, signs: SignsOfLife) -> None:
-    fleet = signs.fleet()
-    last = "none within the hour" if fleet.since_sweep is None else f"{_span(fleet.since_sweep)} ago"
+def show_transfers(console: Console, settings: Settings, ledger: Ledger, fleet: Fleet) -> None:
+    """Show transfers, also how many are possible by this host's settings, and the assets that wait for one."""
+    ready, under_way, possible = ledger.ready(), ledger.transferring(), fleet.workers * settings.transfers
+    waiting = "  ".join(f"{queue} {number}" for queue, number in ready.items())
+    console.print(f"Transfers under way: {under_way} of {possible} possible   Assets that wait for one: {waiting}")
+    if under_way < possible and any(ready.values()):
+        console.print(
+            f"Assets can wait while transfers are free: a worker has at most {settings.transfers_per_host} transfers "
+            f"from one source host ({PREFIX}MAX_TRANSFERS_PER_HOST), and memory for them up to {PREFIX}TRANSFER_MEMORY."
+        )
+
+
+def _show_fleet(console: Console, fleet: Fleet) -> None:
+    last = "none within the last hour" if fleet.since_sweep is None else f"{_span(fleet.since_sweep)} ago"
     console.print(f"Workers: {fleet.workers}   Clocks: {fleet.clocks}   Last sweep: {last}")
     if not fleet.workers or not fleet.clocks:
-        console.print("[red]Nothing moves without a worker and a clock; 'stemvault doctor' says how to start them.")
+        console.print(
+            "[red]Assets are archived only with a worker and a clock: 'stemvault doctor' says how to start them."
+        )
 
 
 def _show_kept(console: Console, settings: Settings) -> None:
-    """Show the callbacks that people have to look at."""
+    """Show the callbacks that could not be recorded, with the reasons."""
     store = open_store(settings)
     keys = store.list(settings.layout.unrecognized_key(""), limit=_MAX_SHOWN)
     if keys:
         kept = Table(
-            "kept for you to look at: stemvault replay KEY (or --unrecognized for all) takes it in again", "why"
+            "not recorded, kept for you; to enqueue again: stemvault replay KEY, or --unrecognized for all", "reason"
         )
         for key in keys:
             kept.add_row(key, store.metadata(key).get("why", ""))
         console.print(kept)
         if len(keys) == _MAX_SHOWN:
-            console.print(f"The first {_MAX_SHOWN} are shown; there may be more.")
+            console.print(f"Only the first {_MAX_SHOWN} are shown.")
 
 
 def show_task(console: Console, settings: Settings, task_id: str) -> bool:
-    """Show one task as JSON, from the ledger, or from its manifest where the ledger has forgotten it."""
+    """Show one task as JSON, from the ledger, or from its manifest if the ledger has forgotten it."""
     try:
         snapshot = open_ledger(settings).snapshot(task_id)
     except RedisError as error:
         console.print(
-            f"Redis did not answer at {settings.redis_address} ({type(error).__name__}); this is the bucket's:"
+            f"Redis did not answer at {settings.redis_address} ({type(error).__name__}). The bucket's manifest says:"
         )
         snapshot = None
     if snapshot:
@@ -97,17 +111,18 @@ def show_task(console: Console, settings: Settings, task_id: str) -> bool:
         console.print_json(json.dumps(manifest))
         return True
     if where := _waits(settings, task_id):
-        console.print(f"A callback of task {task_id} was acknowledged and waits {where}. A worker will record it.")
+        console.print(f"A callback of task {task_id} was acknowledged and waits {where} until a worker records it.")
         return True
     if kept := _kept_for_people(settings, task_id):
-        console.print(f"A callback that names task {task_id} is kept as {kept}. 'stemvault status' tells why.")
+        console.print(f"A callback of task {task_id} could not be recorded and is kept as {kept}.")
+        console.print("'stemvault status' shows the reason, and 'stemvault replay' enqueues it again.")
         return True
-    console.print(f"Nothing is known of task {task_id}, neither in Redis nor in the bucket.")
+    console.print(f"Task {task_id} is unknown: it is neither in Redis nor in the bucket. Check the id.")
     return False
 
 
 def _kept_for_people(settings: Settings, task_id: str) -> str:
-    """Give the key of a callback that names the task and could not be taken in; empty if none is among the first."""
+    """Give the key of an unrecorded callback that names the task; empty if none is among the first ones."""
     store = open_store(settings)
     for key in store.list(settings.layout.unrecognized_key(""), limit=_MAX_SEARCHED_OBJECTS):
         if task_id.encode() in (store.read_text(key) or b""):
@@ -116,7 +131,7 @@ def _kept_for_people(settings: Settings, task_id: str) -> str:
 
 
 def _waits(settings: Settings, task_id: str) -> str:
-    """Tell where a callback of the task waits to be recorded; empty if none is found among the first."""
+    """Tell where a callback of the task waits to be recorded; empty if none is among the first ones."""
     with suppress(RedisError):
         for body in islice(ReceivedCallbacks(open_ledger(settings).redis).bodies(), _MAX_SEARCHED):
             if _is_of(body, task_id):

@@ -1,4 +1,4 @@
-"""``stemvault up``: everything on embedded defaults, until somebody ends it."""
+"""``stemvault up``: everything on embedded defaults, until Ctrl-C."""
 
 import os
 import shlex
@@ -15,16 +15,16 @@ from app.embedded.stack import BUCKET, Stack
 from config.settings import PREFIX
 
 _EMBEDDED = {"STEMVAULT_REDIS_URL", "STEMVAULT_S3_BUCKET"}
-#: A callback that names a file which does not exist, to be sent as it is printed.
+#: A callback that names a file which does not exist, to be pasted as it is printed.
 _TRIAL = '{"code": 200, "data": {"task_id": "first-try", "video_url": "https://files.example/first-try.mp4"}}'
 _AUTHENTICATION = {"STEMVAULT_WEBHOOK_HMAC_KEYS", "STEMVAULT_CALLBACK_TOKEN", "STEMVAULT_ALLOW_UNSIGNED"}
 
 
 def stay_up(console: Console, port: int, embedded: Callable[..., AbstractContextManager[Stack]]) -> None:
-    """Start all parts, say where they are, and stay until Ctrl-C, SIGTERM or SIGHUP.
+    """Start all parts, print their addresses, and stay until Ctrl-C, SIGTERM or SIGHUP.
 
-    Your own ``STEMVAULT_…`` settings hold, but for Redis and the bucket, which are embedded. Without
-    any authentication chosen, anyone on this machine may post.
+    The caller's ``STEMVAULT_…`` settings apply, except for Redis and the bucket, which are embedded. Without a setting
+    for authentication, anyone on this machine can send callbacks.
     """
     settings = _settings()
     _check_port(port)
@@ -48,12 +48,12 @@ def _settings() -> Mapping[str, str]:
 def _check_port(port: int) -> None:
     with closing(socket()) as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise StartError(f"Port {port} is in use; choose another one: stemvault up --port {port + 1}")
+            raise StartError(f"Port {port} is in use. Choose another one, for example: stemvault up --port {port + 1}")
 
 
 def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> None:
     open_to_all = settings.get("STEMVAULT_ALLOW_UNSIGNED") == "true"
-    note = " (unsigned: this machine only)" if open_to_all else ""
+    note = " (not authenticated: this machine only)" if open_to_all else ""
     keys = "AWS_ACCESS_KEY_ID=embedded AWS_SECRET_ACCESS_KEY=embedded AWS_DEFAULT_REGION=us-east-1"
     same = {"STEMVAULT_REDIS_URL": stack.redis_url, "STEMVAULT_S3_BUCKET": BUCKET, **settings}
     ledger = " ".join(f"{name}={shlex.quote(value)}" for name, value in same.items())
@@ -61,7 +61,7 @@ def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> Non
     url = f"{stack.url}/callbacks" + (f"/{token}" if token else "")
     trial = f"curl -H 'Content-Type: application/json' {url} --data '{_TRIAL}'"
     if settings.get("STEMVAULT_WEBHOOK_HMAC_KEYS"):
-        trial = "(callbacks must be signed with your key, so only your provider can send one)"
+        trial = "(only your provider can send callbacks: they must be signed with your key)"
     console.print(
         f"""Stemvault is up. Callbacks go to [bold]{url}[/bold]{note}
 
@@ -71,21 +71,24 @@ def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> Non
   status  {ledger} {keys} AWS_ENDPOINT_URL_S3={stack.s3_url} {shlex.quote(sys.argv[0])} status
   logs    {stack.group.directory}
 
-The bucket is in memory: it is gone when this ends. Files on this machine's own network are fetched only with
-STEMVAULT_ALLOW_PRIVATE_ADDRESSES=true STEMVAULT_ALLOWED_ASSET_PORTS='*'. Ctrl-C ends everything.""",
+The bucket is in memory and is gone when this command ends. To fetch files from private addresses or unusual ports, set
+STEMVAULT_ALLOW_PRIVATE_ADDRESSES=true STEMVAULT_ALLOWED_ASSET_PORTS='*'. Press Ctrl-C to end everything.""",
         soft_wrap=True,
         highlight=False,
     )
 
 
 def _watch(console: Console, stack: Stack) -> None:
-    """Start what ends by itself again, but for the S3 server: its objects would be gone."""
+    """Restart each part that ends by itself. Without the S3 server stop, because its objects are lost."""
     while True:
         bucket = stack.process("s3")
         if bucket.popen.poll() is not None:
-            raise StartError(f"The S3 server has ended by itself. Its last words:\n{bucket.tail()}")
+            raise StartError(
+                "The S3 server ended unexpectedly, so its objects are lost. Start 'stemvault up' again. The end of the "
+                f"server's log:\n{bucket.tail()}"
+            )
         for name in stack.restart_ended():
             console.print(
-                f"{name} had ended by itself and was started again; {stack.group.directory}/{name}.log tells why."
+                f"{name} ended unexpectedly and was restarted; for the reason see {stack.group.directory}/{name}.log"
             )
         time.sleep(0.5)

@@ -1,11 +1,11 @@
-"""Ends the embedded parts and removes their folder when the process that started them has ended, however it ended.
+"""Ends the embedded parts and removes their folder when the process that started them has ended, in whatever way.
 
-That process may be killed, its terminal may be closed, and a second Ctrl-C interrupts its cleaning up. So a process of
-its own does it, the guard. It reads from a pipe to which each part writes the number of its process group before it
-becomes that part. Only the starting process keeps the pipe open, so the end of the pipe's contents is the end of that
-process. ``tests/integration/test_guard.py`` and ``test_command.py`` hold this.
+That process cannot always clean up: it may be killed, its terminal may be closed, or a second Ctrl-C may interrupt it.
+So another process does it, the guard. It reads from a pipe to which each part writes the number of its process group
+before it starts. Only the starting process keeps the pipe open, so the guard reads the end of the pipe when that
+process has ended. ``test_however_up_ends_no_process_and_no_folder_is_left`` holds this.
 
-The guard runs this file as a script, which needs nothing but the standard library, and so starts at once.
+The guard runs this file as a script, which imports only the standard library and so starts fast.
 """
 
 import os
@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-#: How long parts have to end after SIGTERM, and how long to wait for what SIGKILL ends, in seconds.
+#: Seconds to wait for parts to end after SIGTERM, and then after SIGKILL.
 TERM_SECONDS, KILL_SECONDS = 5.0, 2.0
-#: How often the guard looks for groups that have ended, in seconds.
+#: Seconds between two looks for groups that have ended.
 CHECK_EVERY = 1.0
 
-#: A shell announces its process group on standard input, the pipe, and then becomes the part. The pipe has ended only
-#: when the shell has closed it too, so no moment exists in which a part runs and the guard cannot know of it.
+#: A shell announces its process group on standard input, the pipe, and then executes the part in its place. The shell
+#: keeps the pipe open until then, so the guard knows of every part that runs.
 _ANNOUNCE = 'echo "$$" >&0 && exec "$@" </dev/null'
 
 
@@ -33,7 +33,7 @@ _ANNOUNCE = 'echo "$$" >&0 && exec "$@" </dev/null'
 def guarded(folder: Path) -> Iterator[int]:
     """Run a guard; give the pipe (a file descriptor) on which ``announced`` commands announce themselves.
 
-    At the end of the block the guard ends all parts that are still there, and removes the folder.
+    At the end of the block the guard ends all parts that still run, and removes the folder.
     """
     with subprocess.Popen(  # noqa: S603 - our own file
         [sys.executable, "-I", __file__, str(folder)],
@@ -48,15 +48,15 @@ def guarded(folder: Path) -> Iterator[int]:
 
 
 def announced(command: list[str]) -> list[str]:
-    """Give the command that announces itself, with the pipe as its standard input and a session of its own."""
+    """Give the command that announces itself. Start it with the pipe as standard input, in a session of its own."""
     return ["/bin/sh", "-c", _ANNOUNCE, "sh", *command]
 
 
 def groups_left(pipe: int, lives: Callable[[int], bool]) -> set[int]:
     """Read announcements until the pipe has ended; give the groups that live then.
 
-    A group that has ended is struck off soon, as the kernel may give its number to a stranger later: not before it
-    has given out all other numbers, which takes longer than ``CHECK_EVERY``.
+    A group that has ended is removed within ``CHECK_EVERY`` seconds, because the kernel may give its number to another
+    process later. The kernel gives out all other numbers first, which takes longer than that.
     """
     groups: set[int] = set()
     unread = b""
@@ -71,7 +71,7 @@ def groups_left(pipe: int, lives: Callable[[int], bool]) -> set[int]:
 
 
 def end(groups: set[int]) -> None:
-    """End process groups: ask first, and make those end that have not after ``TERM_SECONDS``."""
+    """End process groups by SIGTERM, and by SIGKILL those that still live after ``TERM_SECONDS``."""
     for asked, patience in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
         for group in groups:
             with suppress(OSError):
@@ -82,7 +82,7 @@ def end(groups: set[int]) -> None:
 
 
 def _lives(group: int) -> bool:
-    """Tell whether any process of the group is there. One that we may not signal is not ours."""
+    """Tell whether a process of the group lives. A group that may not be signalled is not one of the parts."""
     try:
         os.killpg(group, 0)
     except OSError:

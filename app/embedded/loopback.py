@@ -11,7 +11,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing of connections that clients break."""
+        """Print nothing about connections that clients break."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A small provider for the demo: real media at real URLs, and a count of how often each was fetched."""
+"""A small file server for the demo: real media files, and how often each was fetched."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from app.embedded.loopback import serving
 _CONTENT_TYPES = {"mp3": "audio/mpeg", "mp4": "video/mp4", "jpeg": "image/jpeg"}
 _SONG_REPEATS = 180
 _TONE_SECONDS = 2.0375
-#: How long a song of the usual size is.
+#: Length of a song of the usual size, in seconds.
 SONG_SECONDS = _SONG_REPEATS * _TONE_SECONDS
 _VIDEO_PADDING = 20 * 1024**2
 
 
 def song(title: str, repeats: int = _SONG_REPEATS) -> bytes:
-    """Make an MP3 of its own: an ID3v2.3 tag with the title, then a tone's frames again and again."""
+    """Make an MP3 that differs for each title: an ID3v2.3 tag with the title, then the frames of a tone, repeated."""
     text = b"\x00" + title.encode("latin-1", "replace")
     frame = b"TIT2" + len(text).to_bytes(4) + b"\x00\x00" + text
     size = bytes((len(frame) >> shift) & 0x7F for shift in (21, 14, 7, 0))
@@ -26,13 +26,13 @@ def song(title: str, repeats: int = _SONG_REPEATS) -> bytes:
 
 
 def film(padding: int = _VIDEO_PADDING) -> bytes:
-    """Make an MP4 of several upload parts: a short clip, and a box that players skip."""
+    """Make an MP4 of several upload parts: a short clip, and a box of ``padding`` bytes that players skip."""
     noise = b"".join(sha256(number.to_bytes(8)).digest() for number in range(padding // 32))
     return _media("clip.mp4") + (len(noise) + 8).to_bytes(4) + b"free" + noise
 
 
 def picture(title: str) -> bytes:
-    """Make a JPEG of its own: a real one with the title behind its end."""
+    """Make a JPEG that differs for each title: the title stands behind the end of the image."""
     return _media("cover.jpeg") + title.encode()
 
 
@@ -41,7 +41,7 @@ def _media(name: str) -> bytes:
 
 
 class Origin:
-    """The files that are served, by path, and how often each was fetched."""
+    """The files by path, and how often each was fetched."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}

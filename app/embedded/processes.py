@@ -1,4 +1,4 @@
-"""Child processes of ours: started together, each with a log file, ended in the reverse order, whatever ends us."""
+"""Child processes: each with a log file, ended in the reverse order of their start, even if this process is killed."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from app.embedded.guard import announced, guarded
 
 
 class StartError(Exception):
-    """A part did not come up. The message says which, why, and how to mend it."""
+    """A part did not start. The message says which one and why."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self, patience: float = 10.0) -> None:
-        """Ask it to end, and make it end after ``patience`` seconds."""
+        """End it by SIGTERM, and by SIGKILL after ``patience`` seconds."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
             try:
@@ -45,7 +45,7 @@ class Process:
                 self.kill()
 
     def kill(self) -> None:
-        """End it and all that it started, at once."""
+        """End it and all processes that it started by SIGKILL."""
         with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
@@ -53,16 +53,16 @@ class Process:
 
 @dataclass
 class ProcessGroup:
-    """Processes that live and end together, with their logs in ``directory``."""
+    """Processes that end together, with their logs in ``directory``."""
 
     directory: Path
     environment: Mapping[str, str]
     guard: int
-    """The pipe on which the guard is told of each process."""
+    """The pipe on which each process announces itself to the guard."""
     processes: list[Process] = field(default_factory=list)
 
     def start(self, name: str, command: list[str], *, environment: Mapping[str, str] | None = None) -> Process:
-        """Start a command in a session of its own, so that Ctrl-C reaches us and we end it in order."""
+        """Start a command in a session of its own, so that Ctrl-C reaches only this process, which ends the others."""
         path = self.directory / f"{name}.log"
         with path.open("ab") as log:
             popen = subprocess.Popen(  # noqa: S603 - commands of our own
@@ -89,10 +89,10 @@ class ProcessGroup:
 def process_group(environment: Mapping[str, str]) -> Iterator[ProcessGroup]:
     """Make a group in a temporary folder of its own; end its processes and remove the folder afterwards.
 
-    The guard does what this process does not come to do: it may be killed, or interrupted again while it cleans up.
+    The guard does so if this process is killed, or interrupted while it cleans up.
     """
     with ExitStack() as ends:
-        # An interrupted end leaves parts that still write to the folder; then removing it is left to the guard.
+        # If the clean-up is interrupted, parts still write to the folder. The guard removes it then.
         folder = tempfile.TemporaryDirectory(prefix="stemvault-", ignore_cleanup_errors=True)
         directory = Path(ends.enter_context(folder))
         group = ProcessGroup(directory, environment, ends.enter_context(guarded(directory)))
@@ -103,14 +103,17 @@ def process_group(environment: Mapping[str, str]) -> Iterator[ProcessGroup]:
 
 
 def free_port() -> int:
-    """Find a TCP port of the loopback interface that nobody listens on."""
+    """Find a TCP port of the loopback interface that is not in use."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], object], what: str, process: Process, *, patience: float = 30.0) -> None:
-    """Wait until the condition is truthy and raises nothing. Raises ``StartError`` with the process's last words."""
+    """Wait until the condition is truthy and raises nothing, at most ``patience`` seconds.
+
+    ``what`` completes the message "<process> failed to …". Raises ``StartError`` with the end of its log.
+    """
     give_up_at = time.monotonic() + patience
     while time.monotonic() < give_up_at:
         if process.popen.poll() is not None:
@@ -119,4 +122,4 @@ def wait_until(condition: Callable[[], object], what: str, process: Process, *, 
             if condition():
                 return
         time.sleep(0.05)
-    raise StartError(f"{process.name} did not come to {what}. Its last words:\n{process.tail()}")
+    raise StartError(f"{process.name} failed to {what}. The end of its log:\n{process.tail()}")

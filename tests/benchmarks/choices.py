@@ -1,4 +1,4 @@
-"""What is decided by measuring: how transfers are divided, gunicorn's worker, Redis's fsync, parts, the checksum."""
+"""Measurements behind decisions: processes and transfers, gunicorn's worker, Redis's fsync, part size, checksum."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ from tests.benchmarks.ingress import load, signed, steady, wrk_script
 from tests.benchmarks.measuring import Spread, in_turn, table
 
 ROUNDS = 5
-#: Processes that carry transfers, and transfers in all.
+#: Processes that run transfers, and transfers in all.
 _DIVISIONS = [(1, 64), (2, 64), (4, 64), (8, 8), (32, 32)]
 #: MiB a second of each connection.
 _RATE = 4
@@ -44,7 +44,7 @@ def _shown(found: Mapping[str, Mapping[str, Spread]]) -> list[list[str]]:
 
 
 def divisions(ends: Ends) -> str:
-    """Compare many transfers in few processes with a process for each, at full speed and with slow sources."""
+    """Compare many transfers in few processes with one process a transfer, with fast and with slow sources."""
     files = [ends.file(4, number) for number in range(100)]
     slow = [ends.slow(4, number, _RATE) for number in range(100)]
     rows = []
@@ -60,7 +60,7 @@ def divisions(ends: Ends) -> str:
 
 
 def parts(ends: Ends) -> str:
-    """Compare sizes of parts with one large asset."""
+    """Compare part sizes by one large asset."""
     rows = []
     for megabytes in (5, 8, 16, 32):
         with ours(ends, "--concurrency", "1", PART_BYTES=f"{megabytes}MiB") as running:
@@ -72,7 +72,7 @@ def parts(ends: Ends) -> str:
 
 
 def checksums_of_parts() -> str:
-    """Compare what S3 can check a part by."""
+    """Compare the checksums that S3 can check."""
     part = os.urandom(8 * MIB)
     kinds: Mapping[str, Callable[[], object]] = {
         "CRC-32 (awscrt)": lambda: checksums.crc32(part),
@@ -99,7 +99,7 @@ def checksums_of_parts() -> str:
 def gunicorn_workers(ends: Ends, directory: Path) -> str:
     """Compare gunicorn's kinds of worker under our application.
 
-    Its default, ``sync``, is none: two clients that connect and say nothing are all that two of them can serve.
+    gunicorn's default, ``sync``, is not measured: two workers of it are blocked by two clients that send nothing.
     """
     kinds = {
         "ours, on gevent": [],
@@ -118,7 +118,7 @@ def gunicorn_workers(ends: Ends, directory: Path) -> str:
 
 
 def appendfsync(ends: Ends, directory: Path) -> str:
-    """Compare what it costs that an answer waits for the disk: the ingress under load, and the fleet."""
+    """Measure the cost of an answer that waits for the disk: for the ingress under load, and for the fleet."""
     script = wrk_script(directory)
     files = [ends.file(4, number) for number in range(100)]
     policies = ("everysec", "always")

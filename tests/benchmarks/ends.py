@@ -1,6 +1,6 @@
-"""Both ends of every transfer: an origin that serves files and an S3 server that throws them away, over http and TLS.
+"""Both ends of every transfer: an origin that serves files and an S3 server that discards them, over http and TLS.
 
-The origin is nginx where it is installed, else the sink's own file server. The sink is ``sink.c``.
+The origin is nginx if it is installed, else the sink's own file server. The sink is ``sink.c``.
 """
 
 import shutil
@@ -8,13 +8,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import requests
 import trustme
 
 from app.embedded.origin import song
-from app.embedded.processes import free_port, process_group, wait_until
+from app.embedded.processes import ProcessGroup, free_port, process_group, wait_until
 
 BUCKET = "bench"
 MIB = 1024**2
@@ -64,7 +65,7 @@ class Ends:
     origin: str
     s3_url: str
     authority: Path
-    """The certificate of whoever issued theirs."""
+    """The certificate of the authority that issued theirs."""
     nginx: bool
 
     def file(self, megabytes: int, number: int) -> str:
@@ -97,40 +98,15 @@ def build_sink(directory: Path) -> Path:
 
 @contextmanager
 def running_ends(directory: Path, sizes: dict[int, int]) -> Iterator[dict[str, Ends]]:
-    """Run origin and sink, by scheme. ``sizes`` tells how many files of each size (in MiB) there are."""
-    certificate, key, authority = (directory / name for name in ("own.pem", "own.key", "authority.pem"))
-    issuer = trustme.CA()
-    issuer.cert_pem.write_to_path(str(authority))
-    issued = issuer.issue_cert("127.0.0.1", "localhost")
-    issued.cert_chain_pems[0].write_to_path(str(certificate))
-    issued.private_key_pem.write_to_path(str(key))
-
-    sink = build_sink(directory)
+    """Run origin and sink, by scheme. ``sizes`` maps the size of files (in MiB) to their number."""
+    certificates = _issue(directory)
     ports = {name: free_port() for name in ("origin", "tls_origin", "s3", "tls_s3")}
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
     with process_group({}) as group:
-        for name, arguments in {"s3": [], "tls_s3": [str(certificate), str(key)]}.items():
-            process = group.start(name, [str(sink), str(ports[name]), *arguments])
-            scheme = "https" if arguments else "http"
-            url = f"{scheme}://127.0.0.1:{ports[name]}/-/objects"
-            wait_until(lambda url=url: requests.get(url, timeout=1, verify=str(authority)).ok, "answer", process)  # type: ignore[misc]
-        nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
+        _start_sinks(group, build_sink(directory), ports, certificates)
         if nginx:
             _make_files(directory / "files", sizes)
-            configuration = directory / "nginx.conf"
-            configuration.write_text(
-                _NGINX.format(
-                    directory=directory,
-                    slow="".join(_SLOW.format(directory=directory, rate=rate) for rate in RATES),
-                    http=ports["origin"],
-                    https=ports["tls_origin"],
-                    certificate=certificate,
-                    key=key,
-                )
-            )
-            process = group.start("origin", [nginx, "-c", str(configuration), "-p", str(directory)])
-            wait_until(
-                lambda: requests.get(f"http://127.0.0.1:{ports['origin']}/", timeout=1).status_code, "answer", process
-            )
+            _start_nginx(group, nginx, directory, ports, certificates)
         else:
             ports |= {"origin": ports["s3"], "tls_origin": ports["tls_s3"]}
         names = {"http": ("origin", "s3"), "https": ("tls_origin", "tls_s3")}
@@ -139,11 +115,58 @@ def running_ends(directory: Path, sizes: dict[int, int]) -> Iterator[dict[str, E
                 scheme,
                 f"{scheme}://127.0.0.1:{ports[origin]}",
                 f"{scheme}://127.0.0.1:{ports[s3]}",
-                authority,
+                certificates.authority,
                 bool(nginx),
             )
             for scheme, (origin, s3) in names.items()
         }
+
+
+@dataclass(frozen=True)
+class _Certificates:
+    """PEM files: of the servers, of their key, and of the authority that issued the certificate."""
+
+    own: Path
+    key: Path
+    authority: Path
+
+
+def _issue(directory: Path) -> _Certificates:
+    files = _Certificates(*(directory / name for name in ("own.pem", "own.key", "authority.pem")))
+    issuer = trustme.CA()
+    issuer.cert_pem.write_to_path(str(files.authority))
+    issued = issuer.issue_cert("127.0.0.1", "localhost")
+    issued.cert_chain_pems[0].write_to_path(str(files.own))
+    issued.private_key_pem.write_to_path(str(files.key))
+    return files
+
+
+def _start_sinks(group: ProcessGroup, sink: Path, ports: dict[str, int], certificates: _Certificates) -> None:
+    """Start the S3 server twice: plain, and over TLS."""
+    for name, arguments in {"s3": [], "tls_s3": [str(certificates.own), str(certificates.key)]}.items():
+        process = group.start(name, [str(sink), str(ports[name]), *arguments])
+        url = f"{'https' if arguments else 'http'}://127.0.0.1:{ports[name]}/-/objects"
+        answers = partial(requests.get, url, timeout=1, verify=str(certificates.authority))
+        wait_until(lambda answers=answers: answers().ok, "answer", process)  # type: ignore[misc]
+
+
+def _start_nginx(
+    group: ProcessGroup, nginx: str, directory: Path, ports: dict[str, int], certificates: _Certificates
+) -> None:
+    configuration = directory / "nginx.conf"
+    configuration.write_text(
+        _NGINX.format(
+            directory=directory,
+            slow="".join(_SLOW.format(directory=directory, rate=rate) for rate in RATES),
+            http=ports["origin"],
+            https=ports["tls_origin"],
+            certificate=certificates.own,
+            key=certificates.key,
+        )
+    )
+    process = group.start("origin", [nginx, "-c", str(configuration), "-p", str(directory)])
+    url = f"http://127.0.0.1:{ports['origin']}/"
+    wait_until(lambda: requests.get(url, timeout=1).status_code, "answer", process)
 
 
 def _make_files(directory: Path, sizes: dict[int, int]) -> None:
@@ -157,6 +180,6 @@ def _make_files(directory: Path, sizes: dict[int, int]) -> None:
                 file.write(piece)
         for other in range(1, number):
             (folder / f"{other}.mp3").hardlink_to(folder / "0.mp3")
-    # nginx's workers are another user, where it is started by root.
+    # If root starts nginx, its workers run as another user, who must be able to read the files.
     for path in [directory.parent, directory, *directory.rglob("*")]:
         path.chmod(path.stat().st_mode | 0o055)

@@ -1,4 +1,4 @@
-"""From callback to bucket: ours, whole, and what people use instead."""
+"""From callback to bucket: the whole of Stemvault, and the tools that are used instead (peers)."""
 
 import json
 import os
@@ -22,12 +22,12 @@ from workers.ledger.keys import COUNTERS
 from workers.ledger.ledger import Ledger
 
 SHIM = Path(__file__).parent / "shim"
-#: As many stems as one callback names here; the provider's own has twelve.
+#: Stems in one callback; the provider's own callbacks have twelve.
 STEMS = 10
 
-#: What our line is called.
+#: Stemvault's name in the tables.
 OURS = "**Stemvault**"
-#: What a run gives: "wall" and "cpu" in seconds.
+#: The result of a run: "wall" and "cpu" in seconds.
 Figures = Mapping[str, float]
 
 
@@ -43,19 +43,19 @@ class Ours:
         self._http.trust_env = False
 
     def warm_up(self, megabytes: int) -> None:
-        """Have every process of the pool open its clients, as it does once in its life."""
+        """Have every process of the pool open its clients, which it does only once."""
         for _ in range(3):
             self.archive([self._ends.file(megabytes, 0)] * 24)
 
     def idle(self) -> Growth:
-        """Have a worker of one process open its clients by a callback that names no files, and watch it from there."""
+        """Have a worker open its clients by a callback that names no files; measure its growth from then on."""
         body = json.loads((PAYLOADS / "lyrics.json").read_text())
         self._http.post(f"{self._stack.url}/callbacks", json=body, timeout=10)
         eventually(lambda: self.redis.exists(COUNTERS) and not self.redis.zcard(DUE) and not self._ledger.in_flight())
         return Growth(self._stack.process("worker").pid)
 
     def archive(self, urls: list[str]) -> Figures:
-        """Post callbacks that name the URLs, wait until all is settled, and check what has arrived."""
+        """Post callbacks that name the URLs, wait until all assets are settled, and count the stored objects."""
         self._ends.forget()
         used, began = cpu_seconds(self.pids()), time.perf_counter()
         bodies = self._post(urls)
@@ -87,23 +87,23 @@ class Ours:
         return len(bodies)
 
     def peak_memory(self, urls: list[str]) -> int:
-        """Archive the URLs once more, watched: all processes' memory at its highest, in bytes."""
+        """Archive the URLs once more; give the peak memory of all processes, in bytes."""
         with peak_memory(self.pids) as peak:
             self.archive(urls)
         return peak[0]
 
     def peak_of_worker(self, urls: list[str]) -> int:
-        """Archive the URLs once more, watched: the worker's memory at its highest, all its processes, in bytes."""
+        """Archive the URLs once more; give the peak memory of all processes of the worker, in bytes."""
         with peak_memory(self.worker) as peak:
             self.archive(urls)
         return peak[0]
 
     def worker(self) -> list[int]:
-        """Name the worker's main process."""
+        """Give the id of the worker's main process."""
         return [self._stack.process("worker").pid]
 
     def pids(self) -> list[int]:
-        """Name every process that is Stemvault's or Redis."""
+        """Give the ids of Stemvault's processes and Redis."""
         return [process.pid for process in self._stack.group.processes]
 
 
@@ -136,7 +136,7 @@ def ours(ends: Ends, *arguments: str, **settings: str) -> Iterator[Ours]:
         yield Ours(stack, ends)
 
 
-#: The peers, by their functions in ``peers/fleet.py``: what they are, and what must be installed.
+#: The peers, by their functions in ``peers/fleet.py``: a description, and the package that must be installed.
 PEERS = {
     "obstore": ("obstore, unsigned payloads", "obstore"),
     "obstore_signed": ("obstore, as it is by default", "obstore"),
@@ -152,7 +152,7 @@ PEERS = {
 
 
 class Peer:
-    """One of ``peers/fleet.py``, in a process of its own each time; starting it is not counted."""
+    """A function of ``peers/fleet.py``, in a new process for each run; its start is not measured."""
 
     def __init__(self, name: str, python: Path, ends: Ends, directory: Path, *, at_once: int = 16) -> None:
         self._name = name
@@ -163,7 +163,7 @@ class Peer:
         self._directory = directory
 
     def archive(self, urls: list[str]) -> Figures:
-        """Copy the URLs and check what has arrived."""
+        """Copy the URLs and count the stored objects."""
         with self._started(urls) as process:
             output, _ = process.communicate("\n")
         figures: Figures = json.loads(output.splitlines()[-1])
@@ -208,7 +208,7 @@ class Peer:
         self._process = None
 
     def peak_memory(self, urls: list[str]) -> int:
-        """Copy the URLs once more, watched: its memory at its highest, in bytes."""
+        """Copy the URLs once more; give its peak memory, in bytes."""
         with peak_memory(lambda: [self._process.pid] if self._process else []) as peak:
             self.archive(urls)
         return peak[0]
@@ -217,7 +217,7 @@ class Peer:
 def installed_peers(
     wanted: Iterable[str], installed: Container[str], python: Path, ends: Ends, directory: Path, *, at_once: int = 16
 ) -> dict[str, Peer]:
-    """Give those of the ``wanted`` (functions in ``peers/fleet.py``) that are ``installed``, by what they are."""
+    """Give the ``wanted`` peers (functions in ``peers/fleet.py``) that are ``installed``, by description."""
     return {
         PEERS[name][0]: Peer(name, python, ends, directory, at_once=at_once)
         for name in wanted
@@ -228,7 +228,7 @@ def installed_peers(
 def side_by_side(
     running: Ours, peers: Mapping[str, Peer], urls: list[str], rounds: int
 ) -> dict[str, dict[str, Spread]]:
-    """Have ours and the peers archive the URLs in turn."""
+    """Have Stemvault and the peers archive the URLs in turn."""
     turns = {OURS: partial(running.archive, urls)}
     turns |= {name: partial(peer.archive, urls) for name, peer in peers.items()}
     return in_turn(turns, rounds)

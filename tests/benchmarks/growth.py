@@ -1,4 +1,4 @@
-"""What grows and what does not: costs with the number of assets known, memory with their size and number."""
+"""Growth: of costs with the number of known assets, and of memory with the size and number of assets."""
 
 import json
 import os
@@ -33,7 +33,7 @@ _ROUNDS = 5
 
 
 def _callback(stems: int = STEMS) -> dict[str, object]:
-    """Make a separation's callback, its URLs as long as the provider's."""
+    """Make the callback of a separation, with URLs as long as the provider's."""
     task, base = uuid4().hex, f"https://cdn.example.com/{uuid4().hex}"
     urls = {f"stem{number}_url": f"{base}/{uuid4().hex}/stem{number}.mp3" for number in range(stems)}
     return {"code": 200, "msg": "success", "data": {"task_id": task, "vocal_removal_info": urls}}
@@ -62,7 +62,7 @@ def _context_on(stack: Stack) -> WorkerContext:
 
 
 def costs() -> str:
-    """Time an acknowledgement, a claim and a sweep beside more and more assets, each number on its own Redis."""
+    """Time an acknowledgement, a claim and a sweep with more and more known assets, each number in its own Redis."""
     with ExitStack() as stacks:
         contestants: dict[str, Callable[[], Mapping[str, float]]] = {}
         for known in KNOWN:
@@ -77,7 +77,7 @@ def costs() -> str:
         [known, *(f"{spread.show(0)} · {spread.median / first[what].median:.2f}" for what, spread in costs.items())]
         for known, costs in found.items()
     ]
-    what = f"sweep, {_DUE} alarms due"
+    what = f"sweep, {_DUE} timers due"
     head = ["assets in flight", "acknowledge, µs · ratio", "claim, µs · ratio", "sweep, nothing due", what]
     return table(head, rows)
 
@@ -119,7 +119,7 @@ def _seconds(step: Callable[[], object]) -> float:
 
 
 def redis_bytes(assets: int = 12_000) -> str:
-    """Measure what an asset takes in Redis: in flight, and when its task is settled and its manifest written."""
+    """Measure an asset's memory in Redis: in flight, and after its task is settled and its manifest written."""
     rows = []
     for stems in (STEMS, 1):
         for compact in (1024, 64):
@@ -130,7 +130,7 @@ def redis_bytes(assets: int = 12_000) -> str:
 
 
 def redis_bytes_of(assets: int, *, stems: int, compact: int) -> tuple[float, float]:
-    """Give the bytes an asset takes in flight and settled, with so many a task, where hashes are ``compact``."""
+    """Give an asset's bytes in flight and settled, with ``stems`` a task; ``compact`` is Redis's own setting."""
     with embedded_stack({}) as stack:
         stack.start_redis()
         context = _context_on(stack)
@@ -159,7 +159,7 @@ def redis_bytes_of(assets: int, *, stems: int, compact: int) -> tuple[float, flo
 
 
 def worker_memory(ends: Ends, part: int = 8 * 1024**2) -> str:
-    """Measure how far one worker process grows above idle for an asset of each size, smallest first."""
+    """Measure the growth of one worker process above idle for assets of each size, smallest first."""
     rows = []
     with ours(ends, "--concurrency", "1") as running:
         growth = running.idle()
@@ -171,7 +171,7 @@ def worker_memory(ends: Ends, part: int = 8 * 1024**2) -> str:
 
 
 def worker_processes(ends: Ends) -> str:
-    """Measure a worker's pace and memory with its number of processes, each of which has one asset in flight."""
+    """Measure a worker's speed and memory by its number of processes."""
     files = [ends.file(4, number) for number in range(100)]
     rows = []
     for processes in (1, 2, 4, 8):

@@ -1,4 +1,4 @@
-"""Acknowledging callbacks: ours, and what people use instead, on the same server and the same Redis."""
+"""Acknowledging callbacks: Stemvault, and the servers that are used instead, with the same Redis."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ _MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 @dataclass
 class Contestant:
-    """A server that takes callbacks, and how many of them it has kept."""
+    """A server that takes callbacks, and a count of the callbacks that it has kept."""
 
     name: str
     path: str
@@ -44,7 +44,7 @@ class Contestant:
 
     @property
     def url(self) -> str:
-        """Where it takes callbacks."""
+        """The URL for callbacks."""
         return f"http://127.0.0.1:{self.port}{self.path}"
 
     def up(self) -> None:
@@ -56,13 +56,13 @@ class Contestant:
             wait_until(lambda: http.get(self.url, timeout=1).status_code, "answer", self.process)
 
     def down(self) -> None:
-        """Kill it and all that it started, which one of them leaves behind by the thousand."""
+        """Kill it and all processes that it started: ``webhook`` leaves thousands."""
         if self.process:
             self.process.kill()
 
 
 def signed_callbacks() -> list[tuple[bytes, dict[str, str]]]:
-    """Make bodies of 2 KB, each with its headers."""
+    """Make bodies of 2 KB, each with its headers and signature."""
     timestamp = str(int(time.time()))
     made = []
     for number in range(BODIES):
@@ -93,7 +93,7 @@ def wrk_script(directory: Path) -> Path:
 
 
 def load(url: str, script: Path, connections: int, seconds: int = LOAD_SECONDS) -> dict[str, float]:
-    """Send as much as the server takes: requests a second, and median and p99 of the latency in ms."""
+    """Send as many requests as the server takes; give requests a second, and median and p99 latency in ms."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     latency = {f"p{share}": float(value) * _MS[unit] for share, value, unit in _LATENCY.findall(told)}
@@ -107,7 +107,7 @@ def _acknowledged(told: str) -> int:
 
 
 def lost_when_killed(contestant: Contestant, script: Path) -> dict[str, float]:
-    """Kill the server under load, and compare what it acknowledged with what was kept."""
+    """Kill the server under load; compare the callbacks that it acknowledged with those that were kept."""
     contestant.up()
     before = contestant.kept()
     command = ["wrk", "-t1", "-c256", "-d4s", "-s", str(script), contestant.url]
@@ -116,7 +116,7 @@ def lost_when_killed(contestant: Contestant, script: Path) -> dict[str, float]:
         contestant.down()
         told, _ = wrk.communicate()
     kept, last = contestant.kept() - before, -1
-    while kept != last:  # what was on its way may still arrive
+    while kept != last:  # requests that were being processed may still be kept
         time.sleep(1)
         kept, last = contestant.kept() - before, kept
     acknowledged = _acknowledged(told)
@@ -124,7 +124,7 @@ def lost_when_killed(contestant: Contestant, script: Path) -> dict[str, float]:
 
 
 def steady(url: str, rate: int = STEADY_RATE, seconds: int = STEADY_SECONDS) -> dict[str, float]:
-    """Send so many a second, on time whatever the answers do, and give the latency from when each was due, in ms."""
+    """Send ``rate`` requests a second, also if answers are late; give latencies from each due time, in ms."""
     return asyncio.run(_steady(url, rate, seconds))
 
 
@@ -167,7 +167,7 @@ async def _steady(url: str, rate: int, seconds: int) -> dict[str, float]:
 
 
 def signed(ends: Ends) -> dict[str, str]:
-    """Give the settings under which ours takes the signed bodies, however long the measuring takes."""
+    """Give the settings with which Stemvault takes the signed bodies for a whole day."""
     return {
         "AWS_ENDPOINT_URL_S3": ends.s3_url,
         "STEMVAULT_S3_BUCKET": BUCKET,
@@ -178,7 +178,7 @@ def signed(ends: Ends) -> dict[str, str]:
 
 @contextmanager
 def contestants(ends: Ends, peers: Path) -> Iterator[dict[str, Contestant]]:
-    """Prepare ours and those of the peers that are installed (``peers`` is their environment's ``bin``)."""
+    """Prepare Stemvault and the installed peers (``peers`` is the ``bin`` of their environment)."""
     with ExitStack() as stacks:
         stack = stacks.enter_context(embedded_stack(signed(ends)))
         stack.start_redis()
@@ -211,24 +211,27 @@ def _contestants(stack: Stack, peers: Path) -> Iterator[Contestant]:
     command = ["uvicorn", "--factory", "--workers", "2", "--port", "{port}", "--no-access-log", "ingress:fastapi"]
     yield Contestant("FastAPI + LPUSH", "/callbacks", server("fastapi", command), listed)
     if webhook := shutil.which("webhook"):
-        kept = stack.group.directory / "kept-by-webhook"
-        kept.touch()
-        script = stack.group.directory / "keep.sh"
-        script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >> {kept}\n')
-        script.chmod(0o755)
-        hooks = stack.group.directory / "hooks.json"
-        body = {"source": "entire-payload"}
-        hooks.write_text(
-            json.dumps([{"id": "keep", "execute-command": str(script), "pass-arguments-to-command": [body]}])
-        )
+        yield _webhook(stack, webhook)
 
-        def start(port: int) -> Process:
-            words = [webhook, "-hooks", str(hooks), "-ip", "127.0.0.1", "-port", str(port)]
-            return stack.group.start("webhook", words)
 
-        def lines() -> int:
-            with suppress(OSError), kept.open("rb") as file:
-                return sum(1 for _ in file)
-            return 0
+def _webhook(stack: Stack, webhook: str) -> Contestant:
+    """Have adnanh/webhook append each body to a file."""
+    kept = stack.group.directory / "kept-by-webhook"
+    kept.touch()
+    script = stack.group.directory / "keep.sh"
+    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >> {kept}\n')
+    script.chmod(0o755)
+    hooks = stack.group.directory / "hooks.json"
+    body = {"source": "entire-payload"}
+    hooks.write_text(json.dumps([{"id": "keep", "execute-command": str(script), "pass-arguments-to-command": [body]}]))
 
-        yield Contestant("webhook", "/hooks/keep", start, lines)
+    def start(port: int) -> Process:
+        words = [webhook, "-hooks", str(hooks), "-ip", "127.0.0.1", "-port", str(port)]
+        return stack.group.start("webhook", words)
+
+    def lines() -> int:
+        with suppress(OSError), kept.open("rb") as file:
+            return sum(1 for _ in file)
+        return 0
+
+    return Contestant("webhook", "/hooks/keep", start, lines)

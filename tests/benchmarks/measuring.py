@@ -1,4 +1,4 @@
-"""How things are measured: by the kernel's own accounts, in alternating rounds, told as medians and spreads."""
+"""Measurement: by the kernel's counters, in alternating rounds, reported as median and range."""
 
 import os
 import statistics
@@ -12,7 +12,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 
 def tree(pids: Iterable[int]) -> list[int]:
-    """Give the processes and all that descend from them."""
+    """Give the processes and their descendants."""
     found = list(pids)
     for pid in found:
         for children in Path(f"/proc/{pid}/task").glob("*/children"):  # each thread has its own
@@ -22,7 +22,7 @@ def tree(pids: Iterable[int]) -> list[int]:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Give the CPU time, user and system, that the processes and all that descends from them have had."""
+    """Give the CPU seconds, user and system, of the processes and their descendants."""
     return sum(map(_cpu_seconds, tree(pids)))
 
 
@@ -35,7 +35,7 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def memory(pids: Iterable[int]) -> int:
-    """Give the bytes that the processes and all that descends from them take, shared pages counted once (PSS)."""
+    """Give the memory of the processes and their descendants in bytes, shared pages counted once (PSS)."""
     return sum(map(_memory, tree(pids)))
 
 
@@ -49,9 +49,9 @@ def _memory(pid: int) -> int:
 
 @contextmanager
 def peak_memory(pids: Callable[[], Iterable[int]]) -> Iterator[list[int]]:
-    """Look at the memory some fifty times a second; the list's one entry is the most that was seen, in bytes.
+    """Sample the memory about fifty times a second; the list's one entry is the highest sample, in bytes.
 
-    Looking costs time, so no round that is timed is looked at.
+    Sampling costs processor time, so timed rounds are not sampled.
     """
     peak = [memory(pids())]
     over = threading.Event()
@@ -70,16 +70,16 @@ def peak_memory(pids: Callable[[], Iterable[int]]) -> Iterator[list[int]]:
 
 
 class Growth:
-    """How far the processes grow from where they are now: a process and all that descends from it."""
+    """The growth in memory of a process and its descendants, from now on."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         for each in tree([pid]):
-            Path(f"/proc/{each}/clear_refs").write_text("5")  # the highest so far is what there is now
+            Path(f"/proc/{each}/clear_refs").write_text("5")  # resets VmHWM to the present size
         self._before = self._highest()
 
     def bytes(self) -> int:
-        """Give by how much that one has grown, at its highest, that has grown the most."""
+        """Give the greatest growth of any one process, from now to its peak, in bytes."""
         return max(size - self._before.get(pid, 0) for pid, size in self._highest().items())
 
     def _highest(self) -> dict[int, int]:
@@ -93,13 +93,13 @@ def _highest_of_one(pid: int) -> int:
 
 @dataclass(frozen=True)
 class Spread:
-    """Some figures of one kind."""
+    """The figures of several rounds."""
 
     figures: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """The one in the middle."""
+        """The median of the figures."""
         return statistics.median(self.figures)
 
     def show(self, digits: int = 2) -> str:
@@ -109,14 +109,14 @@ class Spread:
 
 
 def in_turn(contestants: Mapping[str, Callable[[], Mapping[str, float]]], rounds: int) -> dict[str, dict[str, Spread]]:
-    """Let all take their turn, round after round, so that a machine that changes its pace changes it for all.
+    """Run all contestants in each round, so that a change in the machine's speed affects all of them.
 
-    Each gives its figures by name.
+    Each contestant gives its figures by name.
     """
     figures: dict[str, dict[str, list[float]]] = {name: {} for name in contestants}
     for number in range(rounds):
         order = list(contestants)
-        # Nobody always runs behind the same other.
+        # Rotate the order, so that no contestant always runs after the same other one.
         for name in order[number % len(order) :] + order[: number % len(order)]:
             for figure, value in contestants[name]().items():
                 figures[name].setdefault(figure, []).append(value)
@@ -126,7 +126,7 @@ def in_turn(contestants: Mapping[str, Callable[[], Mapping[str, float]]], rounds
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Write a table as Markdown has it."""
+    """Write a Markdown table."""
     lines = [list(head), *map(list, rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

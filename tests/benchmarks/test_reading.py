@@ -1,4 +1,4 @@
-"""Reading a hostile callback takes a time that grows with its size, and not with the square of it."""
+"""The time to read a hostile callback grows linearly with its size, not quadratically."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from workers.callbacks import MAX_ASSETS, parse_callback
 
 URL = "https://files.example/out/7f3a"
-#: The larger body is so many times the smaller one. Linear is this, quadratic is its square.
+#: The ratio of the sizes of the two bodies. A linear time grows by this, a quadratic one by its square.
 TIMES = 8
 
 

@@ -5,6 +5,8 @@
 
 import sys
 import time
+from argparse import ArgumentParser
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -14,10 +16,9 @@ from tests.chaos.faults import FAULTS
 from tests.chaos.town import Row, running_town
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the faults and print their rows."""
-    scale = float(arguments[0]) if arguments else 1.0
-    names = arguments[1:] or list(FAULTS)
+    scale, names = _parsed(arguments)
     console = Console(width=150)
     rows: list[Row] = []
     for name in names:
@@ -30,6 +31,17 @@ def main(arguments: list[str]) -> int:
         console.print(f"{'ok  ' if row.good else 'FAIL'} {name} in {time.monotonic() - started:.0f} s: {row.fault}")
     console.print(_table(rows))
     return 0 if all(row.good for row in rows) else 1
+
+
+def _parsed(arguments: Sequence[str]) -> tuple[float, list[str]]:
+    """Give the scale and the names of the faults; exits after a help text or a message on wrong arguments."""
+    parser = ArgumentParser(prog="python -m tests.chaos", description="Break everything on real processes.")
+    parser.add_argument("scale", type=float, nargs="?", default=1.0, help="1 by default; make test runs 0.1")
+    parser.add_argument("fault", nargs="*", help=f"all by default: {', '.join(FAULTS)}")
+    given = parser.parse_args(arguments)
+    if unknown := [name for name in given.fault if name not in FAULTS]:
+        parser.error(f"unknown fault {unknown[0]}; the faults are {', '.join(FAULTS)}")
+    return given.scale, given.fault or list(FAULTS)
 
 
 def _table(rows: list[Row]) -> Table:

@@ -1,4 +1,4 @@
-"""The bad days in miniature; ``make chaos`` has them at full size."""
+"""Each fault at a tenth of the scale; ``make chaos`` runs them at full scale."""
 
 import math
 import threading
@@ -16,7 +16,7 @@ from tests.origin import running_origin
 from tests.s3proxy import Bucket
 from workers.intake.received import ReceivedCallbacks
 
-#: Each fault has a town of its own, where most of the time is spent waiting.
+#: Each fault has a town of its own, and mostly waits.
 AT_A_TIME = 3
 
 
@@ -24,7 +24,7 @@ Played = tuple[Row, int, str]
 
 
 def play(name: str) -> Played:
-    """Give what a fault has cost, how many assets were promised, and what to read if it has cost too much."""
+    """Run a fault. Give its row, the number of promised assets, and a log's end if the row is not good."""
     with running_town() as town:
         row = FAULTS[name](town, 0.1)
         evidence = "" if row.good else f"{town.missing()[:5]} {town.stack.process('worker').tail(5)}"
@@ -33,7 +33,7 @@ def play(name: str) -> Played:
 
 @pytest.fixture(scope="module")
 def played(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Played]]]:
-    """Begin with all faults that this run asks for."""
+    """Start all faults that this run selects."""
     wanted = [item.name.partition("[")[2].rstrip("]") for item in request.session.items]
     with ThreadPoolExecutor(AT_A_TIME) as towns:
         yield {name: towns.submit(play, name) for name in FAULTS if name in wanted}

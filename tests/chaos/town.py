@@ -1,6 +1,7 @@
-"""A whole town to break things in: all processes, a bucket with moods, an origin, and a provider that keeps calling.
+"""The system under a fault: all processes, a bucket that can fail, an origin, and a provider that sends callbacks.
 
-It knows what it was promised, so at the end it can count what was lost, stored twice or left behind.
+A town records the assets of every acknowledged callback, so at the end it can count the assets that were lost or stored
+twice, and the multipart uploads that were left behind.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from uuid import uuid4
 
 import requests
 
-from app.embedded.processes import StartError
+from app.embedded.processes import Process, StartError
 from app.embedded.stack import BUCKET, Stack, embedded_stack
 from tests.conftest import eventually
 from tests.integration.conftest import LOCAL
@@ -29,9 +30,11 @@ from workers.ledger.ledger import Ledger
 from workers.liveness.repeating import repeating
 
 PART = 5 * 1024**2
-#: What version 0.1.0 has in flight.
+#: Transfers of a worker by default.
+TRANSFERS = 64
+#: The timers of version 0.1.0.
 OLDER_TIMERS = "stemvault:alarms"
-#: Short, so that what takes a minute and a half in production takes seconds here.
+#: Seconds. Short, because recovery from a dead worker takes one and a half leases.
 LEASE = 6.0
 SETTINGS = {
     **LOCAL,
@@ -48,7 +51,7 @@ def _noise(size: int) -> bytes:
 
 
 def content(path: str, size: int) -> bytes:
-    """Make a file of its own for a path."""
+    """Make a file that differs for each path."""
     head = song(path, 1)
     return head + _noise(max(0, size - len(head)))
 
@@ -65,19 +68,19 @@ class Row:
     twice: int
     orphans: int
     recovery: float
-    """Seconds until all was quiet; infinite where it was not within the time that the row allows."""
+    """Seconds until everything was settled; infinite if that took longer than ``within``."""
     within: float
-    """The seconds that it may take."""
+    """The seconds that recovery may take."""
 
     @property
     def good(self) -> bool:
-        """Whether all was quiet in time, and nothing was lost, stored twice or left behind."""
+        """Whether everything was settled in time, and nothing was lost, stored twice or left behind."""
         return self.recovery <= self.within and not (self.lost or self.twice or self.orphans)
 
 
 @dataclass
 class Town:
-    """The processes, and what the provider was promised."""
+    """The processes, and the assets that were promised to the provider."""
 
     stack: Stack
     origin: Origin
@@ -87,21 +90,21 @@ class Town:
     acknowledged: int = 0
     size: int = PART // 8
     padding: int = 0
-    """Characters that each callback has beside its files; they do not compress well."""
+    """Characters that each callback has beside its URLs; they do not compress well."""
     pause: float = 0.0
 
     @property
     def ledger(self) -> Ledger:
-        """The ledger, to look at."""
+        """The ledger, for reading."""
         return Ledger(self.stack.redis())
 
     def serve(self, path: str) -> Answer:
-        """Give the origin's plain answer for a path: a file of this town's size, at this town's pace."""
+        """Give the origin's good answer for a path: a file of this town's size, sent with this town's pauses."""
         path = path.partition("?")[0]
         return Answer(content(path, self.size), etag=f'"{path}"', pause=self.pause, piece=256 * 1024)
 
     def call(self, stems: int = 2, *, query: str = "", name: str = "", source: str = "") -> bool:
-        """Deliver one callback as the provider does: again after a failure, three times at most."""
+        """Deliver one callback as the provider does: after a failure again, at most three times."""
         task = name or f"t{uuid4().hex[:12]}"
         paths = {f"s{number}": f"/{task}/s{number}.mp3" for number in range(stems)}
         urls = {f"{stem}_url": (source or self.origin.url) + path + query for stem, path in paths.items()}
@@ -128,13 +131,20 @@ class Town:
         with ThreadPoolExecutor(8) as callers:
             list(callers.map(lambda _: self.call(stems), range(count)))
 
+    def restart_worker(self, *arguments: str, **settings: str) -> Process:
+        """Kill the worker and start it again with these arguments and settings."""
+        self.stack.group.processes.remove(worker := self.stack.process("worker"))
+        worker.kill()
+        environment = {f"STEMVAULT_{name}": value for name, value in settings.items()}
+        return self.stack.start_worker("worker", *arguments, environment=environment)
+
     def stored(self) -> set[str]:
         """Give all keys in the bucket."""
         pages = self.stack.s3().get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
         return {item["Key"] for page in pages for item in page.get("Contents", [])}
 
     def missing(self) -> list[str]:
-        """Give the keys of what was promised and is not in the bucket as it should be."""
+        """Give the keys of promised assets that are not in the bucket byte for byte."""
         s3 = self.stack.s3()
         wrong = []
         for key, path in self.promised.items():
@@ -148,7 +158,7 @@ class Town:
         return wrong
 
     def untold(self) -> list[str]:
-        """Name promised keys that no manifest tells of as archived."""
+        """Give promised keys that no manifest has as archived."""
         s3 = self.stack.s3()
         told = set()
         for task in {key.partition("/")[0] for key in self.promised}:
@@ -157,7 +167,7 @@ class Town:
         return sorted(self.promised.keys() - told)
 
     def kept_in_inbox(self) -> int:
-        """Tell how many callbacks lie in the inbox."""
+        """Give the number of callbacks in the inbox."""
         return int(self.stack.s3().list_objects_v2(Bucket=BUCKET, Prefix="_inbox/").get("KeyCount", 0))
 
     def truth(self, path: str) -> bytes:
@@ -176,7 +186,7 @@ class Town:
         return len(self.stack.s3().list_multipart_uploads(Bucket=BUCKET).get("Uploads", []))
 
     def judge(self, fault: str, injected: int, *, within: float) -> Row:
-        """Wait until all is quiet, at most ``within`` seconds, and count."""
+        """Wait until everything is settled, at most ``within`` seconds, and count."""
         recovery = self._recovery(within)
         lost = self.missing()
         versions: dict[str, int] = {}
@@ -206,7 +216,7 @@ class Town:
 
 @contextmanager
 def running_town(**settings: str) -> Iterator[Town]:
-    """Build a town. The bucket keeps every version, so that a second write of a key shows."""
+    """Start a town. The bucket keeps every version, so that a second write of a key can be counted."""
     with running_origin() as origin, embedded_stack({**SETTINGS, **settings}) as stack:
         stack.start_redis()
         stack.start_s3()
@@ -226,7 +236,7 @@ def running_town(**settings: str) -> Iterator[Town]:
 
 
 def _supervised(stack: Stack) -> AbstractContextManager[None]:
-    """Start again what ends by itself, as ``restart: unless-stopped`` does in docker-compose.yml."""
+    """Restart processes that end by themselves, as ``restart: unless-stopped`` does in docker-compose.yml."""
 
     def supervise() -> None:
         with suppress(StartError):

@@ -1,7 +1,7 @@
 """Compares the bucket with its manifests and with the source; runs in a container of the fleet: ``compare.py ASSETS``.
 
-Waits until this many assets are archived and nothing but them and their manifests is in the bucket. Then every object
-must equal what its URL serves, and have the manifest's SHA-256.
+Waits until this many assets are archived and the bucket has only them and their manifests. Then every object must equal
+the file at its URL, and have the manifest's SHA-256.
 """
 
 import hashlib

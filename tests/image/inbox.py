@@ -1,4 +1,4 @@
-"""Exits with 0 if the bucket's inbox keeps a callback of the task; runs in a fleet's container: ``inbox.py TASK``."""
+"""Exits with 0 if the bucket's inbox has a callback of the task; runs in a fleet's container: ``inbox.py TASK``."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Exits with 0 if every line of standard input is a JSON object; else tells how many are not, and the first of them."""
+"""Exits with 0 if every line of standard input is a JSON object; else reports how many are not, and the first one."""
 
 import json
 import sys

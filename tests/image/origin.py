@@ -1,4 +1,4 @@
-"""The source of files: serves a medium for every path, by its extension, and each path has a body of its own.
+"""The source of files: serves a media file for every path, by its extension. Each path has a different body.
 
 Below ``/slow/`` a body takes 100 s; below ``/hangs-once/`` the first answer to each path does.
 """

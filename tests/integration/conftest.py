@@ -30,7 +30,7 @@ LOCAL = {
 
 @dataclass
 class Service:
-    """A running stack, as its users see it."""
+    """A running stack, as the provider and the operator use it."""
 
     stack: Stack
 
@@ -42,14 +42,14 @@ class Service:
         return requests.post(url, data=body, headers={"Content-Type": "application/json", **headers}, timeout=15)
 
     def objects(self, prefix: str = "") -> dict[str, bytes]:
-        """Give what stands in the bucket below the prefix."""
+        """Give the objects below the prefix, by key."""
         s3 = self.stack.s3()
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
         return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
     def snapshot(self, task_id: str) -> TaskSnapshot | None:
-        """Give what the ledger knows of a task."""
+        """Give the ledger's record of a task."""
         return Ledger(self.stack.redis()).snapshot(task_id)
 
     def settled(self, task_id: str, *, patience: float = 30.0) -> TaskSnapshot:
@@ -63,13 +63,13 @@ class Service:
 
 
 def children_of(pid: int) -> frozenset[int]:
-    """Give the processes that this one has started."""
+    """Give the ids of the process's children."""
     return frozenset(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
-    """A whole stack with small parts, so that files of a few megabytes travel in several."""
+    """Run a whole stack with small parts, so that files of a few megabytes are uploaded in several parts."""
     with embedded_stack({**LOCAL, "STEMVAULT_PART_BYTES": "5MiB"}) as stack:
         stack.start_all()
         yield Service(stack)
@@ -77,7 +77,7 @@ def service() -> Iterator[Service]:
 
 @contextmanager
 def running_ingress(**settings: str) -> Iterator[Stack]:
-    """Run Redis, S3 and gunicorn: nobody takes callbacks out of the queue."""
+    """Run Redis, S3 and gunicorn, but no worker, so that callbacks stay in the queue."""
     with embedded_stack({**LOCAL, **settings}) as stack:
         stack.start_redis()
         stack.start_s3()
@@ -87,13 +87,13 @@ def running_ingress(**settings: str) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def ingress() -> Iterator[Stack]:
-    """Run the ingress alone, as it is by default."""
+    """Run the ingress with default settings, without a worker."""
     with running_ingress() as stack:
         yield stack
 
 
 def renamed(payload: dict[str, Any]) -> dict[str, Any]:
-    """Give the payload a task of its own, since tests share a stack."""
+    """Give the payload a new task id, because tests share a stack."""
     task_id = task_id_of(payload)
     text = json.dumps(payload).replace(f'"{task_id}"', f'"{task_id}-{uuid4().hex[:8]}"')
     text = text.replace(f'\\"{task_id}\\"', f'\\"{task_id}-inner\\"')
@@ -102,8 +102,8 @@ def renamed(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def serve_all(origin: Origin, payload: dict[str, Any]) -> dict[str, bytes]:
-    """Serve every result that the payload names, each with content of its own, and give them by URL."""
-    # 199.7 and 40.8 seconds: a song is as long as announced.
+    """Serve each result that the payload names, each with different content, and give the contents by URL."""
+    # A song must be as long as announced: 98 repeats are 199.7 s, 20 are 40.8 s.
     repeats = 98 if "duration" in json.dumps(payload) else 20
     contents = {url: _content(url, repeats) for url in result_urls(payload)}
     for url, content in contents.items():

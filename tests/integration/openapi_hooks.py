@@ -1,4 +1,4 @@
-"""What schemathesis cannot read from a JSON schema; ``test_openapi.py`` has it loaded."""
+"""Rules for bodies that a JSON schema cannot express. ``test_openapi.py`` has schemathesis load them."""
 
 import schemathesis
 

@@ -1,4 +1,4 @@
-"""Who means ill at the door of the real server: it stays open for the others, and nothing of it breaks."""
+"""Hostile clients of the real server: it keeps serving the others, and no process dies."""
 
 import socket
 import time
@@ -19,7 +19,7 @@ SLOW_CLIENTS = 1000
 
 @contextmanager
 def slow_clients(port: int, head: bytes) -> Iterator[None]:
-    """Keep connections that send ``head`` and then a byte a second each, and come again when they are shown out."""
+    """Keep connections that send ``head`` and then a byte a second each, and reconnect when they are closed."""
 
     def connect() -> socket.socket:
         client = socket.create_connection(("127.0.0.1", port), timeout=30)
@@ -61,13 +61,13 @@ def test_a_thousand_clients_that_send_a_byte_a_second_delay_no_honest_callback(
             started = time.monotonic()
             assert Service(ingress).post(payload("video")).status_code == 200
             assert time.monotonic() - started < 1
-            time.sleep(0.2)  # spread over some rounds of the slow ones
+            time.sleep(0.2)  # spread over several reconnects of the slow clients
 
 
 def raw(port: int, *pieces: bytes) -> bytes:
-    """Send bytes as they are and give all that comes back until the server closes."""
+    """Send bytes as they are; give the answer until the server closes the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=15) as client:
-        with suppress(OSError):  # who says too much may be cut short
+        with suppress(OSError):  # the server may close the connection before it has read everything
             for piece in pieces:
                 client.sendall(piece)
         answer = b""
@@ -112,8 +112,8 @@ def test_a_connection_whose_headers_do_not_come_within_five_seconds_is_closed(in
     assert 4 < time.monotonic() - started < 10
 
 
-def test_who_dallies_over_a_body_is_shown_out(ingress: Stack) -> None:
-    """The time is 30 s in production; a configuration on top of it makes it 1 s."""
+def test_a_request_whose_body_comes_too_slowly_gets_408(ingress: Stack) -> None:
+    """The limit is 30 s in production; a configuration that imports it sets 1 s."""
     hasty = ingress.group.directory / "hasty.py"
     hasty.write_text("import config.gunicorn as ours\nours.REQUEST_SECONDS = 1\nfrom config.gunicorn import *\n")
     port = free_port()

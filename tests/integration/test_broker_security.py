@@ -1,4 +1,4 @@
-"""The broker behind TLS and a password, as hosted ones are; and what becomes of messages that somebody else wrote."""
+"""A broker with TLS and a password, like a hosted one; and forged messages in its queues."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 @contextmanager
 def tls_in_front_of(port: int, directory: Path) -> Iterator[tuple[int, Path]]:
-    """Serve TLS on a free loopback port and pass on to ``port``; give the port and the authority's certificate."""
+    """Serve TLS on a free loopback port and forward to ``port``; give the port and the authority's certificate."""
     authority = trustme.CA()
     certificate = directory / "authority.pem"
     authority.cert_pem.write_to_path(str(certificate))
@@ -94,7 +94,7 @@ def test_everything_works_with_a_broker_behind_tls_and_a_password(origin: Origin
 
 
 class Bomb:
-    """Unpickled, it makes a file."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""What a callback's acknowledgement rests on: that Redis has what it says it has, however it ends."""
+"""An acknowledged callback is on Redis's disk, even if Redis is killed."""
 
 import signal
 import subprocess
@@ -9,7 +9,7 @@ from app.embedded.stack import embedded_stack
 from workers.intake.received import ReceivedCallbacks
 
 _SLOW_DISK = Path(__file__).with_name("slow_disk.c")
-#: Time for Redis to begin to flush, as it does once a second where it may, and to be in the midst of that.
+#: Seconds after which Redis is in the middle of a flush: with ``everysec`` it begins one each second.
 _SECONDS = 2.5
 
 
@@ -23,7 +23,7 @@ def test_what_redis_has_acknowledged_outlives_its_crash_while_its_disk_is_slow(t
         while time.monotonic() < began + _SECONDS:
             received.put("a callback", 1.0)
             put += 1
-        # Each answer waited for a flush of a second: the disk was slow, and callbacks were acknowledged on it.
+        # Each answer waited for a flush of a second, so callbacks were acknowledged after it and the disk was slow.
         assert 2 <= put <= time.monotonic() - began
         redis.kill()
         assert redis.popen.returncode == -signal.SIGKILL

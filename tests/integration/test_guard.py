@@ -1,4 +1,4 @@
-"""What becomes of processes whose starter has ended."""
+"""The guard ends processes whose starter has ended."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 from app.embedded.guard import announced, groups_left, guarded
 from tests.conftest import eventually
 
-#: Says that it is there, and does not end when it is asked to.
+#: Prints a line when it runs, and ignores SIGTERM.
 _STUBBORN = """
 import signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -74,7 +74,7 @@ def test_a_number_whose_group_has_ended_is_struck_off_before_a_stranger_can_have
     looks: list[int] = []
 
     def lives(group: int) -> bool:
-        """Tell that 101 lives all the time, and that 102 has ended once and is a stranger's from then on."""
+        """Group 101 lives all the time. Group 102 has ended once; later its number belongs to another process."""
         looks.append(group)
         if len(looks) == 50:
             os.close(writing)

@@ -1,4 +1,4 @@
-"""Any string of bytes as a body: refused or taken, in little time and memory, and never an error of ours."""
+"""Any bytes as a body are refused or accepted, in little time and memory, and never cause a 500."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ from workers.ingest import ingest
 
 MUTATIONS, GENERATED = 17_000, 3_000
 EXPECTED = {200, 400, 413, 415}
-#: What grows by chance, not by the number of requests: allocator, caches.
+#: Growth by allocator and caches, which does not depend on the number of requests.
 SLACK = 16 * 1024**2
 
 SEEDS = [path.read_bytes() for path in sorted(PAYLOADS.glob("*.json"))]
@@ -41,13 +41,13 @@ NASTY = [
 
 @pytest.fixture(scope="module")
 def ingress() -> Iterator[Stack]:
-    """Run the ingress alone, with a limit that some bodies exceed."""
+    """Run the ingress with a body limit that some bodies exceed."""
     with running_ingress(STEMVAULT_MAX_CALLBACK_BYTES="64KiB") as stack:
         yield stack
 
 
 def mutate(chance: random.Random) -> bytes:
-    """Take one of the provider's callbacks and spoil it in one to four places."""
+    """Take one of the provider's callbacks and change it in one to four places."""
     body = bytearray(chance.choice(SEEDS))
     for _ in range(chance.randint(1, 4)):
         at, to = sorted((chance.randint(0, len(body)), chance.randint(0, len(body))))
@@ -75,13 +75,13 @@ def workers_of(ingress: Stack) -> list[int]:
 
 
 def memory_of(pids: list[int]) -> int:
-    """Give what the processes hold, in bytes."""
+    """Give the memory of the processes, in bytes."""
     return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * 4096
 
 
 @pytest.fixture(scope="module")
 def context(ingress: Stack) -> WorkerContext:
-    """Open what a worker of this stack holds. No worker runs, so that each body can be judged by itself."""
+    """Open a worker's context on this stack. No worker runs, so that each body can be examined alone."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ingress.group.environment.items():
             patch.setenv(name, value)
@@ -89,7 +89,7 @@ def context(ingress: Stack) -> WorkerContext:
 
 
 def judge(context: WorkerContext, body: bytes) -> None:
-    """Do with an acknowledged body what a worker does, which may raise nothing; look whether it is kept somewhere."""
+    """Process an acknowledged body as a worker does, which must not raise; check that it is kept somewhere."""
     ingest(context, body.decode(), time.time())
     key = context.settings.layout.unrecognized_key(f"{hashlib.sha256(body).hexdigest()}.json")
     kept_for_people = context.store.read_text(key) == body

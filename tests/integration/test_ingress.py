@@ -1,4 +1,4 @@
-"""The ingress as gunicorn serves it, with the broker that it has in production: alive, dead, or frozen."""
+"""The ingress under gunicorn, with a real broker that is alive, dead, or frozen."""
 
 import json
 import os
@@ -181,7 +181,7 @@ def test_the_plain_command_of_the_stable_surface_serves(ingress: Stack, payload:
 
 
 class _TimeIsOverError(BaseException):
-    """What gevent raises in a request whose time is over, wherever it is."""
+    """Stands in for gevent's timeout, which can be raised at any line of a request."""
 
 
 def test_an_interrupted_callbacks_answer_is_never_taken_for_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ def test_an_interrupted_callbacks_answer_is_never_taken_for_the_next_ones(monkey
             patch.setattr("redis.connection.Connection.read_response", read_response)
             with pytest.raises(_TimeIsOverError):
                 queue.publish("second", 2.0)
-        # Redis refuses what comes now; an answer that was left over would say otherwise.
+        # Redis refuses commands now; an unread answer of an earlier command would be read instead of that refusal.
         stack.redis().config_set("maxmemory", 1)
         with pytest.raises(PublishError):
             queue.publish("third", 3.0)

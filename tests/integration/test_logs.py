@@ -1,4 +1,4 @@
-"""On good and bad days every line of ingress, worker and beat, on both of their streams, is one JSON event."""
+"""Every line of ingress, worker and beat, on standard output and standard error, is one JSON event."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.origin import Answer, Origin, film
 from workers.ledger.keys import TAKEN
 
 Event = dict[str, Any]
-#: It takes two minutes, longer than any test here waits.
+#: A transfer of two minutes, longer than any test here waits.
 SLOW = Answer(film(4 * 1024**2), pause=0.5, piece=16 * 1024)
 
 
@@ -128,5 +128,5 @@ def test_faults_in_the_settings_end_the_process_with_a_text_for_people(program: 
     assert done.returncode == 4
     assert done.stdout == ""
     first, second = done.stderr.splitlines()
-    assert first == "Stemvault cannot start: 1 setting needs attention."
+    assert first == "Stemvault cannot start: 1 setting is missing or wrong."
     assert second.strip().startswith("STEMVAULT_LOG_LEVEL: ")

@@ -1,4 +1,4 @@
-"""The server does what ``/openapi.json`` says of it: schemathesis asks it all it can think of."""
+"""The server behaves as ``/openapi.json`` says: schemathesis sends requests that it derives from it."""
 
 import os
 import subprocess

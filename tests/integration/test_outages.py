@@ -1,4 +1,4 @@
-"""The ingress while what it needs is away from the start, or loses its name."""
+"""The ingress while Redis or S3 is away from the start, or while their names cannot be resolved."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def start_ingress(stack: Stack, **environment: str) -> int:
 
 
 def both_workers_of(pid: int, *, but: frozenset[int] = frozenset()) -> frozenset[int] | None:
-    """Give gunicorn's two worker processes, or None while they are fewer, or some of ``but``."""
+    """Give gunicorn's two worker processes; None while there are fewer, or while one is in ``but``."""
     found = children_of(pid)
     return found if len(found) == 2 and not found & but else None
 
@@ -63,9 +63,9 @@ def slow_names(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def named(slow_names: str, tmp_path: Path) -> Iterator[tuple[Stack, Path]]:
-    """Run an ingress that knows Redis and S3 by names; give the file that makes the names go away."""
+    """Run an ingress that resolves Redis and S3 by name; give the file that makes these names fail."""
     gone = tmp_path / "gone"
-    # Otherwise boto3 would put the bucket before the name, which moto does not know.
+    # Otherwise boto3 would put the bucket into the host name, which moto does not resolve.
     aws = tmp_path / "aws"
     aws.write_text("[default]\ns3 =\n    addressing_style = path\n")
     with embedded_stack(LOCAL) as stack:
@@ -94,7 +94,7 @@ def test_a_name_that_is_gone_costs_a_callback_less_than_two_seconds(
     stack, gone = named
     service = Service(stack)
     assert timed(service, payload)[0] == 200
-    # What is connected stays connected; the bucket's connections are made here, before its name goes.
+    # Open connections stay open. Those to the bucket are opened here, while its name still resolves.
     stack.process("redis").kill()
     assert timed(service, payload)[0] == 200
     gone.touch()
@@ -136,13 +136,13 @@ def test_a_broker_that_hangs_does_not_hide_that_the_bucket_answers() -> None:
 
 
 def replaced(pid: int, processes: frozenset[int]) -> bool:
-    """Tell whether others have taken the place of all these."""
+    """Tell whether other processes have replaced all these."""
     now = children_of(pid)
     return len(now) == len(processes) and not now & processes
 
 
 def test_a_worker_that_lost_all_its_processes_at_once_outlives_the_broker_too(payload: Payload) -> None:
-    # They die while the main process is stopped, so it learns of all of them in one turn of its loop.
+    # They die while the main process is stopped, so that it sees all deaths in one turn of its loop.
     with running_ingress() as stack:
         worker = stack.start_worker()
         beat = stack.start_beat()
@@ -160,7 +160,7 @@ def test_a_worker_that_lost_all_its_processes_at_once_outlives_the_broker_too(pa
         lyrics = payload("lyrics")
         assert service.post(lyrics).ok
         service.settled(task_id_of(lyrics), patience=60)
-        # One that dies now is noticed as well.
+        # A later death is noticed too.
         gone = min(children_of(worker.pid))
         os.kill(gone, signal.SIGKILL)
         eventually(lambda: len(children_of(worker.pid) - {gone}) == len(processes))
@@ -190,7 +190,7 @@ def test_a_worker_that_celery_ends_hands_its_assets_back_and_does_end(origin: Or
         worker = stack.group.start("worker", [*stack.celery()[:-1], "failing", "worker"])
         stack.wait_for_worker(worker)
         video = payload("video", origin.url)
-        # It takes two minutes.
+        # This transfer takes two minutes.
         origin.serve(
             video["data"]["video_url"].removeprefix(origin.url), Answer(film(4 * 1024**2), pause=0.5, piece=16 * 1024)
         )

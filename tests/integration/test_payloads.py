@@ -1,4 +1,4 @@
-"""Every documented callback through the real ingress, worker and bucket; docs/callbacks.md has what becomes of it."""
+"""Every documented callback, sent to real processes; docs/callbacks.md has the expected result of each."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def documented() -> dict[str, tuple[str, ...]]:
 
 
 def row(manifest: dict[str, Any], keys: list[str]) -> tuple[str, ...]:
-    """Put what was stored into a row of the table: family, stage, status, files."""
+    """Give the stored result as a row of the table: family, stage, status, files."""
     task_id = manifest["task_id"]
     by_track: dict[str, list[str]] = {}
     for key in keys:
@@ -44,7 +44,7 @@ def row(manifest: dict[str, Any], keys: list[str]) -> tuple[str, ...]:
 
 
 def echoed(payload: dict[str, Any], origin: Origin) -> dict[str, Any]:
-    """Have the payload repeat a request that names addresses of the origin, in every way that the contract lists."""
+    """Add a copy of the customer's request with URLs of the origin to the payload, in each documented field."""
     trap = f"{origin.url}/echo"
     inner = {"prompt": f"{trap}/inner.mp3", "input": {"audio_url": f"{trap}/deep.mp3"}}
     request = {
@@ -82,7 +82,7 @@ def test_each_payload_ends_as_exactly_its_objects_and_a_manifest(
     service.settled(task_id)
     found = service.objects(f"{task_id}/")
     manifest = json.loads(found.pop(f"{task_id}/{task_id}_manifest.json"))
-    # Every result is there once and whole, and nothing else is: no echoed input was asked for.
+    # Each result is stored once and whole, and nothing else is: no URL of the request was fetched.
     assert sorted(found.values()) == sorted(contents.values())
     assert {entry["key"]: entry["sha256"] for entry in manifest["assets"].values()} == {
         key: hashlib.sha256(content).hexdigest() for key, content in found.items()
@@ -119,7 +119,7 @@ def test_ten_deliveries_of_each_payload_in_random_order_are_as_good_as_one(
         service.settled(task_id, patience=60)
         found = service.objects(f"{task_id}/")
         manifest = json.loads(found.pop(f"{task_id}/{task_id}_manifest.json"))
-        # One task has all three stages, and ends as the last of them does.
+        # One task has all three stages; the last stage decides its final state.
         last = "music_complete" if name in {"music_text", "music_first"} else name
         assert row(manifest, list(found)) == documented()[last]
     assert set(Counter(path for path, _ in origin.requests).values()) == {1}

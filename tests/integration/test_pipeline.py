@@ -1,4 +1,4 @@
-"""From a provider's POST to objects in the bucket, through every process that does it in production."""
+"""From a provider's POST to objects in the bucket, through all processes of production."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What users install is what runs: a bare environment, ``pip install .`` alone, and the documented commands."""
+"""The production install works: a bare environment, ``pip install .`` alone, and the documented commands."""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ def test_the_three_documented_commands_archive_a_callback(stack: Stack, origin: 
     service = Service(stack)
     video = payload("video", origin.url)
     content = film(6 * 1024**2)
-    # A first answer that fails is tried again by the clock, so beat works too.
+    # The first answer is empty, so the asset is retried, which shows that beat works too.
     origin.serve(video["data"]["video_url"].removeprefix(origin.url), b"", content)
     assert service.post(video).status_code == 200
     task_id = video["data"]["task_id"]

@@ -1,12 +1,13 @@
-"""What is secret is told to nobody: not by logs at debug level, not by answers, not by what people print."""
+"""Secrets stay out of logs (at debug level too), HTTP answers, and printed settings."""
 
 import json
 import time
+from typing import Any
 
 import pytest
 import requests
 
-from app.embedded.stack import embedded_stack
+from app.embedded.stack import Stack, embedded_stack
 from app.ingress.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from tests.conftest import MakeSettings, eventually
 from tests.integration.conftest import LOCAL, Service
@@ -22,23 +23,65 @@ SETTINGS = {
 }
 
 
-def test_a_full_run_at_debug_level_tells_no_key_token_or_query(origin: Origin) -> None:
-    query = f"?X-Amz-Signature={QUERY}"
+#: The query of every URL in the callbacks.
+SIGNED = f"?X-Amz-Signature={QUERY}"
+
+
+def serve(origin: Origin) -> dict[str, str]:
+    """Serve files, redirects and failures; give the fields of a callback that names them, and broken URLs."""
     good = song("a", 3)
     origin.serve("/good", good)
     origin.serve("/gone", Answer(status=403))
-    origin.serve("/moved", Answer(status=302, headers={"Location": f"/elsewhere{query}"}))
+    origin.serve("/moved", Answer(status=302, headers={"Location": f"/elsewhere{SIGNED}"}))
     origin.serve("/elsewhere", good)
-    origin.serve("/away", Answer(status=302, headers={"Location": f"ftp://files.example{query}"}))
+    origin.serve("/away", Answer(status=302, headers={"Location": f"ftp://files.example{SIGNED}"}))
     origin.serve("/cut", Answer(good, cut_at=99), good)
-    urls = {f"{name}_url": f"{origin.url}/{name}{query}" for name in ("good", "gone", "moved", "away", "cut")}
-    urls |= {
-        "closed_url": f"http://127.0.0.1:1/{query}",
-        "nobody_url": f"http://nobody.invalid/{query}",
+    return {f"{name}_url": f"{origin.url}/{name}{SIGNED}" for name in ("good", "gone", "moved", "away", "cut")} | {
+        "closed_url": f"http://127.0.0.1:1/{SIGNED}",
+        "nobody_url": f"http://nobody.invalid/{SIGNED}",
         "login_url": f"http://{QUERY}:{QUERY}@files.example/",
-        "odd_url": f"http://[{query}",
-        "page_url": f"gopher://files.example/{query}",
+        "odd_url": f"http://[{SIGNED}",
+        "page_url": f"gopher://files.example/{SIGNED}",
     }
+
+
+def signature() -> dict[str, str]:
+    timestamp = str(int(time.time()))
+    return {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: sign(KEY, "t", timestamp)}
+
+
+def send_callbacks(service: Service, body: dict[str, Any], odd: dict[str, Any]) -> list[requests.Response]:
+    """Send good, unrecognised, unreadable and refused callbacks."""
+    signed = signature()
+    answers = [
+        service.post(body, f"/callbacks/{TOKEN}", **signed),
+        service.post(json.dumps(odd).encode(), f"/callbacks/{TOKEN}", **signed),
+        service.post(b"{", f"/callbacks/{TOKEN}", **signed),
+        service.post(body, f"/callbacks/{TOKEN}x", **signed),
+        service.post(body, f"/callbacks/{TOKEN}", **{**signed, SIGNATURE_HEADER: "wrong"}),
+        service.post(body, f"/callbacks/{TOKEN}/nowhere", **signed),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 400, 401, 401, 404]
+    return answers
+
+
+def ask_pages(stack: Stack, *pages: str) -> list[requests.Response]:
+    return [requests.get(f"{stack.url}/{page}", timeout=10) for page in pages]
+
+
+def wait_for_attempts(service: Service, assets: int) -> None:
+    """Wait until each asset of the task was tried and the odd callback is kept."""
+
+    def tried() -> bool:
+        records = snapshot.assets.values() if (snapshot := service.snapshot("t")) else []
+        return len(records) == assets and all(int(record["attempts"]) for record in records)
+
+    eventually(tried)
+    eventually(lambda: service.objects("_unrecognized/"))
+
+
+def test_a_full_run_at_debug_level_tells_no_key_token_or_query(origin: Origin) -> None:
+    urls = serve(origin)
     body = {"code": 200, "msg": "", "data": {"task_id": "t", "vocal_removal_info": urls}}
     odd = {"code": 200, "data": {"task_id": "t", "novelty": f"see {urls['good_url']}"}}
     with embedded_stack(SETTINGS) as stack:
@@ -48,40 +91,24 @@ def test_a_full_run_at_debug_level_tells_no_key_token_or_query(origin: Origin) -
         stack.start_worker()
         stack.start_beat()
         service = Service(stack)
-        timestamp = str(int(time.time()))
-        signature = {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: sign(KEY, "t", timestamp)}
-        answers = [
-            service.post(body, f"/callbacks/{TOKEN}", **signature),
-            service.post(json.dumps(odd).encode(), f"/callbacks/{TOKEN}", **signature),
-            service.post(b"{", f"/callbacks/{TOKEN}", **signature),
-            service.post(body, f"/callbacks/{TOKEN}x", **signature),
-            service.post(body, f"/callbacks/{TOKEN}", **{**signature, SIGNATURE_HEADER: "wrong"}),
-            service.post(body, f"/callbacks/{TOKEN}/nowhere", **signature),
-        ]
-        assert [answer.status_code for answer in answers] == [200, 200, 400, 401, 401, 404]
-
-        def tried() -> bool:
-            records = snapshot.assets.values() if (snapshot := service.snapshot("t")) else []
-            return len(records) == len(urls) and all(int(record["attempts"]) for record in records)
-
-        eventually(tried)
-        eventually(lambda: service.objects("_unrecognized/"))
-        answers += [requests.get(f"{stack.url}/{page}", timeout=10) for page in ("healthz", "openapi.json")]
+        answers = send_callbacks(service, body, odd)
+        wait_for_attempts(service, len(urls))
+        answers += ask_pages(stack, "healthz", "openapi.json")
         logs = [stack.process(name).log for name in ("ingress", "worker", "beat")]
         eventually(lambda: all('"level": "debug"' in log.read_text() for log in logs))
         stack.process("redis").kill()
-        answers += [requests.get(f"{stack.url}/{page}", timeout=10) for page in ("readyz", "metrics")]
-        answers.append(service.post(body, f"/callbacks/{TOKEN}", **signature))
+        answers += ask_pages(stack, "readyz", "metrics")
+        answers.append(service.post(body, f"/callbacks/{TOKEN}", **signature()))
         stack.restart("redis")
-        answers += [requests.get(f"{stack.url}/{page}", timeout=10) for page in ("readyz", "metrics")]
-        said = {process.name: process.log.read_text() for process in stack.group.processes}
-    said["answers"] = "".join(f"{answer.headers}{answer.text}" for answer in answers)
-    assert "asset_archived" in said["worker"]
-    assert "asset_postponed" in said["worker"]
-    assert "asset_rejected" in said["worker"]
-    for who, text in said.items():
+        answers += ask_pages(stack, "readyz", "metrics")
+        texts = {process.name: process.log.read_text() for process in stack.group.processes}
+    texts["answers"] = "".join(f"{answer.headers}{answer.text}" for answer in answers)
+    assert "asset_archived" in texts["worker"]
+    assert "asset_postponed" in texts["worker"]
+    assert "asset_rejected" in texts["worker"]
+    for source, text in texts.items():
         for secret in SECRETS:
-            assert secret not in text, (who, [line for line in text.splitlines() if secret in line][:3])
+            assert secret not in text, (source, [line for line in text.splitlines() if secret in line][:3])
 
 
 @pytest.mark.parametrize("show", [repr, str, lambda settings: settings.model_dump_json()])

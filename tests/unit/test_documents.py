@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.main import main
+from app.cli.commands import stemvault
 from config.layout import KeyLayout
 from config.settings import PREFIX, Settings
 from tests.chaos.faults import FAULTS
@@ -96,7 +96,7 @@ def test_each_setting_that_another_document_writes_with_its_prefix_exists() -> N
 
 def test_readme_names_each_subcommand() -> None:
     text = text_of("README.md")
-    assert [name for name in main.commands if f"stemvault {name}" not in text and f"make {name}" not in text] == []
+    assert [name for name in stemvault.commands if f"stemvault {name}" not in text and f"make {name}" not in text] == []
 
 
 def test_the_example_callback_names_files_that_the_quick_start_serves() -> None:

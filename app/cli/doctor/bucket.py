@@ -1,4 +1,4 @@
-"""``stemvault doctor`` on the bucket: rights, and what the store makes of each kind of request that we send."""
+"""``stemvault doctor`` on the bucket: is it reachable, are the rights there, does it take each kind of request."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -8,12 +8,10 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from app.cli.doctor.finding import Finding
-from app.cli.doctor.rivals import both_succeed
-from app.embedded.processes import StartError
+from app.cli.doctor.guarantees import examine_puts, examine_uploads
 from config.settings import PREFIX, Settings
 from workers.bucket.checksums import checksums
-from workers.bucket.examination import BODY, examine_put, examine_upload
-from workers.bucket.guarantees import Checksum, Condition
+from workers.bucket.examination import BODY
 from workers.bucket.store import Store
 from workers.errors import AssetError, TransientError
 from workers.s3.client import open_client, open_pool
@@ -22,203 +20,157 @@ from workers.s3.errors import code_of, reporting
 from workers.s3.signing import OtherSignatureError
 from workers.transfer.parts import Body
 
-#: As long as a value can be that we send (``workers/archive.py``), next to the four others.
+#: For an error of boto3 before the first request.
+AWS_ADVICE = "Correct the AWS_ variables of the environment, or the AWS configuration files."
+_ARGUMENTS = f"{PREFIX}S3_UPLOAD_ARGS"
+#: The longest metadata that ``workers/archive.py`` sends, without two short fields.
 _MAX_METADATA = {"source-url": "https://" + "u" * 247, "task-id": "t" * 128, "stem": "s" * 128, "sha256": "0" * 64}
-_UNCHECKED = (
-    "The store takes a body that contradicts its checksum (CRC-32C and Content-MD5 alike), so it can keep bytes that "
-    "changed under way. Reach it by TLS, which notices that, and keep proxies that rewrite bodies away."
-)
-_WITHOUT_CONDITION = (
-    "A HEAD request precedes each {write} instead, and another one follows it and compares. Two workers at one asset "
-    "at the same moment could still write one after the other."
-)
-
-
-class _NoHold:
-    """The doctor's uploads are aborted by the doctor alone."""
-
-    def alive(self) -> None: ...
-
-    def upload_began(self, upload: str) -> None: ...
-
-    def upload_left(self) -> None: ...
-
-    def upload_ended(self) -> None: ...
 
 
 def examine_bucket(settings: Settings) -> Iterator[Finding]:
-    """Try all that the fleet does with its bucket, under a key that is deleted at the end."""
+    """Try each kind of request that the fleet sends, under a key that is deleted at the end."""
     try:
-        store = Store(open_client(attempts=1), settings.s3_bucket, upload_args=settings.s3_upload_args)
+        client = open_client(attempts=1)
     except (ValueError, BotoCoreError) as error:
-        yield Finding("bucket_reachable", "bucket", good=False, advice=f"AWS settings: {error}")
+        yield Finding(
+            "bucket_reachable", "bucket", good=False, advice=f"AWS settings: {str(error).rstrip('.')}. {AWS_ADVICE}"
+        )
         return
-    trial = _Trial(settings, store)
-    reachable = trial.right("bucket_reachable", "bucket is reachable", "s3:ListBucket", store.check)
+    trial = _Trial(settings, Store(client, settings.s3_bucket, upload_args=settings.s3_upload_args))
+    reachable = trial.right("bucket_reachable", "bucket is reachable", "s3:ListBucket", trial.store.check)
     yield reachable
     if not reachable.good:
-        return  # nothing else can be found out
+        return  # every other request would fail for the same reason
     try:
         yield from trial.rights()
         yield from trial.arguments()
-        yield from trial.puts()
-        yield from trial.uploads()
+        yield from examine_puts(trial.store, trial.key)
+        yield from examine_uploads(trial.store, trial.key)
         yield trial.metadata()
         yield trial.direct()
-        yield _lifecycle(store)
+        yield _lifecycle(trial.store)
     finally:
-        delete = trial.right("delete", "bucket lets it be deleted", "s3:DeleteObject", lambda: store.delete(trial.key))
+        delete = trial.right("delete", "bucket deletes an object", "s3:DeleteObject", trial.delete)
     yield delete
 
 
+class _UnexpectedContentError(Exception):
+    """The object has other content than was written."""
+
+
 class _Trial:
-    """What is tried with one store, under one key."""
+    """Trial requests to one store, under one key."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self.settings = settings
         self.store = store
         self.key = settings.layout.unrecognized_key(f"doctor-{uuid4().hex}")
+        self._arguments = settings.s3_upload_args
 
     def right(self, name: str, what: str, right: str, check: Callable[[], object]) -> Finding:
-        """Try what needs a right."""
+        """Try a request that needs a right."""
         try:
             check()
-        except (AssetError, StartError) as error:
-            return Finding(
-                name,
-                what,
-                good=False,
-                advice=f"{error}. Bucket {self.store.bucket} at {self.store.client.meta.endpoint_url}: does it exist, "
-                f"is AWS_ENDPOINT_URL_S3 right, and do the credentials (AWS_ACCESS_KEY_ID …) grant {right}?",
-            )
+        except (AssetError, _UnexpectedContentError) as error:
+            return Finding(name, what, good=False, advice=f"{error}. {self._advice(right)}")
         return Finding(name, what, good=True)
 
+    def _advice(self, right: str) -> str:
+        return (
+            f"Check that bucket {self.store.bucket} exists at {self.store.client.meta.endpoint_url} "
+            f"(AWS_ENDPOINT_URL_S3), and that the credentials (AWS_ACCESS_KEY_ID …) grant {right}."
+        )
+
     def rights(self) -> Iterator[Finding]:
-        """Write, read, and begin an upload."""
-        store, key = self.store, self.key
+        """Write, read, and begin a multipart upload."""
+        yield self._put()
+        yield self.right("get", "bucket returns the object", "s3:GetObject", self._read)
+        yield self.right("multipart", "bucket takes multipart uploads", "s3:AbortMultipartUpload", self._begin_upload)
 
-        def write() -> None:
-            store.write_text(key, b"doctor", "text/plain")
+    def _put(self) -> Finding:
+        """Write as workers write documents. If that fails, try without ``S3_UPLOAD_ARGS`` to find the cause."""
+        put = self.right("put", "bucket takes an object", "s3:PutObject", lambda: self._write(self.store))
+        if put.good or not self._arguments:
+            return put
+        plain = self.right("put", "", "s3:PutObject", lambda: self._write(Store(self.store.client, self.store.bucket)))
+        if not plain.good:
+            return put
+        said = put.advice.removesuffix(self._advice("s3:PutObject"))
+        advice = f"{said}The bucket takes the object without {_ARGUMENTS}: correct that setting, or grant its rights."
+        return Finding(put.name, put.what, good=False, advice=advice)
 
-        def read() -> None:
-            found = store.read_text(key)
-            if found != b"doctor":
-                raise StartError("nothing came back" if found is None else "something else came back")
+    def _write(self, store: Store) -> None:
+        store.write_text(self.key, b"doctor", "text/plain")
 
-        def begin() -> None:
-            with reporting():
-                store.abort_upload(key, store.create_upload(key, {}))
+    def _read(self) -> None:
+        found = self.store.read_text(self.key)
+        if found != b"doctor":
+            raise _UnexpectedContentError("the object is gone" if found is None else "the object has other content")
 
-        yield self.right("put", "bucket takes an object", "s3:PutObject", write)
-        yield self.right("get", "bucket gives it back", "s3:GetObject", read)
-        yield self.right("multipart", "bucket takes multipart uploads", "s3:AbortMultipartUpload", begin)
+    def _begin_upload(self) -> None:
+        with reporting():
+            self.store.abort_upload(self.key, self.store.create_upload(self.key, {}))
+
+    def delete(self) -> None:
+        """Delete the object of all trials."""
+        self.store.delete(self.key)
 
     def arguments(self) -> Iterator[Finding]:
-        """Write by one request and begin an upload with the customer's arguments, if there are any."""
-        arguments = self.settings.s3_upload_args
-        if not arguments:
+        """Write by one request, and begin a multipart upload, with the customer's arguments, if there are any."""
+        if not self._arguments:
             return
-        what = f"bucket takes {PREFIX}S3_UPLOAD_ARGS"
+        what = f"bucket takes {_ARGUMENTS}"
         try:
             with reporting():
-                self.store.put(self.key, BODY, {**arguments, **checksums(BODY, md5=True)}, if_new=False)
-                self.store.abort_upload(self.key, self.store.create_upload(self.key, arguments))
+                self.store.put(self.key, BODY, {**self._arguments, **checksums(BODY, md5=True)}, if_new=False)
+                self.store.abort_upload(self.key, self.store.create_upload(self.key, self._arguments))
         except TransientError as error:
-            yield Finding("upload_args", what, good=False, advice=f"{error.detail}. No asset can be stored like this.")
+            advice = (
+                f"{error.detail}. No asset can be stored with these arguments: correct {_ARGUMENTS}, or grant its "
+                "rights (stemvault doctor --policy prints them)."
+            )
+            yield Finding("upload_args", what, good=False, advice=advice)
             return
         yield Finding("upload_args", what, good=True)
 
-    def puts(self) -> Iterator[Finding]:
-        """Send wrong checksums, and writes where an object stands or comes to stand meanwhile."""
-        try:
-            with reporting():
-                found = examine_put(self.store, self.key, {})
-        except TransientError as error:
-            yield _unclear("put_guarantees", "bucket tells what it makes of wrong checksums and conditions", error)
-            return
-        yield _checksum("checksum_on_put", "an object", found.checksum)
-        yield _condition("condition_on_put", "If-None-Match", "write", found.condition)
-        if found.condition is Condition.HONOURED:
-            yield self._rivals()
-
-    def _rivals(self) -> Finding:
-        name, what = "rivals", "bucket refuses one of two writers at the same moment"
-        rival_key = f"{self.key}-rivals"
-        try:
-            with reporting():
-                both = both_succeed(self.store.client, self.store.bucket, rival_key)
-        except TransientError as error:
-            return _unclear(name, what, error)
-        finally:
-            self.right("", "", "", lambda: self.store.delete(rival_key))
-        advice = "It tells both that they have written. A HEAD request after each write shows whose bytes are kept."
-        return Finding(name, what, good=not both, warning=True, advice=advice)
-
-    def uploads(self) -> Iterator[Finding]:
-        """Do the same with a part, and with the request that completes an upload."""
-        try:
-            with reporting():
-                found = examine_upload(self.store, self.key, {}, _NoHold())
-        except TransientError as error:
-            yield _unclear("multipart_guarantees", "bucket tells what it makes of wrong checksums of parts", error)
-            return
-        yield _checksum("checksum_on_part", "a part", found.checksum)
-        yield _condition("condition_on_complete", "If-None-Match on completing", "completion", found.condition)
-
     def metadata(self) -> Finding:
-        """Write the longest metadata that can occur, and ask for it."""
-        name, what = "metadata", "bucket keeps the longest metadata that can occur"
+        """Write the longest metadata that workers send, and read it back."""
+        name, what = "metadata", "bucket keeps metadata of the greatest length"
         described = {"Metadata": _MAX_METADATA, **checksums(BODY, md5=True)}
         try:
             with reporting():
                 self.store.put(self.key, BODY, described, if_new=False)
             kept = self.store.metadata(self.key) == _MAX_METADATA
         except TransientError as error:
-            advice = f"{error.detail}. Assets with long URLs cannot be stored."
+            advice = f"{error.detail}. Assets with long URLs cannot be stored: use a store that takes 2 KB of metadata."
             return Finding(name, what, good=False, advice=advice)
-        advice = "It gives back other metadata than it was given: objects do not tell where they came from."
+        advice = "It returns other metadata than was written. Objects do not tell their source; the manifests do."
         return Finding(name, what, good=kept, warning=True, advice=advice)
 
     def direct(self) -> Finding:
-        """Write past boto3."""
+        """Write as workers do where they bypass boto3."""
         name, what = "direct", "bucket takes direct writes"
         pool = open_pool()
         if pool is None:
-            return Finding(name, f"{what}: not tried, as bodies go by a proxy", good=True)
+            return Finding(name, f"{what}: not tried, because a proxy is set", good=True)
         arguments = {"Key": self.key, "ContentType": "text/plain", **checksums(BODY, md5=True)}
         try:
             sent = DirectWrites(self.store.client, self.store.bucket, pool).send(Body(memoryview(BODY)), arguments)
         except OtherSignatureError:
-            return Finding(name, f"{what}: not tried, as only boto3 can sign here", good=True)
+            return Finding(name, f"{what}: not tried, because only boto3 can sign for this endpoint", good=True)
         finally:
             pool.clear()
         said = f"It answered {sent.status} {sent.code}".strip() if sent.status else "It did not answer"
-        advice = f"{said}. boto3 sends bodies instead, at twice the processor time for small files."
+        advice = f"{said}. Workers send bodies by boto3 instead, which costs twice the processor time for small files."
         return Finding(name, what, good=sent.status == HTTPStatus.OK, warning=True, advice=advice)
 
 
-def _unclear(name: str, what: str, error: TransientError) -> Finding:
-    advice = f"{error.detail}. Workers take every precaution and try again each minute."
-    return Finding(name, what, good=False, warning=True, advice=advice)
-
-
-def _checksum(name: str, of: str, found: Checksum) -> Finding:
-    by = {Checksum.CRC32C: " (CRC-32C)", Checksum.MD5: " (Content-MD5; it does not look at CRC-32C)"}.get(found, "")
-    what = f"bucket compares the checksum of {of}{by}"
-    return Finding(name, what, good=found is not Checksum.NONE, warning=True, advice=_UNCHECKED, value=found)
-
-
-def _condition(name: str, condition: str, write: str, found: Condition) -> Finding:
-    saying = {Condition.IGNORED: "It ignores the condition.", Condition.REFUSED: "It refuses the condition."}
-    advice = f"{saying.get(found, '')} {_WITHOUT_CONDITION.format(write=write)}"
-    what = f"bucket refuses to overwrite ({condition})"
-    return Finding(name, what, good=found is Condition.HONOURED, warning=True, advice=advice, value=found)
-
-
 def _lifecycle(store: Store) -> Finding:
-    """Look for the rule that clears up behind a worker that died between two lines of ours."""
-    name, what = "lifecycle", "bucket aborts multipart uploads that were left behind"
-    unknown = "This store does not tell (or has no) lifecycle rules; see in its documents how it clears them up."
+    """Look for the rule that aborts multipart uploads of which the ledger does not know."""
+    name, what = "lifecycle", "bucket aborts abandoned multipart uploads"
+    unknown = (
+        "This store has no lifecycle rules, or does not tell them. Look in its documentation for a way to abort "
+        "abandoned multipart uploads, or they use space for good."
+    )
     rules: Sequence[Mapping[str, Any]] = []
     try:
         rules = store.client.get_bucket_lifecycle_configuration(Bucket=store.bucket).get("Rules", [])
@@ -228,12 +180,12 @@ def _lifecycle(store: Store) -> Finding:
     except BotoCoreError:
         pass
     else:
-        # S3 says by 404 that there are none. A store that does not know the question answers another one (Swift).
+        # S3 answers 404 if there are no rules. Swift does not know the question and answers another one by 200.
         if not rules:
             return Finding(name, what, good=False, warning=True, advice=unknown)
     good = any("AbortIncompleteMultipartUpload" in rule and rule.get("Status") == "Enabled" for rule in rules)
     advice = (
-        "The sweep aborts those that the ledger knows of. For the rest add a lifecycle rule: aws s3api "
+        "The sweep aborts the uploads that the ledger knows. For the others add a lifecycle rule: aws s3api "
         f"put-bucket-lifecycle-configuration --bucket {store.bucket} --lifecycle-configuration "
         '\'{"Rules": [{"ID": "stemvault", "Status": "Enabled", "Filter": {"Prefix": ""}, '
         '"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}]}\''

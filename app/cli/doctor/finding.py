@@ -1,14 +1,14 @@
-"""What ``stemvault doctor`` found out about one thing."""
+"""One result of ``stemvault doctor``."""
 
 from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing examined: ``good``, or what is wrong and how to mend it. A warning does not fail the examination.
+    """The result of one check: ``good``, or the ``advice`` on how to correct it. A warning does not fail the doctor.
 
-    ``name`` is a fixed word for scripts, ``what`` a sentence for people. ``value`` is a fixed word too, where more than
-    good and bad can be found.
+    ``name`` is a fixed word for scripts, and ``what`` a sentence for people. ``value`` is a fixed word too, for checks
+    with more than two results.
     """
 
     name: str
@@ -20,7 +20,7 @@ class Finding:
 
     @property
     def passes(self) -> bool:
-        """Whether Stemvault could run with it."""
+        """Whether Stemvault can run like this."""
         return self.good or self.warning
 
     @property
@@ -29,5 +29,5 @@ class Finding:
         return "ok" if self.good else "warn" if self.warning else "fail"
 
     def as_json(self) -> dict[str, object]:
-        """Give what ``doctor --json`` prints. Where all is well there is nothing to advise."""
+        """Give the object that ``doctor --json`` prints. A good finding has no advice."""
         return {**asdict(self), "advice": "" if self.good else self.advice, "verdict": self.verdict}

@@ -1,4 +1,4 @@
-"""Two writers of one key at the same moment, made sure of: one overtakes the other in the middle of its body."""
+"""Two writers of one key at the same moment: the second one writes while the first one is half through its body."""
 
 import io
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _HALF = b"first" * 20_000
 
 
 class _Overtaken(io.RawIOBase):
-    """A body that calls ``overtake`` once, when half of it is under way."""
+    """A body that calls ``overtake`` once, when half of it is sent."""
 
     def __init__(self, overtake: Callable[[], None]) -> None:
         super().__init__()
@@ -32,11 +32,11 @@ class _Overtaken(io.RawIOBase):
 def both_succeed(client: "S3Client", bucket: str, key: str) -> bool:
     """Tell whether two conditional writes of a new key that overlap are both answered by success.
 
-    Raises what boto3 raises. ``client`` should send once only.
+    Raises boto3's errors. ``client`` must send each request only once (``attempts=1``).
     """
     succeeded: list[str] = []
 
-    def write(name: str, body: Any) -> None:  # noqa: ANN401 - what boto3 takes
+    def write(name: str, body: Any) -> None:  # noqa: ANN401 - a type of boto3
         try:
             with already_there_told():
                 client.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*")

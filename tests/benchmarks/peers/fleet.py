@@ -1,4 +1,4 @@
-"""What people use instead of Stemvault's fleet, each as its own documentation has it done.
+"""Tools that are used instead of Stemvault's fleet, each as its own documentation shows.
 
     python fleet.py NAME JOBS.json S3_URL [AUTHORITY.pem]
 
@@ -119,27 +119,29 @@ def scrapy():
             async def start(self):
                 yield {"file_urls": [url for url, _ in jobs], "keys": [key for _, key in jobs]}
 
-        process = CrawlerProcess(
-            {
-                "ITEM_PIPELINES": {Named: 1},
-                "FILES_STORE": f"s3://{BUCKET}/",
-                "AWS_ENDPOINT_URL": S3_URL,
-                "AWS_VERIFY": AUTHORITY,
-                "AWS_USE_SSL": S3_URL.startswith("https"),
-                "CONCURRENT_REQUESTS": CONCURRENT,
-                "CONCURRENT_REQUESTS_PER_DOMAIN": CONCURRENT,
-                "DOWNLOAD_DELAY": 0,
-                "DOWNLOAD_MAXSIZE": 0,
-                "DOWNLOAD_WARNSIZE": 0,
-                "LOG_ENABLED": False,
-                "MEDIA_ALLOW_REDIRECTS": True,
-                "TELNETCONSOLE_ENABLED": False,
-            }
-        )
+        process = CrawlerProcess(_scrapy_settings(Named))
         process.crawl(Spider)
         process.start()
 
     return run
+
+
+def _scrapy_settings(pipeline):
+    return {
+        "ITEM_PIPELINES": {pipeline: 1},
+        "FILES_STORE": f"s3://{BUCKET}/",
+        "AWS_ENDPOINT_URL": S3_URL,
+        "AWS_VERIFY": AUTHORITY,
+        "AWS_USE_SSL": S3_URL.startswith("https"),
+        "CONCURRENT_REQUESTS": CONCURRENT,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": CONCURRENT,
+        "DOWNLOAD_DELAY": 0,
+        "DOWNLOAD_MAXSIZE": 0,
+        "DOWNLOAD_WARNSIZE": 0,
+        "LOG_ENABLED": False,
+        "MEDIA_ALLOW_REDIRECTS": True,
+        "TELNETCONSOLE_ENABLED": False,
+    }
 
 
 def obstore(unsigned_payload: bool = True):

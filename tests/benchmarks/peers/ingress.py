@@ -1,6 +1,6 @@
-"""What people put at the end of a callback URL instead of Stemvault's ingress; Redis is at REDIS_URL.
+"""Servers that are used instead of Stemvault's ingress. Redis is at REDIS_URL.
 
-gunicorn 'ingress:bare()'          answers, and keeps nothing: the limit
+gunicorn 'ingress:bare()'          answers, and keeps nothing: the upper limit
 gunicorn 'ingress:delay()'         Celery's task.delay
 gunicorn 'ingress:lpush()'         a plain LPUSH
 uvicorn --factory ingress:fastapi  the same in FastAPI

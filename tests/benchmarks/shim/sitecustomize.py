@@ -1,7 +1,7 @@
-"""For the workers that are measured: the machine's own network stands for the internet.
+"""For the measured workers: loopback stands for the internet.
 
-Every check is made as in production; only their verdict on 127.0.0.1 is another, and the authority that issued
-the benchmark's certificates is trusted. Python imports this by itself, being on its path.
+Every check runs as in production, but 127.0.0.1 counts as a public address, and the authority of the benchmark's
+certificates is trusted. Python imports this module at start, because it is on its path.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What ``stemvault doctor`` tells of a store's habits."""
+"""Findings of ``stemvault doctor`` about stores that differ from S3."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ CHECKS_ALL = {"put crc32c", "part crc32c", "put md5", "part md5"}
 
 @pytest.fixture
 def habits(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    """A store whose habits are told to it, and which compares all checksums until then."""
+    """Run a store whose behaviour the test sets; by default it compares all checksums."""
     with moody_bucket(int(store.client.meta.endpoint_url.rpartition(":")[2])) as bucket:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{bucket.port}")
         bucket.checks = CHECKS_ALL
@@ -48,10 +48,10 @@ def test_each_checksum_is_tried_by_a_wrong_one(
 ) -> None:
     habits.checks = CHECKS_ALL - {f"{operation} crc32c"}
     finding = found(make_settings)[name]
-    assert (finding.verdict, finding.value, "it does not look at CRC-32C" in finding.what) == ("ok", "md5", True)
+    assert (finding.verdict, finding.value, "it ignores CRC-32C" in finding.what) == ("ok", "md5", True)
     habits.checks = CHECKS_ALL - {f"{operation} crc32c", f"{operation} md5"}
     finding = found(make_settings)[name]
-    assert (finding.verdict, "takes a body that contradicts its checksum" in finding.advice) == ("warn", True)
+    assert (finding.verdict, "accepts a body that contradicts its checksum" in finding.advice) == ("warn", True)
 
 
 @pytest.mark.parametrize(("operation", "name"), [("put", "condition_on_put"), ("complete", "condition_on_complete")])
@@ -72,6 +72,18 @@ def test_upload_args_are_tried(habits: Bucket, make_settings: MakeSettings) -> N
     habits.refuses_headers = {"x-amz-tagging"}
     finding = found(make_settings, S3_UPLOAD_ARGS=wanted)["upload_args"]
     assert (finding.verdict, "501 NotImplemented" in finding.advice) == ("fail", True)
+
+
+def test_upload_args_are_blamed_when_the_bucket_takes_the_object_without_them(
+    habits: Bucket, make_settings: MakeSettings
+) -> None:
+    habits.refuses_headers = {"x-amz-tagging"}
+    findings = found(make_settings, S3_UPLOAD_ARGS=json.dumps({"Tagging": "a=b"}))
+    failed = {name: each.advice for name, each in findings.items() if each.verdict == "fail"}
+    assert failed.keys() == {"put", "upload_args"}
+    for advice in failed.values():
+        assert "STEMVAULT_S3_UPLOAD_ARGS" in advice
+        assert "AWS_ENDPOINT_URL_S3" not in advice
 
 
 def test_the_json_of_a_finding_has_its_name_and_verdict() -> None:

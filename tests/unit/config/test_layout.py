@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from config.layout import MAX_NAME_LENGTH, SAFE_CHARACTERS, KeyLayout, is_safe_name
 from workers.callbacks.assets import Asset
 
-#: Few letters, so that examples come close to colliding; among them all that templates use.
+#: Few letters, so that examples nearly collide; they include all separators that the templates use.
 names = st.text("ab_.-*'", min_size=1, max_size=4).filter(is_safe_name)
 assets = st.builds(
     Asset,
@@ -65,7 +65,7 @@ def test_a_template_that_could_collide_or_leave_its_place_is_refused(template: s
 
 
 def test_the_refused_templates_really_collide() -> None:
-    """The rule is not stricter than it must be: for these there are two assets with one key."""
+    """The rule is not too strict: with these templates two assets do get one key."""
     ids = [name for length in (1, 2, 3) for name in map("".join, product("a_", repeat=length))]
     for template in ("{task_id}_{stem}.{ext}", "{track}{task_id}_{stem}.{ext}"):
         keys = [template.format(task_id=task, track="", stem=stem, ext="mp3") for task in ids for stem in ids]

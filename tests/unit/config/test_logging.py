@@ -1,4 +1,4 @@
-"""Log lines: whoever speaks, and however, a line is one JSON object and holds no secret."""
+"""Each line of output is one JSON object without secrets, whichever library or stream it comes from."""
 
 import json
 import subprocess

@@ -1,6 +1,6 @@
 import pytest
 
-from config.settings import SettingsError, load_settings
+from config.settings import Settings, SettingsError, load_settings
 from tests.conftest import MakeSettings
 
 
@@ -80,3 +80,36 @@ def test_an_empty_environment_names_what_is_missing() -> None:
     with pytest.raises(SettingsError) as raised:
         load_settings()
     assert [fault.split(" ")[0] for fault in raised.value.faults[:2]] == ["STEMVAULT_REDIS_URL", "STEMVAULT_S3_BUCKET"]
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+@pytest.mark.parametrize("value", ["x", "-1", "0", "1.5", "9" * 30, "9" * 5000, "1 XiB", "[]", "x" * 100])
+def test_no_fault_is_told_in_the_words_of_pydantic(make_settings: MakeSettings, name: str, value: str) -> None:
+    told: list[str] = []
+    try:
+        make_settings(**{name.upper(): value})
+    except SettingsError as error:
+        told = error.faults
+    foreign = ("Input", "should", "String", "Value error", "valid integer")
+    assert [words for words in foreign if words in " ".join(told)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("S3_BUCKET", "ab", "must have at least 3 characters"),
+        ("TRANSFERS", "many", "write a whole number, without a unit"),
+        ("TRANSFERS", "0", "must be at least 1"),
+        ("TRANSFERS", "1001", "must be at most 1000"),
+        ("PART_BYTES", "1MiB", "must be at least 5 MiB (5242880 bytes)"),
+        ("MAX_CALLBACK_BYTES", "0", "must be more than 0 bytes"),
+        ("LEASE", "1", "must be at least 2 seconds"),
+        ("RETENTION", "0", "must be more than 0 seconds"),
+        ("ALLOWED_ASSET_PORTS", "80,99999", "write port numbers from 1 to 65535, separated by commas, or * to allow"),
+        ("LOG_LEVEL", "loud", "write 'debug', 'info', 'warning' or 'error'"),
+    ],
+)
+def test_a_fault_says_what_to_write(make_settings: MakeSettings, name: str, value: str, fault: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        make_settings(**{name: value})
+    assert raised.value.faults[0].startswith(f"STEMVAULT_{name}: {fault}")

@@ -1,4 +1,4 @@
-"""What ``S3_UPLOAD_ARGS`` asks for goes with each object, whichever way it is written."""
+"""The arguments of ``S3_UPLOAD_ARGS`` are sent with each object, both directly and by boto3."""
 
 import json
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ def test_documents_have_those_that_do_not_keep_them_from_being_read_or_deleted(m
 
 
 def test_every_argument_travels_directly_as_boto3_would_send_it(store: Store) -> None:
-    """Else the store would compute another signature, and boto3 would do each write over."""
+    """Otherwise the store would compute another signature, and boto3 would repeat each write."""
     every = {
         **ARGUMENTS,
         "ACL": "private",
@@ -112,16 +112,22 @@ def test_every_argument_travels_directly_as_boto3_would_send_it(store: Store) ->
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("{", "STEMVAULT_S3_UPLOAD_ARGS: is no JSON"),
+        ("{", "STEMVAULT_S3_UPLOAD_ARGS: is not JSON"),
         ('["ACL"]', 'write a JSON object, such as {"StorageClass": "STANDARD_IA"}'),
-        ('{"StorageClas": "STANDARD_IA"}', "StorageClas is no upload argument; did you mean StorageClass?"),
-        ('{"x": "y"}', "x is no upload argument; there are ACL, BucketKeyEnabled"),
-        ('{"SSECustomerKey": "k"}', "SSECustomerKey cannot be set: objects are read back"),
-        ('{"ContentType": "x/y", "Metadata": {}}', "ContentType cannot be set: it is the file's own; Metadata cannot"),
-        ('{"StorageClass": "DEEP_ARCHIVE"}', "StorageClass: DEEP_ARCHIVE cannot be read without restoring"),
+        ('{"StorageClas": "STANDARD_IA"}', "StorageClas is not an allowed upload argument; did you mean StorageClass?"),
+        ('{"x": "y"}', "x is not an allowed upload argument; the allowed ones are ACL, BucketKeyEnabled"),
+        ('{"SSECustomerKey": "k"}', "SSECustomerKey cannot be set: reading objects back"),
+        (
+            '{"ContentType": "x/y", "Metadata": {}}',
+            "ContentType cannot be set: Stemvault sets it for each file; Metadata cannot",
+        ),
+        (
+            '{"StorageClass": "DEEP_ARCHIVE"}',
+            "StorageClass: objects of class DEEP_ARCHIVE can be read only after a restore",
+        ),
         ('{"BucketKeyEnabled": "yes"}', "BucketKeyEnabled: write true or false"),
         ('{"Tagging": 1}', "Tagging: write a string of printable ASCII"),
-        ('{"ObjectLockRetainUntilDate": "2030"}', "write a moment in UTC"),
+        ('{"ObjectLockRetainUntilDate": "2030"}', "write a time in UTC"),
     ],
 )
 def test_what_cannot_work_is_refused_at_start(make_settings: MakeSettings, value: str, said: str) -> None:
