@@ -1,5 +1,6 @@
 """Parts without processes: fakeredis with Lua, moto's S3 server in this process, a clock that the test sets."""
 
+import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -63,6 +64,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("slow")
     if missing and config.args in (["tests"], ["tests/unit"]):
         raise pytest.UsageError(f"SLOW in tests/unit/conftest.py names tests that are not there: {missing}")
+
+
+def pytest_collection_finish() -> None:
+    """Keep all that was imported out of the garbage collector's sight: it took a fifth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 @dataclass
