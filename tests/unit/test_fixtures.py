@@ -1,5 +1,7 @@
 """What the fixtures take for known about moto is so."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.unit.bucket.test_store import write
@@ -15,6 +17,11 @@ def test_an_examination_of_moto_finds_what_the_fixtures_say(
 ) -> None:
     found: list[Guarantees] = []
     ask = Learned.ask
-    monkeypatch.setattr(Learned, "ask", lambda self, examine: found.append(ask(self, examine)) or found[-1])
+
+    def note(self: Learned, examine: Callable[[], Guarantees]) -> Guarantees:
+        found.append(ask(self, examine))
+        return found[-1]
+
+    monkeypatch.setattr(Learned, "ask", note)
     write(store, b"ID3" + bytes(size))
     assert found == [OF_MOTO]
