@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 # uv does not compile what it installs, which would take most of the time. Python does at the first import, and keeps it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up test image-test chaos bench lint audit pins format clean
+.PHONY: help setup demo up test test-unit coverage image-test chaos bench lint audit pins format clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -33,6 +33,16 @@ up: setup ## stay up on embedded defaults until Ctrl-C
 
 test: setup .venv/swift/ready ## run all tests
 	$(BIN)/python -m pytest
+
+UNIT := tests/unit -n 2 --dist worksteal -m "not slow"
+test-unit: setup ## run the unit tests but the slow ones, in two processes
+	$(BIN)/python -m pytest $(UNIT)
+
+coverage: setup ## measure which branches `make test-unit` reaches; fails below the floor in pyproject.toml
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --quiet $(UNIT)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 # OpenStack Swift, against which the tests of the store run. Its libraries are not for our environment.
 .venv/swift/ready: tests/stores/swift/requirements.txt
@@ -78,4 +88,4 @@ format: setup ## format the code
 	$(BIN)/ruff check --fix
 
 clean: ## remove what the targets made
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* build dist

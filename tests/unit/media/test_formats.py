@@ -24,7 +24,7 @@ def judged(content: bytes, part: int = 5 * 1024**2) -> str:
     """Follow content that passes in parts. Return ``CUT_OFF``, a doubt, or an empty string."""
 
     def parts() -> Iterator[memoryview]:
-        buffer = bytearray(part)
+        buffer = bytearray(min(part, len(content)))
         for at in range(0, len(content), part):
             piece = content[at : at + part]
             buffer[: len(piece)] = piece
