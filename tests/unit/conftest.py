@@ -28,42 +28,12 @@ from workers.s3.client import open_client
 from workers.source.egress import open_session
 from workers.transfer.memory import TransferMemory
 
-#: Tests that need seconds by nature, as time limits on real sockets and many large bodies do: `make test-unit` leaves
-#: them out. By name, so that a test may move; a name that no test has any more ends the run.
-SLOW = {
-    "test_a_connection_that_is_kept_belongs_to_the_attempt_that_uses_it",
-    "test_a_slow_upload_over_plain_http_may_take_longer_than_connecting_and_than_an_answer",
-    "test_a_source_below_the_least_speed_is_let_go",
-    "test_a_source_that_drips_is_cut_off_by_the_time_for_one_transfer",
-    "test_a_source_that_gives_nothing_useful_is_let_go_long_before_the_attempts_time_is_over",
-    "test_a_store_that_never_answers_is_cut_off_with_the_attempt",
-    "test_a_store_without_conditions_keeps_what_stands_there",
-    "test_an_attempt_ends_also_after_a_thread_could_not_be_started_and_in_a_forked_process",
-    "test_an_attempt_ends_when_its_time_is_over",
-    "test_an_attempt_that_ends_does_not_take_the_connection_of_the_next_one_with_it",
-    "test_calls_that_never_end_cost_their_time_each_and_do_not_pile_up",
-    "test_the_queue_behaves_the_same_with_greenlets",
-    "test_what_is_asked_outside_an_attempt_ends_as_well",
-    "test_what_waits_for_a_source_is_handed_back_at_once_when_the_worker_must_end",
-}
 #: Moto's, as an examination finds it (`test_fixtures`); an examination of 10 MiB before each test takes a third of it.
 OF_MOTO = Guarantees(Checksum.NONE, Condition.HONOURED)
 BUCKET = "vault"
 START = 1_800_000_000.0
 LEASE = 60.0
 URGENT = 86400.0
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the slow tests."""
-    missing = set(SLOW)
-    for item in items:
-        name = getattr(item, "originalname", item.name)
-        missing.discard(name)
-        if name in SLOW:
-            item.add_marker("slow")
-    if missing and config.args in (["tests"], ["tests/unit"]):
-        raise pytest.UsageError(f"SLOW in tests/unit/conftest.py names tests that are not there: {missing}")
 
 
 def pytest_collection_finish() -> None:

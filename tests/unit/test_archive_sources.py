@@ -79,6 +79,7 @@ def test_a_gzip_bomb_counts_by_what_it_expands_to(
     assert state(context) == ("rejected", "too_large")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("allowed", "expected"), [(0.5, ("pending", "slow")), (60.0, ("archived", None))])
 def test_a_source_that_drips_is_cut_off_by_the_time_for_one_transfer(
     context: WorkerContext,

@@ -205,6 +205,7 @@ def test_looking_for_an_asset_in_vain_costs_no_memory(context: WorkerContext, or
     assert archive_next(context, QUEUES, "one")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [dripped_headers, dripped_body, dripped_chunk_extension])
 def test_what_waits_for_a_source_is_handed_back_at_once_when_the_worker_must_end(
     context: WorkerContext, kind: Serve

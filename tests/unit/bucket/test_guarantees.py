@@ -78,6 +78,7 @@ def test_a_store_that_looks_at_no_checksum_is_not_sent_the_expensive_one(
     assert [(event["write"], event["checksum"]) for event in logs] == [(kind, "none")]
 
 
+@pytest.mark.slow
 @BOTH_WRITES
 @pytest.mark.parametrize("habit", ["ignores", "refuses"])
 def test_a_store_without_conditions_keeps_what_stands_there(

@@ -45,6 +45,7 @@ def read_whole(make_settings: MakeSettings, url: str, **settings: str) -> bytes:
 
 
 #: Without pauses, the chain of redirects is missing: it ends by its number.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pieces", "pause"),
     [*((each, 0.05) for each in NEVER_ENDING), *((each, 0.0) for each in NEVER_ENDING[:-1])],
@@ -72,6 +73,7 @@ def test_a_name_that_is_never_resolved_ends_too(make_settings: MakeSettings, mon
     never.set()
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_kept_belongs_to_the_attempt_that_uses_it(
     make_settings: MakeSettings, origin: Origin
 ) -> None:
@@ -89,6 +91,7 @@ def test_a_connection_that_is_kept_belongs_to_the_attempt_that_uses_it(
     assert raised.value.reason == "slow"
 
 
+@pytest.mark.slow
 def test_a_source_below_the_least_speed_is_let_go(make_settings: MakeSettings) -> None:
     began = time.monotonic()
     with serving(dripped_body, 0.02) as url, pytest.raises(TransientError) as raised:
@@ -101,6 +104,7 @@ def test_a_source_below_the_least_speed_is_let_go(make_settings: MakeSettings) -
     assert time.monotonic() - began > 1.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pieces", NEVER_ENDING)
 def test_a_source_that_gives_nothing_useful_is_let_go_long_before_the_attempts_time_is_over(
     make_settings: MakeSettings, pieces: Serve
@@ -147,6 +151,7 @@ def test_no_cookie_is_kept_or_sent(make_settings: MakeSettings, origin: Origin) 
     assert [headers.get("Cookie") for _, headers in origin.requests] == [None, None]
 
 
+@pytest.mark.slow
 def test_an_attempt_that_ends_does_not_take_the_connection_of_the_next_one_with_it(
     make_settings: MakeSettings, origin: Origin
 ) -> None:
@@ -205,6 +210,7 @@ def test_a_source_that_gives_a_byte_a_connection_is_let_go_and_leaves_no_descrip
     assert descriptors() < before + 10
 
 
+@pytest.mark.slow
 def test_an_attempt_ends_also_after_a_thread_could_not_be_started_and_in_a_forked_process(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

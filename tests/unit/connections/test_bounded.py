@@ -17,6 +17,7 @@ def test_it_gives_what_the_call_gives_and_raises_what_it_raises() -> None:
         bounded.call(lambda: 1 / 0)
 
 
+@pytest.mark.slow
 def test_calls_that_never_end_cost_their_time_each_and_do_not_pile_up() -> None:
     bounded, over, begun = Bounded(0.2, at_once=2), threading.Event(), []
 

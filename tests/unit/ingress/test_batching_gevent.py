@@ -15,6 +15,7 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/unit/ingress/test_b
 """
 
 
+@pytest.mark.slow
 def test_the_queue_behaves_the_same_with_greenlets(pytestconfig: pytest.Config) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _RUN], cwd=pytestconfig.rootpath, capture_output=True, text=True, timeout=60, check=False

@@ -51,6 +51,7 @@ def slow_store(seconds: float) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["direct", "boto3"])
 def test_a_slow_upload_over_plain_http_may_take_longer_than_connecting_and_than_an_answer(
     way: str, monkeypatch: pytest.MonkeyPatch
@@ -84,6 +85,7 @@ def test_a_client_that_has_little_patience_has_as_little_with_tls(monkeypatch: p
         assert time.monotonic() - began < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["its time", "the worker"])
 def test_what_is_asked_outside_an_attempt_ends_as_well(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
     monkeypatch.setattr("workers.connections.attempt.ASK_SECONDS", 0.7 if ending == "its time" else 60.0)
@@ -102,6 +104,7 @@ def test_what_is_asked_outside_an_attempt_ends_as_well(monkeypatch: pytest.Monke
             pool.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["direct", "boto3"])
 def test_a_store_that_never_answers_is_cut_off_with_the_attempt(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     with serving(endless_continue, 0.05) as url:
