@@ -14,6 +14,7 @@ _PLAIN_IN_URLS = ":/?#[]@!$&'()*+,;=%"
 #: Notes for people about an object that stood under the key before, if it is not the source's file.
 _NOTES_ON_FOUND_OBJECT = {
     "different": "found: another object stood under this key before; the source's bytes are not stored",
+    "unread": "found: an object stood under this key when the asset was given up; it was not compared with the source",
     "damaged": "found: the object under this key does not have the SHA-256 in its metadata; compare it with a copy",
 }
 
@@ -36,7 +37,9 @@ def facts_of(stored: Stored, findings: Findings) -> dict[str, object]:
     if stored.found in _NOTES_ON_FOUND_OBJECT:
         # The source's file is not stored, so its findings do not describe the object.
         findings = Findings(stored.content_type, [_NOTES_ON_FOUND_OBJECT[stored.found]])
-    facts: dict[str, object] = {"size": stored.size, "sha256": stored.sha256, "content_type": findings.content_type}
+    facts: dict[str, object] = {"size": stored.size, "content_type": findings.content_type}
+    if stored.sha256:
+        facts["sha256"] = stored.sha256
     if stored.found:
         facts["found"] = stored.found
     if findings.notes:
@@ -46,6 +49,11 @@ def facts_of(stored: Stored, findings: Findings) -> dict[str, object]:
     if findings.length:
         facts["length"] = findings.length
     return facts
+
+
+def facts_of_found(stored: Stored) -> dict[str, object]:
+    """Give the fields for an asset whose object was found without an attempt (``Store.look_up``)."""
+    return facts_of(stored, Findings(stored.content_type))
 
 
 def metadata_of(lease: Lease) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import structlog
 
-from workers.archiving.facts import Findings, facts_of
+from workers.archiving.facts import Findings, facts_of, facts_of_found
 from workers.archiving.partial import forget_partial
 from workers.bucket.store import Stored
 from workers.context import WorkerContext
@@ -13,6 +13,9 @@ from workers.ledger.records import Lease
 from workers.manifest import write_manifest
 
 log = structlog.get_logger()
+
+#: Seconds until a store that did not answer is asked again whether it has the object of an asset to be given up.
+_ASK_AGAIN = 60.0
 
 # All functions raise ``LeaseLostError`` if another worker has taken the asset over, ``FreshUrlError`` if a callback has
 # named a new URL during the attempt, and redis-py's errors.
@@ -47,8 +50,7 @@ def record_failure(context: WorkerContext, lease: Lease, error: AssetError) -> N
     elif _has_partial(lease, error):
         _end_with_partial(context, lease, error)
     else:
-        _settle(context, lease, step.state, reason=error.reason)
-        log.error(f"asset_{step.state}", reason=error.reason, detail=error.detail, attempt=lease.attempts)  # noqa: G004 - two fixed words
+        _give_up(context, lease, error, step.state)
 
 
 def _step_after(context: WorkerContext, lease: Lease, error: AssetError, streak: int) -> Retry | GiveUp:
@@ -94,6 +96,25 @@ def _end_with_partial(context: WorkerContext, lease: Lease, error: AssetError) -
     log.warning("asset_ends_with_its_part", reason=error.reason, detail=error.detail, attempt=lease.attempts)
     if not lease.final:
         follow_up(context, lease.id)
+
+
+def _give_up(context: WorkerContext, lease: Lease, error: AssetError, state: str) -> None:
+    """Settle the asset as ``rejected`` or ``expired``, or as ``archived`` if its object is in the bucket.
+
+    A worker may have died between the write of the object and its record, and Redis may have been restored from an
+    older copy (``test_an_object_that_is_there_is_found_when_the_asset_is_given_up``).
+    """
+    try:
+        found = context.store.look_up(lease.key)
+    except TransientError as unanswered:
+        _postpone(context, lease, unanswered, streak=1, until=context.now() + _ASK_AGAIN)
+        return
+    if found:
+        _settle(context, lease, "archived", facts=facts_of_found(found))
+        log.warning("object_found", key=lease.key, found=found.found, reason=error.reason)
+        return
+    _settle(context, lease, state, reason=error.reason)
+    log.error(f"asset_{state}", reason=error.reason, detail=error.detail, attempt=lease.attempts)  # noqa: G004 - two fixed words
 
 
 def _settle(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from itertools import chain
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -28,7 +29,7 @@ from workers.bucket.multipart import Hold, Upload
 from workers.bucket.requests import Facts
 from workers.connections.attempt import never
 from workers.errors import PermanentError
-from workers.s3.errors import FINAL, AlreadyThereError, code_of, reporting
+from workers.s3.errors import FINAL, AlreadyThereError, code_of, reporting, status_of
 from workers.transfer.parts import Digest, Part
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Stored:
     sha256: str
     found: str = ""
     """Empty if this write made the object. Otherwise the object existed before: ``same`` if its bytes equal those of
-    the write, ``different`` if not, ``damaged`` if they also contradict the SHA-256 in its metadata."""
+    the write, ``different`` if not, ``damaged`` if they also contradict the SHA-256 in its metadata; ``unread`` if
+    there was no write (``look_up``)."""
     content_type: str = ""
     """Of an object that existed before."""
 
@@ -161,6 +163,21 @@ class Store(Documents):
         own = lower_names(answer["Metadata"]).get("sha256", digest.sha256)
         found = "same" if digest.sha256 == wanted.sha256 else "different" if digest.sha256 == own else "damaged"
         return Stored(digest.size, digest.sha256, found, answer["ContentType"])
+
+    def look_up(self, key: str) -> Stored | None:
+        """Describe the object under the key without reading it (``found`` is ``unread``), or return None.
+
+        The SHA-256 is the one in its metadata; an object of several parts has none there.
+        """
+        with self._asking():
+            try:
+                answer = self.client.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if status_of(error) == HTTPStatus.NOT_FOUND:
+                    return None
+                raise
+        sha256 = lower_names(answer["Metadata"]).get("sha256", "")
+        return Stored(answer["ContentLength"], sha256, "unread", answer["ContentType"])
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object under the key."""

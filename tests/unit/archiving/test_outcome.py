@@ -1,13 +1,17 @@
 """The outcome of an attempt: postponed, handed back, or given up."""
 
+import hashlib
 import json
+from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
 from tests.origin import Answer, Origin
 from tests.unit.conftest import Clock, Sent
-from tests.unit.story import GOOD, PATH, run, state, stored
+from tests.unit.story import GOOD, KEY, PATH, run, state, stored, video_in_manifest
 from workers.context import WorkerContext
+from workers.errors import TransientError
 from workers.ingest import ingest
 from workers.sweep import sweep
 
@@ -79,3 +83,42 @@ def test_who_must_stop_hands_its_asset_back_at_once(
     assert context.store.client.list_multipart_uploads(Bucket="vault").get("Uploads", []) == []
     run(context, sent)
     assert stored(context) == GOOD
+
+
+def store_as_a_dead_worker_did(context: WorkerContext) -> None:
+    """Write the video's object as an attempt does whose worker dies before it can record it."""
+    sha256 = hashlib.sha256(GOOD).hexdigest()
+    context.store.client.put_object(
+        Bucket="vault", Key=KEY, Body=GOOD, ContentType="video/mp4", Metadata={"sha256": sha256}
+    )
+
+
+def test_an_object_that_is_there_is_found_when_the_asset_is_given_up(
+    context: WorkerContext, clock: Clock, sent: Sent, body: str
+) -> None:
+    ingest(context, body, clock())
+    store_as_a_dead_worker_did(context)
+    for _ in range(120):
+        run(context, sent)
+        clock.advance(60)
+        sweep(context)
+    asset = video_in_manifest(context)
+    assert (asset["state"], asset["found"], asset["error"]) == ("archived", "unread", None)
+    assert (asset["size"], asset["sha256"]) == (len(GOOD), hashlib.sha256(GOOD).hexdigest())
+    assert [note.partition(":")[0] for note in asset["notes"]] == ["found"]
+
+
+def test_an_asset_is_not_given_up_while_the_bucket_does_not_say_whether_it_has_its_object(
+    context: WorkerContext, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = context.settings.model_copy(update={"allowed_asset_hosts": ("other.test",)})
+    strict = replace(context, settings=settings)
+    ingest(strict, body, clock())
+    with monkeypatch.context() as away:
+        away.setattr(context.store, "look_up", Mock(side_effect=TransientError("store_unavailable")))
+        run(strict, sent)
+    assert state(context) == ("pending", "store_unavailable")
+    clock.advance(60)
+    sweep(strict)
+    run(strict, sent)
+    assert state(context) == ("rejected", "forbidden_host")
