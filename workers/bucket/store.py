@@ -167,13 +167,14 @@ class Store(Documents):
     def look_up(self, key: str) -> Stored | None:
         """Describe the object under the key without reading it (``found`` is ``unread``), or return None.
 
-        The SHA-256 is the one in its metadata; an object of several parts has none there.
+        The SHA-256 is the one in its metadata; an object of several parts has none there. Any answer 4xx means None:
+        403 comes without the right to list the bucket, 400 for a key that the store cannot have.
         """
         with self._asking():
             try:
                 answer = self.client.head_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
-                if status_of(error) == HTTPStatus.NOT_FOUND:
+                if HTTPStatus.BAD_REQUEST <= status_of(error) < HTTPStatus.INTERNAL_SERVER_ERROR:
                     return None
                 raise
         sha256 = lower_names(answer["Metadata"]).get("sha256", "")

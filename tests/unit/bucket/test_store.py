@@ -1,9 +1,12 @@
 import hashlib
 import random
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from tests.unit.reading import PART, parts_of
@@ -248,3 +251,23 @@ def test_a_store_that_gives_no_words_with_its_error_is_survived(store: Store) ->
     store.client.meta.events.register("before-call.s3", answer)
     with pytest.raises(TransientError, match="S3 answered 403 AccessDenied to HeadBucket"):
         store.check()
+
+
+def test_an_object_is_looked_up_without_reading_it(store: Store) -> None:
+    assert store.look_up("k") is None
+    write(store, b"song")
+    assert store.look_up("k") == Stored(4, hashlib.sha256(b"song").hexdigest(), "unread", "audio/mpeg")
+
+
+@pytest.mark.parametrize(("status", "is_answer"), [(400, True), (403, True), (404, True), (500, False), (503, False)])
+def test_a_store_that_refuses_to_tell_of_an_object_has_none_and_one_that_fails_may_have_it(
+    store: Store, status: int, is_answer: bool
+) -> None:
+    events: Any = store.client.meta.events
+    answer = AWSResponse("", status, HTTPHeaders(), SimpleNamespace(stream=list))
+    events.register("before-send.s3.HeadObject", lambda **_: answer)
+    if is_answer:
+        assert store.look_up("k") is None
+    else:
+        with pytest.raises(TransientError):
+            store.look_up("k")
