@@ -1,4 +1,4 @@
-"""The ledger's names in Redis. ARCHITECTURE.md describes the content of each.
+"""The ledger's names in Redis. docs/ledger.md describes the content of each.
 
 Most begin with the number of the ledger's format, so that a version never reads or writes the records of a version with
 another format. ``recording.adopt`` takes over older formats; newer formats are left to newer workers.
