@@ -121,7 +121,7 @@ class Source:
 
         The proof is RFC 9110's: ``If-Range`` with a strong validator, answered by 206 from that very
         byte, with the same validator again. Each attempt to resume must start further than the last one. Held by
-        ``tests/unit/test_archive.py`` (transfers that break).
+        ``tests/unit/test_archive_sources.py`` (transfers that break).
         """
         if (
             self._attempt.is_over
