@@ -15,7 +15,6 @@ from collections.abc import Callable
 import structlog
 from redis.exceptions import RedisError
 
-from workers.archiving.facts import facts_of_found
 from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
 from workers.errors import FreshUrlError, LeaseLostError, TransientError
@@ -77,28 +76,13 @@ def _next_step(context: WorkerContext, asset: AssetId) -> None:
 
 
 def _give_up(context: WorkerContext, asset: AssetId, state: str) -> None:
-    """Settle the asset as ``expired`` or as a dead letter (``set_aside``), with the reason of its last failure.
-
-    If its object is in the bucket, the asset is ``archived``: a worker may have died before it recorded the object
-    (``test_an_object_that_is_there_is_found_when_the_asset_expires``).
-    """
-    record = context.ledger.asset(asset)
+    """Settle the asset as ``expired`` or as a dead letter (``set_aside``), with the reason of its last failure."""
+    reason = context.ledger.asset(asset).get("error", "never_tried")
     try:
-        found = context.store.look_up(record["key"])
-    except TransientError as error:
-        # The timer stays, so a later sweep asks again.
-        log.warning("end_postponed", task_id=asset.task_id, asset=asset.name, reason=error.reason)
-        return
-    reason = "" if found else record.get("error", "never_tried")
-    facts = facts_of_found(found) if found else {}
-    try:
-        still_open = context.ledger.settle(asset, "", "archived" if found else state, reason=reason, facts=facts)
+        still_open = context.ledger.settle(asset, "", state, reason=reason)
     except (LeaseLostError, FreshUrlError):
         return  # a worker has just taken the asset, or a callback has brought a fresh URL: it may still be stored
-    if found:
-        log.warning("object_found", task_id=asset.task_id, asset=asset.name, key=record["key"], found=found.found)
-    else:
-        log.error(f"asset_{state}", task_id=asset.task_id, asset=asset.name, reason=reason)  # noqa: G004 - two fixed words
+    log.error(f"asset_{state}", task_id=asset.task_id, asset=asset.name, reason=reason)  # noqa: G004 - two fixed words
     if not still_open:
         write_manifest(context, asset.task_id)
 

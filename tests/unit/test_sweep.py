@@ -1,7 +1,6 @@
 """The sweep: timers fire, deadlines end assets, and lost wake-up messages are replaced."""
 
 import json
-from unittest.mock import Mock
 
 import pytest
 from structlog.testing import capture_logs
@@ -9,10 +8,9 @@ from structlog.testing import capture_logs
 from tests.conftest import Payload
 from tests.origin import Answer, Origin
 from tests.unit.conftest import LEASE, Clock, Sent
-from tests.unit.story import GOOD, KEY, PATH, run, state, stored, video_in_manifest
+from tests.unit.story import GOOD, PATH, run, state, stored
 from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
-from workers.errors import TransientError
 from workers.follow_up import follow_up
 from workers.ingest import ingest
 from workers.sweep import sweep
@@ -46,25 +44,6 @@ def test_an_asset_that_is_not_stored_before_its_deadline_expires_and_is_logged_a
     assert state(context) == ("expired", "origin_error")
     assert [entry["log_level"] for entry in logs if entry["event"] == "asset_expired"] == ["error"]
     assert context.ledger.counters()["assets|expired|origin_error"] == 1
-
-
-def test_an_object_that_is_there_is_found_when_the_asset_expires(
-    context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    origin.serve(PATH, Answer(status=503))
-    ingest(context, body, clock())
-    run(context, sent)
-    context.store.client.put_object(Bucket="vault", Key=KEY, Body=GOOD, ContentType="video/mp4")
-    clock.advance(15 * 86400)
-    with monkeypatch.context() as away:
-        away.setattr(context.store, "look_up", Mock(side_effect=TransientError("store_unavailable")))
-        sweep(context)
-    assert state(context) == ("pending", "origin_error")
-    clock.advance(60)
-    sweep(context)
-    assert state(context) == ("archived", None)
-    asset = video_in_manifest(context)
-    assert (asset["found"], asset["size"], asset["sha256"]) == ("unread", len(GOOD), None)
 
 
 def test_lost_wake_ups_are_made_up_for_by_the_sweep(

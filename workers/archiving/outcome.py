@@ -14,8 +14,8 @@ from workers.manifest import write_manifest
 
 log = structlog.get_logger()
 
-#: Seconds until a store that did not answer is asked again whether it has the object of an asset to be given up.
-_ASK_AGAIN = 60.0
+#: Seconds until the store is asked again for the object of an asset that is to be given up.
+_LOOK_AGAIN = 900.0
 
 # All functions raise ``LeaseLostError`` if another worker has taken the asset over, ``FreshUrlError`` if a callback has
 # named a new URL during the attempt, and redis-py's errors.
@@ -50,7 +50,7 @@ def record_failure(context: WorkerContext, lease: Lease, error: AssetError) -> N
     elif _has_partial(lease, error):
         _end_with_partial(context, lease, error)
     else:
-        _give_up(context, lease, error, step.state)
+        _give_up(context, lease, error, step.state, streak=streak)
 
 
 def _step_after(context: WorkerContext, lease: Lease, error: AssetError, streak: int) -> Retry | GiveUp:
@@ -98,19 +98,22 @@ def _end_with_partial(context: WorkerContext, lease: Lease, error: AssetError) -
         follow_up(context, lease.id)
 
 
-def _give_up(context: WorkerContext, lease: Lease, error: AssetError, state: str) -> None:
+def _give_up(context: WorkerContext, lease: Lease, error: AssetError, state: str, *, streak: int) -> None:
     """Settle the asset as ``rejected`` or ``expired``, or as ``archived`` if its object is in the bucket.
 
     A worker may have died between the write of the object and its record, and Redis may have been restored from an
     older copy (``test_an_object_that_is_there_is_found_when_the_asset_is_given_up``).
     """
     try:
-        found = context.store.look_up(lease.key)
+        with context.heartbeats.held(lease, context.must_stop):
+            found = context.store.look_up(lease.key)
     except TransientError as unanswered:
-        _postpone(context, lease, unanswered, streak=1, until=context.now() + _ASK_AGAIN)
+        log.warning("object_not_looked_up", reason=unanswered.reason, detail=unanswered.detail)
+        _postpone(context, lease, error, streak=streak, until=context.now() + _LOOK_AGAIN)
         return
     if found:
         _settle(context, lease, "archived", facts=facts_of_found(found))
+        forget_partial(context.store, lease)
         log.warning("object_found", key=lease.key, found=found.found, reason=error.reason)
         return
     _settle(context, lease, state, reason=error.reason)

@@ -167,18 +167,19 @@ class Store(Documents):
     def look_up(self, key: str) -> Stored | None:
         """Describe the object under the key without reading it (``found`` is ``unread``), or return None.
 
-        The SHA-256 is the one in its metadata; an object of several parts has none there. Any answer 4xx means None:
-        403 comes without the right to list the bucket, 400 for a key that the store cannot have.
+        The SHA-256 is the one in its metadata; an object of several parts has none there. None is certain: the bucket
+        answered, and it has no such object, or cannot have this key (400).
         """
         with self._asking():
             try:
                 answer = self.client.head_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
-                if HTTPStatus.BAD_REQUEST <= status_of(error) < HTTPStatus.INTERNAL_SERVER_ERROR:
-                    return None
-                raise
-        sha256 = lower_names(answer["Metadata"]).get("sha256", "")
-        return Stored(answer["ContentLength"], sha256, "unread", answer["ContentType"])
+                if status_of(error) not in {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST}:
+                    raise
+                self.client.head_bucket(Bucket=self.bucket)  # A missing bucket is 404, too.
+                return None
+        sha256 = lower_names(answer.get("Metadata", {})).get("sha256", "")
+        return Stored(answer["ContentLength"], sha256, "unread", answer.get("ContentType", ""))
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object under the key."""

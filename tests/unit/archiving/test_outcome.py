@@ -3,16 +3,19 @@
 import hashlib
 import json
 from dataclasses import replace
+from functools import partial
 from unittest.mock import Mock
 
 import pytest
 
+from tests.conftest import eventually
 from tests.origin import Answer, Origin
-from tests.unit.conftest import Clock, Sent
-from tests.unit.story import GOOD, KEY, PATH, run, state, stored, video_in_manifest
+from tests.unit.conftest import LEASE, Clock, Sent
+from tests.unit.story import GOOD, KEY, PATH, VIDEO, run, state, stored, video_in_manifest
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import ingest
+from workers.ledger.keys import TIMERS
 from workers.sweep import sweep
 
 
@@ -117,8 +120,31 @@ def test_an_asset_is_not_given_up_while_the_bucket_does_not_say_whether_it_has_i
     with monkeypatch.context() as away:
         away.setattr(context.store, "look_up", Mock(side_effect=TransientError("store_unavailable")))
         run(strict, sent)
-    assert state(context) == ("pending", "store_unavailable")
-    clock.advance(60)
+    assert state(context) == ("pending", "forbidden_host")
+    clock.advance(900)
     sweep(strict)
     run(strict, sent)
     assert state(context) == ("rejected", "forbidden_host")
+
+
+def test_the_lease_is_renewed_while_the_bucket_is_asked_for_an_object(
+    context: WorkerContext, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = context.settings.model_copy(update={"allowed_asset_hosts": ("other.test",)})
+    strict = replace(context, settings=settings)
+    ingest(strict, body, clock())
+
+    def lease_end() -> float | None:
+        return context.ledger.redis.zscore(TIMERS, str(VIDEO))
+
+    def slow_look(_key: str) -> None:
+        for _ in range(3):
+            clock.advance(LEASE / 2)
+            before = lease_end()
+            eventually(partial(lambda old: lease_end() != old, before))
+            sweep(strict)
+
+    monkeypatch.setattr(context.store, "look_up", slow_look)
+    run(strict, sent)
+    assert state(context) == ("rejected", "forbidden_host")
+    assert "lapses" not in context.ledger.asset(VIDEO)
