@@ -85,7 +85,7 @@ class _Transfers:
         return lease
 
     def _full_hosts(self) -> set[str]:
-        """Name the source hosts that have their share of the transfers, or the same share of the memory.
+        """Name the source hosts that are at their limit of transfers or of memory.
 
         The tests are ``test_a_host_that_never_ends_has_its_share_and_others_pass`` and
         ``test_a_host_has_the_same_share_of_the_memory``.

@@ -152,7 +152,7 @@ def archive_assets(self: "Task[Any, Any]") -> None:
         if not has_slot:
             return
         carry(context(), queues, shift=self.request.id)
-    # A message that came between this process's last look and the end of its slot was dropped: no slot was free.
+    # Messages that arrived while all slots were taken were dropped, so one is sent again if assets are left.
     wake_workers(context(), queues)
 
 

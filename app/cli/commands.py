@@ -20,7 +20,7 @@ from app.cli.doctor.variables import unknown_variables
 from app.cli.policy import least_policy
 from app.cli.replay import replay, replay_unrecognized
 from app.cli.retry import retry_task
-from app.cli.status import show_context, show_task
+from app.cli.status import show_status, show_task
 from app.cli.up import stay_up
 from app.embedded.processes import StartError
 from app.embedded.stack import embedded_stack
@@ -127,7 +127,7 @@ def doctor(*, policy: bool, as_json: bool) -> None:
 def status(task: str | None) -> None:
     """Show queues, transfers and next steps, or one TASK."""
     settings = load_settings()
-    found = show_task(console, settings, task) if task else show_context(console, settings)
+    found = show_task(console, settings, task) if task else show_status(console, settings)
     sys.exit(0 if found else 1)
 
 

@@ -26,7 +26,7 @@ _MAX_SHOWN, _MAX_LISTED = 20, 1000
 _MAX_SEARCHED, _MAX_SEARCHED_OBJECTS = 100_000, 200
 
 
-def show_context(console: Console, settings: Settings) -> bool:
+def show_status(console: Console, settings: Settings) -> bool:
     """Show queues, transfers, fleet, counters and the assets whose next step is due first."""
     ledger = open_ledger(settings)
     wake_ups = WakeUps(ledger.redis)

@@ -76,8 +76,8 @@ class Learned:
     """The guarantees for one kind of write. Threads share them, and a process examines the store once.
 
     While one thread examines the store, the other threads get ``UNKNOWN``, with which a write takes every precaution
-    (``test_threads_that_write_while_one_examines_do_not_wait_for_it``). After a failed examination, all get it, and the
-    next examination follows after ``REST_SECONDS``
+    (``test_threads_that_write_while_one_examines_do_not_wait_for_it``). After a failed
+    examination, all threads get ``UNKNOWN``, and the next examination follows after ``REST_SECONDS``
     (``test_an_outage_teaches_nothing_and_the_examination_is_made_again``).
     """
 

@@ -5,8 +5,8 @@ from itertools import chain
 from workers.ledger.keys import COUNTERS, READY, TAKEN, TIMERS
 from workers.ledger.scripts import Scripted
 
-#: Seconds until a step is due again that a process has taken, or that the caller of a method does at once: writing a
-#: task's manifest, for example. After that time the process counts as dead.
+#: Seconds until a step that a process has taken is due again. A process that has not done its step by then counts as
+#: dead.
 GRACE = 15.0
 #: A limit above any number of waiting assets.
 _UNLIMITED = 10**9

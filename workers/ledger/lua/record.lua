@@ -25,8 +25,8 @@ local order = math.floor((rank * 1e11 + tonumber(ARGV[13])) * 1000)
 if ARGV[14] ~= '' and redis.call('EXISTS', task) == 0 then return {} end
 local replay = ARGV[15] ~= ''
 
--- A body that was seen before changes no known asset. Beyond the callbacks that the record keeps, bodies are only
--- marked as seen; beyond the marks every body counts as seen
+-- A body that was seen before changes no known asset. The record keeps a limited number of callbacks and marks a
+-- limited number of further bodies as seen; after that, every body counts as seen
 -- (test_beyond_the_bodies_that_are_kept_two_that_alternate_still_revive_nothing).
 local known_callback, changed = redis.call('HGET', task, callback), false
 local seen, kept = known_callback and not replay, known_callback and known_callback ~= ''

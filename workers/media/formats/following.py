@@ -1,4 +1,4 @@
-"""Follows a file that passes in parts, and answers the requests of its format's walk."""
+"""Feeds the bytes of a file, which passes in parts, to the parser of its format."""
 
 import re
 
