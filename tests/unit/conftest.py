@@ -58,12 +58,12 @@ class Clock:
 
 @dataclass
 class Sent:
-    """The tickets that lie in Redis."""
+    """The wake-up messages in Redis."""
 
     redis: fakeredis.FakeRedis
 
     def take(self) -> list[str]:
-        """Take all away, and tell their queues."""
+        """Remove all of them, and give their queues."""
         return [queue for queue in QUEUES for _ in self.redis.lpop(queue, 1000) or ()]
 
 

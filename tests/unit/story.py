@@ -6,11 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 from tests.origin import Origin, film, song
-from tests.unit.conftest import Sent
+from tests.unit.conftest import Clock, Sent
 from workers.archive import archive_next
 from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
 from workers.dispatch.queues import ASSET_QUEUES
+from workers.sweep import sweep
 
 VIDEO = AssetId("taskId_c20ad4d76fe9", "video")
 KEY = "taskId_c20ad4d76fe9/taskId_c20ad4d76fe9_video.mp4"
@@ -40,6 +41,17 @@ def run(context: WorkerContext, sent: Sent) -> None:
     for _ in sent.take():
         while archive_next(context, ASSET_QUEUES, uuid4().hex) and not context.must_stop():
             pass
+
+
+def check_stored_after(seconds: float, context: WorkerContext, clock: Clock, sent: Sent) -> None:
+    """Move the clock: no worker is woken a second before ``seconds``, and the video is stored a second after."""
+    clock.advance(seconds - 1)
+    sweep(context)
+    assert sent.take() == []
+    clock.advance(2)
+    sweep(context)
+    run(context, sent)
+    assert stored(context) == GOOD
 
 
 def media(name: str) -> bytes:

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from tests.conftest import Payload
 from tests.origin import Answer, Origin
 from tests.unit.conftest import LEASE, Clock, Sent
-from tests.unit.story import GOOD, PATH, run, state, stored
+from tests.unit.story import GOOD, PATH, check_stored_after, run, state, stored
 from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
 from workers.follow_up import follow_up
@@ -23,13 +23,7 @@ def test_a_killed_workers_asset_is_taken_up_when_its_lease_ends(
     ingest(context, body, clock())
     sent.take()
     context.ledger.take(("assets",), "killed")
-    clock.advance(LEASE - 1)
-    sweep(context)
-    assert sent.take() == []
-    clock.advance(2)
-    sweep(context)
-    run(context, sent)
-    assert stored(context) == GOOD
+    check_stored_after(LEASE, context, clock, sent)
 
 
 def test_an_asset_that_is_not_stored_before_its_deadline_expires_and_is_logged_as_an_error(

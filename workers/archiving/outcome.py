@@ -28,9 +28,7 @@ def record_archived(
     facts = facts_of(stored, findings)
     if stored.found:
         log.warning("object_found", key=lease.key, found=stored.found)
-    _settle(context, lease, "archived", facts=facts)
-    # The partial file is deleted only now: an asset that is not settled may yet have to end with it.
-    forget_partial(context.store, lease)
+    _settle_archived(context, lease, facts)
     log.info("asset_archived", key=lease.key, took=round(context.monotonic() - started, 3), **facts)
 
 
@@ -112,12 +110,17 @@ def _give_up(context: WorkerContext, lease: Lease, error: AssetError, state: str
         _postpone(context, lease, error, streak=streak, until=context.now() + _LOOK_AGAIN)
         return
     if found:
-        _settle(context, lease, "archived", facts=facts_of_found(found))
-        forget_partial(context.store, lease)
+        _settle_archived(context, lease, facts_of_found(found))
         log.warning("object_found", key=lease.key, found=found.found, reason=error.reason)
         return
     _settle(context, lease, state, reason=error.reason)
     log.error(f"asset_{state}", reason=error.reason, detail=error.detail, attempt=lease.attempts)  # noqa: G004 - two fixed words
+
+
+def _settle_archived(context: WorkerContext, lease: Lease, facts: dict[str, object]) -> None:
+    _settle(context, lease, "archived", facts=facts)
+    # The partial file is deleted only now: an asset that is not settled may yet have to end with it.
+    forget_partial(context.store, lease)
 
 
 def _settle(

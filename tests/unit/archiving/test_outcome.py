@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import eventually
 from tests.origin import Answer, Origin
 from tests.unit.conftest import LEASE, Clock, Sent
-from tests.unit.story import GOOD, KEY, PATH, VIDEO, run, state, stored, video_in_manifest
+from tests.unit.story import GOOD, KEY, PATH, VIDEO, check_stored_after, run, state, stored, video_in_manifest
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import ingest
@@ -25,13 +25,7 @@ def test_a_source_is_not_asked_again_before_its_retry_after_has_passed(
     origin.serve(PATH, Answer(status=429, headers={"Retry-After": "600"}), GOOD)
     ingest(context, body, clock())
     run(context, sent)
-    clock.advance(599)
-    sweep(context)
-    assert sent.take() == []
-    clock.advance(2)
-    sweep(context)
-    run(context, sent)
-    assert stored(context) == GOOD
+    check_stored_after(600, context, clock, sent)
 
 
 def test_a_file_that_is_gone_for_an_hour_is_rejected_and_the_manifest_says_why(
@@ -111,31 +105,34 @@ def test_an_object_that_is_there_is_found_when_the_asset_is_given_up(
     assert [note.partition(":")[0] for note in asset["notes"]] == ["found"]
 
 
-def test_an_asset_is_not_given_up_while_the_bucket_does_not_say_whether_it_has_its_object(
-    context: WorkerContext, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def strict(context: WorkerContext) -> WorkerContext:
+    """Give a worker's context that rejects every URL of the tests for good."""
     settings = context.settings.model_copy(update={"allowed_asset_hosts": ("other.test",)})
-    strict = replace(context, settings=settings)
+    return replace(context, settings=settings)
+
+
+def test_an_asset_is_not_given_up_while_the_bucket_does_not_say_whether_it_has_its_object(
+    strict: WorkerContext, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ingest(strict, body, clock())
     with monkeypatch.context() as away:
-        away.setattr(context.store, "look_up", Mock(side_effect=TransientError("store_unavailable")))
+        away.setattr(strict.store, "look_up", Mock(side_effect=TransientError("store_unavailable")))
         run(strict, sent)
-    assert state(context) == ("pending", "forbidden_host")
+    assert state(strict) == ("pending", "forbidden_host")
     clock.advance(900)
     sweep(strict)
     run(strict, sent)
-    assert state(context) == ("rejected", "forbidden_host")
+    assert state(strict) == ("rejected", "forbidden_host")
 
 
 def test_the_lease_is_renewed_while_the_bucket_is_asked_for_an_object(
-    context: WorkerContext, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch
+    strict: WorkerContext, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = context.settings.model_copy(update={"allowed_asset_hosts": ("other.test",)})
-    strict = replace(context, settings=settings)
     ingest(strict, body, clock())
 
     def lease_end() -> float | None:
-        return context.ledger.redis.zscore(TIMERS, str(VIDEO))
+        return strict.ledger.redis.zscore(TIMERS, str(VIDEO))
 
     def slow_look(_key: str) -> None:
         for _ in range(3):
@@ -144,7 +141,7 @@ def test_the_lease_is_renewed_while_the_bucket_is_asked_for_an_object(
             eventually(partial(lambda old: lease_end() != old, before))
             sweep(strict)
 
-    monkeypatch.setattr(context.store, "look_up", slow_look)
+    monkeypatch.setattr(strict.store, "look_up", slow_look)
     run(strict, sent)
-    assert state(context) == ("rejected", "forbidden_host")
-    assert "lapses" not in context.ledger.asset(VIDEO)
+    assert state(strict) == ("rejected", "forbidden_host")
+    assert "lapses" not in strict.ledger.asset(VIDEO)
