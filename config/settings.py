@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -26,6 +27,8 @@ EXIT_MISCONFIGURED = 4
 MIN_PART_BYTES = 5 * 1024**2
 """S3 refuses smaller parts, except for the last one: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"""
 MAX_PARTS = 10_000
+#: The least length of the console's token.
+MIN_TOKEN = 16
 
 _HOST_PATTERN = re.compile(r"[A-Za-z0-9.*?\[\]_-]+")
 
@@ -95,6 +98,13 @@ class Settings(BaseSettings):
     stream_retention: Seconds = 3600
     urgent_window: Seconds = 86400
     ledger_retention: Seconds = 30 * 86400
+
+    provider_base_url: str = ""
+    provider_api_key: SecretStr | None = None
+    provider_rate: Annotated[float, Field(gt=0, le=1000)] = 5.0
+    poll_interval: Annotated[Seconds, Field(ge=1)] = 30
+    poll_give_up: Seconds = 86400
+    admin_token: SecretStr | None = None
 
     log_level: LogLevel = "info"
 
@@ -174,6 +184,41 @@ class Settings(BaseSettings):
         if not (chosen or value):
             raise ValueError(_NO_AUTHENTICATION)
         return value
+
+    @field_validator("provider_base_url")
+    @classmethod
+    def _is_the_providers_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (
+            not host_of(value) or parts.scheme not in {"http", "https"} or parts.query or "@" in parts.netloc
+        ):
+            raise ValueError(
+                "write the address of the provider's API without its path, such as https://api.example.com"
+            )
+        return value.rstrip("/").removesuffix("/api/v1")
+
+    @field_validator("provider_api_key")
+    @classmethod
+    def _key_has_an_address(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        key = value.get_secret_value() if value else ""
+        if key and (not key.isascii() or not key.isprintable() or " " in key):
+            raise ValueError("must consist of printable ASCII characters without spaces, as it is sent in a header")
+        if key and info.data.get("provider_base_url") == "":
+            raise ValueError(f"the provider's address is missing: set {PREFIX}PROVIDER_BASE_URL too")
+        return value
+
+    @field_validator("admin_token")
+    @classmethod
+    def _cannot_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        token = value.get_secret_value() if value else ""
+        if token and (len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token):
+            raise ValueError(f"must be at least {MIN_TOKEN} printable ASCII characters without spaces")
+        return value
+
+    @property
+    def asks_the_provider(self) -> bool:
+        """Whether the provider can be asked about tasks: its address and a key are set."""
+        return bool(self.provider_base_url and self.provider_api_key)
 
     @cached_property
     def transfers_per_host(self) -> int:

@@ -22,8 +22,10 @@ from workers.liveness.heartbeats import Heartbeats
 from workers.s3.boto import create_with_boto3
 from workers.s3.client import open_client, open_pool
 from workers.source.egress import open_session
+from workers.provider.client import ProviderClient, open_provider
 from workers.transfer.capacity import Capacity
 from workers.transfer.memory import TransferMemory
+from workers.watching.watches import Watches, open_watches
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -54,6 +56,8 @@ class WorkerContext:
     """The Celery queues with wake-up messages."""
     received: ReceivedCallbacks
     """The callbacks in Redis that are acknowledged and not recorded."""
+    watches: Watches
+    """The tasks about which the provider is asked."""
     memory: TransferMemory
     """The budget for the buffers of this process's transfers."""
     heartbeats: Heartbeats
@@ -70,6 +74,8 @@ class WorkerContext:
     """Whether this worker must stop now and hand back the assets that it holds."""
     is_ending: Callable[[], bool] = never
     """Whether this worker is shutting down and takes no more assets."""
+    provider: ProviderClient | None = None
+    """The provider's API, or None without an address and a key of it."""
     capacity: Capacity = field(default_factory=Capacity)
     """The most transfers of this process, in all and from one source host."""
     token: Callable[[], str] = field(default=lambda: uuid4().hex)
@@ -94,12 +100,14 @@ def open_context(
         session=open_session(settings, at_once=capacity.at_once),
         wake_ups=WakeUps(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
+        watches=open_watches(ledger.redis, settings),
         memory=TransferMemory(capacity.memory, settings.part_bytes, least=capacity.least_part),
         heartbeats=Heartbeats(ledger, longest=settings.transfer_timeout + settings.lease),
         now=ledger.now,
         fullness=Room(ledger.redis, settings.redis_max_bytes).fullness,
         must_stop=must_stop,
         is_ending=is_ending,
+        provider=open_provider(settings, must_stop=must_stop),
         capacity=capacity,
     )
 

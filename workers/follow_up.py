@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
-from workers.dispatch.queues import CALLBACKS, WAITING_QUEUES
+from workers.dispatch.queues import CALLBACKS, POLLS, WAITING_QUEUES
 from workers.dispatch.wake_ups import MAX_WAITING, WakeUps
 from workers.ledger.ledger import Ledger
 
@@ -45,5 +45,7 @@ def top_up_wake_ups(context: WorkerContext) -> None:
     The test is ``test_lost_wake_ups_are_made_up_for_by_the_sweep``.
     """
     wanted = {CALLBACKS: context.received.due(), **context.ledger.ready(most=MAX_WAITING)}
+    if context.provider:
+        wanted[POLLS] = min(context.watches.due(), 1)
     for queue, number in wanted.items():
         context.wake_ups.call(queue, number)

@@ -17,7 +17,7 @@ from workers.context import WorkerContext
 from workers.errors import CallbackFaultError, UnreadableCallbackError, UnrecognizedCallbackError
 from workers.intake.received import Received
 from workers.recording.recall import recall
-from workers.recording.record import keep_for_people, read_callback, record_callback
+from workers.recording.record import keep_for_people, read_callback, record_callback, watch_dead_letter
 
 log = structlog.get_logger()
 
@@ -73,6 +73,7 @@ def ingest(context: WorkerContext, body: str, received_at: float) -> None:
         callback = read_callback(context, body)
     except (UnrecognizedCallbackError, UnreadableCallbackError) as error:
         keep_for_people(context, body, str(error))
+        watch_dead_letter(context, body)
         return
     with structlog.contextvars.bound_contextvars(task_id=callback.task_id):
         known = recall(context, callback.task_id)

@@ -22,6 +22,7 @@ from workers.follow_up import follow_up, top_up_wake_ups
 from workers.intake.fullness import SWEEP_FORGETS
 from workers.ledger.records import UNNAMED
 from workers.manifest import write_manifest
+from workers.refresh import request_refresh
 
 log = structlog.get_logger()
 
@@ -85,6 +86,8 @@ def _give_up(context: WorkerContext, asset: AssetId, state: str) -> None:
     log.error(f"asset_{state}", task_id=asset.task_id, asset=asset.name, reason=reason)  # noqa: G004 - two fixed words
     if not still_open:
         write_manifest(context, asset.task_id)
+    if state == "expired":
+        request_refresh(context, asset.task_id)
 
 
 def _make_room(context: WorkerContext) -> None:

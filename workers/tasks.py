@@ -3,6 +3,7 @@
 - ``ingest_callback`` (queue ``callbacks``): ``workers.ingest`` records callbacks and their assets.
 - ``archive_assets`` (``urgent``, ``assets``): ``workers.carry`` stores many assets at a time by ``workers.archive``.
 - ``archive_suspects`` (``suspects``): ``workers.archive`` stores, one at a time, assets that dead processes held.
+- ``poll_tasks`` (``polls``): ``workers.poll`` asks the provider about watched tasks.
 - ``sweep`` (``alarms``, every 5 seconds): ``workers.sweep`` fires the timers that are due.
 - ``drain_inbox`` (``alarms``, every 10 seconds): ``workers.drain`` moves callbacks from the bucket's inbox to Redis.
 
@@ -44,6 +45,7 @@ from workers.intake.fullness import RECORDING_STOPS
 from workers.ledger.connection import open_ledger, open_redis
 from workers.ledger.keys import FORMAT
 from workers.liveness.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
+from workers.poll import poll
 from workers.recording.adopt import adopt_older, make_room
 from workers.s3.client import s3_models
 from workers.settings import settings
@@ -70,6 +72,8 @@ class _Slots:
     """A process holds one while it carries transfers."""
     suspects: Slots
     """A process holds the one slot while it tries suspects."""
+    polls: Slots
+    """A process holds the one slot while it asks the provider."""
 
 
 @cache
@@ -78,7 +82,7 @@ def _slots() -> _Slots:
 
     ``workers.dispatch.programs`` has set ``worker_concurrency`` to the number of processes that carry transfers.
     """
-    return _Slots(Slots(app.conf.worker_concurrency), Slots(1))
+    return _Slots(Slots(app.conf.worker_concurrency), Slots(1), Slots(1))
 
 
 @cache
@@ -166,6 +170,15 @@ def archive_suspects(self: "Task[Any, Any]") -> None:
         while not context().is_ending() and archive_next(_context_for_one(), [SUSPECTS], owner=f"{self.request.id}:0"):
             pass
     wake_workers(context(), [SUSPECTS])
+
+
+@app.task(acks_late=False)
+@_contained
+def poll_tasks() -> None:
+    """Ask the provider about the watched tasks that are due, in one process of a worker at a time."""
+    with _slots().polls.held() as free:
+        if free and context().provider:
+            poll(context())
 
 
 @app.task(acks_late=False)

@@ -27,6 +27,7 @@ from workers.liveness.heartbeats import Heartbeats
 from workers.s3.client import open_client
 from workers.source.egress import open_session
 from workers.transfer.memory import TransferMemory
+from workers.watching.watches import open_watches
 
 #: Moto's, as an examination finds it (`test_fixtures`); an examination of 10 MiB before each test takes a third of it.
 OF_MOTO = Guarantees(Checksum.NONE, Condition.HONOURED)
@@ -140,6 +141,7 @@ def context(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Cl
         session=open_session(settings),
         wake_ups=WakeUps(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
+        watches=open_watches(ledger.redis, settings),
         memory=TransferMemory(settings.transfer_memory, settings.part_bytes),
         heartbeats=Heartbeats(ledger, longest=3600, every=0.02),
         now=clock,

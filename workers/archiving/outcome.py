@@ -11,6 +11,7 @@ from workers.follow_up import follow_up
 from workers.ledger.backoff import MAX_DELAY, GiveUp, Retry, next_step
 from workers.ledger.records import Lease
 from workers.manifest import write_manifest
+from workers.refresh import is_dead, request_refresh
 
 log = structlog.get_logger()
 
@@ -49,6 +50,8 @@ def record_failure(context: WorkerContext, lease: Lease, error: AssetError) -> N
         _end_with_partial(context, lease, error)
     else:
         _give_up(context, lease, error, step.state, streak=streak)
+    if is_dead(error.reason, streak):
+        request_refresh(context, lease.id.task_id)
 
 
 def _step_after(context: WorkerContext, lease: Lease, error: AssetError, streak: int) -> Retry | GiveUp:

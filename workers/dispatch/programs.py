@@ -17,7 +17,7 @@ from config.settings import EXIT_MISCONFIGURED
 from workers.dispatch import shutdown
 from workers.dispatch.pool import TaskPool
 from workers.settings import settings
-from workers.transfer.capacity import OTHER_PROCESSES, Capacity, carrying_processes, make_room_for_descriptors
+from workers.transfer.capacity import Capacity, carrying_processes, make_room_for_descriptors, other_processes
 
 log = structlog.get_logger()
 
@@ -45,14 +45,14 @@ class Worker(worker.Worker):  # type: ignore[misc]  # Celery ships no types
         super().on_before_init(**options)
 
     def setup_defaults(self, **options: Any) -> None:  # noqa: ANN401 - Celery's
-        """Read Celery's settings. Its ``concurrency`` is the processes for transfers; ``OTHER_PROCESSES`` are added."""
+        """Read Celery's settings. Its ``concurrency`` is the processes for transfers; ``other_processes`` are added."""
         super().setup_defaults(**options)
         if self.pool_cls is not TaskPool:
             print("Stemvault's worker needs its own pool of processes: leave --pool out", file=sys.stderr)  # noqa: T201 - for people
             sys.exit(EXIT_MISCONFIGURED)
         processes = carrying_processes(settings, self.concurrency)
         self.app.conf.worker_concurrency = processes
-        self.concurrency = processes + OTHER_PROCESSES
+        self.concurrency = processes + other_processes(settings)
         make_room_for_descriptors(Capacity.of(settings, processes))
 
     def stop(self, *, in_sighandler: bool = False, exitcode: int | None = None) -> None:

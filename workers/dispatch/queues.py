@@ -16,6 +16,9 @@ CALLBACKS = "callbacks"
 #: clocks and workers may run beside this version's.
 CLOCK = "alarms"
 
+#: Wake-up messages for watched tasks, about which the provider is to be asked.
+POLLS = "polls"
+
 #: The queues in the order in which a worker looks for messages: short tasks and new callbacks first, then assets, the
 #: urgent ones first.
-QUEUES = (CLOCK, CALLBACKS, *WAITING_QUEUES)
+QUEUES = (CLOCK, CALLBACKS, *WAITING_QUEUES, POLLS)

@@ -16,7 +16,7 @@ from kombu import Queue
 from kombu.utils.json import dumps
 from redis import Redis
 
-from workers.dispatch.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
+from workers.dispatch.queues import ASSET_QUEUES, CALLBACKS, POLLS, SUSPECTS
 
 #: The most wake-up messages in a queue. Each may wake a worker, which goes on working and wakes the next worker.
 MAX_WAITING = 16
@@ -26,6 +26,7 @@ _TASKS = {
     CALLBACKS: "workers.tasks.ingest_callback",
     **dict.fromkeys(ASSET_QUEUES, "workers.tasks.archive_assets"),
     SUSPECTS: "workers.tasks.archive_suspects",
+    POLLS: "workers.tasks.poll_tasks",
 }
 #: The placeholder for a message's id in its template. Only letters, as Lua's patterns need it.
 WAKE_UP_ID = "NOTWOWAKEUPSARETHESAME"

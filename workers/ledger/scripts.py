@@ -11,7 +11,7 @@ from redis import Redis
 from redis.commands.core import Script
 
 #: Files with functions for other scripts. A script calls them by the file's name, or by that name and a dot.
-_SHARED = ("clock", "mark_short", "names", "waiting")
+_SHARED = ("clock", "mark_short", "names", "turns", "waiting")
 
 
 @cache

@@ -51,6 +51,10 @@ class Tasks(Scripted):
         exists, recalling = pipe.execute()
         return bool(exists and not recalling)
 
+    def family(self, task_id: str) -> str:
+        """Give the family in a task's record; empty without a record."""
+        return str(self.redis.hget(task_key(task_id), "family") or "")
+
     def recalled(self, task_id: str) -> None:
         """Note that a task is completely restored from its manifest."""
         self.redis.hdel(task_key(task_id), _RECALLING)

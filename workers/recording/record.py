@@ -12,9 +12,14 @@ from workers.context import WorkerContext
 from workers.errors import CallbackFaultError, StemvaultError, UnreadableCallbackError, UnrecognizedCallbackError
 from workers.ledger.records import TaskSnapshot
 from workers.manifest import write_manifest
+from workers.provider.families import family_for
 from workers.recording.expiry import deadline_of
 
 log = structlog.get_logger()
+
+#: After a stage that is not the last one, seconds until the provider is asked for the rest.
+RECONCILE_AFTER = 1800.0
+_LAST_STAGES = frozenset({"complete", "error"})
 
 
 @contextmanager
@@ -99,8 +104,26 @@ def record_callback(  # noqa: PLR0913 - a callback, and how it came
         keep_for_people(context, body, f"its task's record is full: {recorded.surplus} of its files are not stored")
     for queue, number in recorded.ready.items():
         context.wake_ups.call(queue, number)
+    if context.provider:
+        _watch(context, callback, received_at)
     if recorded.changed and not recorded.open:
         write_manifest(context, callback.task_id)
+
+
+def _watch(context: WorkerContext, callback: Callback, received_at: float) -> None:
+    """Ask the provider about a task whose last callback does not come in time; stop asking when it has come."""
+    if callback.stage in _LAST_STAGES:
+        context.watches.end(callback.task_id, "settled", "callback", but_refresh=True)
+        return
+    family = family_for(callback.family)
+    after = max(received_at + RECONCILE_AFTER - context.now(), 0.0)
+    context.watches.add(callback.task_id, family.name if family else "", "reconcile", after=after)
+
+
+def watch_dead_letter(context: WorkerContext, body: str) -> None:
+    """Ask the provider about the task of a callback that cannot be read, if it has a usable id."""
+    if context.provider and (task_id := _readable_task_id(body)):
+        context.watches.add(task_id, "", "reconcile")
 
 
 def keep_for_people(context: WorkerContext, body: str, why: str) -> None:

@@ -19,6 +19,11 @@ _DESCRIPTORS, _DESCRIPTORS_EACH = 64, 5 + DEFAULT_POOLSIZE
 OTHER_PROCESSES = 2
 
 
+def other_processes(settings: Settings) -> int:
+    """Return the number of processes beside those that carry transfers; asking the provider needs one more."""
+    return OTHER_PROCESSES + settings.asks_the_provider
+
+
 def carrying_processes(settings: Settings, wanted: int) -> int:
     """Return the number of processes that carry transfers: at most ``wanted``.
 

@@ -1,0 +1,85 @@
+"""Fresh URLs in an answer of the provider, for files whose URL is dead.
+
+An answer may name the same dead URL again. Where the provider's host offers it, it makes a new link to such a URL, which
+lives for 20 minutes (``common/download-url``).
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from workers.callbacks import parse_body, parse_callback
+from workers.context import WorkerContext
+from workers.errors import StemvaultError
+from workers.provider.errors import ProviderError
+from workers.refresh import is_dead
+
+log = structlog.get_logger()
+
+#: The most links that are asked for with one answer, and the most seconds that each waits for its turn.
+_MAX_LINKS, _MAX_WAIT = 8, 10.0
+
+
+def with_fresh_urls(
+    context: WorkerContext, body: dict[str, Any], *, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Any]:
+    """Give the body of an answer with new links in place of the dead URLs that it repeats.
+
+    Raises redis-py's errors. A link that the provider does not give leaves the URL as it is.
+    """
+    fresh: dict[str, str] = {}
+    for url in _repeated_dead_urls(context, body)[:_MAX_LINKS]:
+        link = _link_to(context, url, sleep)
+        if link is None:
+            break
+        if link:
+            fresh[url] = link
+    return _replaced(body, fresh) if fresh else body
+
+
+def _repeated_dead_urls(context: WorkerContext, body: dict[str, Any]) -> list[str]:
+    """Give the URLs in the body that assets of the task have already, and with which their attempts fail."""
+    try:
+        callback = parse_callback(parse_body(json.dumps(body)), own_hosts=context.settings.own_hosts)
+    except StemvaultError:
+        return []
+    snapshot = context.ledger.snapshot(callback.task_id)
+    known = snapshot.assets if snapshot else {}
+    return [
+        asset.url
+        for asset in callback.assets
+        if (record := known.get(asset.id.name))
+        and record.get("state") in {"pending", "rejected", "expired"}
+        and record.get("url") == asset.url
+        and (record["state"] == "expired" or is_dead(record.get("error", ""), int(record.get("streak", 0)) or 1))
+    ]
+
+
+def _link_to(context: WorkerContext, url: str, sleep: Callable[[float], None]) -> str | None:
+    """Ask for a link; empty if the provider has none for this URL, None if it does not answer such requests now."""
+    turns = context.watches.turns
+    waited = 0.0
+    while (wait := turns.take()) > 0:
+        waited += wait
+        if waited > _MAX_WAIT:
+            return None
+        sleep(wait)
+    try:
+        return (context.provider.fresh_url(url) if context.provider else None) or ""
+    except ProviderError as error:
+        log.warning("no_fresh_link", reason=error.reason, detail=error.detail)
+        return None
+
+
+def _replaced(value: Any, fresh: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON value
+    """Give a JSON value with texts replaced that are equal to a key of ``fresh``."""
+    if isinstance(value, str):
+        return fresh.get(value, value)
+    if isinstance(value, list):
+        return [_replaced(inner, fresh) for inner in value]
+    if isinstance(value, dict):
+        return {name: _replaced(inner, fresh) for name, inner in value.items()}
+    return value

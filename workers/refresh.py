@@ -1,0 +1,35 @@
+"""Requests for fresh URLs: an asset's URL is dead, so the provider is asked for its task's files again.
+
+The answer is recorded like a callback (``workers.poll``), and its URLs replace those of assets that are not archived. A
+task is refreshed every five minutes at most, and twelve times in all (``workers.watching.watches``), so URLs that never
+work do not keep each other alive (``test_urls_that_never_work_are_refreshed_a_limited_number_of_times``).
+"""
+
+from workers.context import WorkerContext
+from workers.dispatch.containment import contained
+from workers.dispatch.queues import POLLS
+from workers.provider.families import family_for
+
+#: The source says that the URL is dead. Content networks lag, so the old URL is retried all the same.
+_DEAD = frozenset({"gone"})
+#: What also dead URLs do: after this many attempts in a row with one of these reasons, a fresh URL is asked for.
+_DOUBTFUL = frozenset({"refused", "truncated", "incomplete", "not_media", "empty"})
+_DOUBTFUL_AFTER = 3
+
+
+def is_dead(reason: str, streak: int) -> bool:
+    """Tell whether ``streak`` attempts in a row that failed for ``reason`` call for a fresh URL."""
+    return reason in _DEAD or (reason in _DOUBTFUL and streak >= _DOUBTFUL_AFTER)
+
+
+def request_refresh(context: WorkerContext, task_id: str) -> None:
+    """Have the provider asked for fresh URLs of a task, if one is configured and the last refresh is long enough ago.
+
+    Raises nothing: without a fresh URL the asset is retried with the old one.
+    """
+    if not context.provider:
+        return
+    with contained("refresh"):
+        family = family_for(context.ledger.family(task_id))
+        if context.watches.add(task_id, family.name if family else "", "refresh"):
+            context.wake_ups.call(POLLS, 1)

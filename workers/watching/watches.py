@@ -1,0 +1,167 @@
+"""Watches: tasks about which the provider is asked until they are settled.
+
+A watch is a record and a time in a sorted set, as an asset's timer is. It has a set of its own, because a worker of an
+earlier version removes timers that it cannot read (decision 50).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from redis import Redis
+
+from config.settings import Settings
+from workers.ledger.keys import COUNTERS, PREFIX
+from workers.ledger.scripts import redis_now, script
+from workers.watching.turns import PROVIDER, Turns, fingerprint_of
+
+#: Task → the unix seconds of the next request about it.
+WATCHES = PREFIX + "watches"
+_WATCH = PREFIX + "watch:"
+
+#: Seconds between two refreshes of one task's URLs, and how many there are at most, so that URLs that never work do not
+#: keep each other alive.
+REFRESH_EVERY, MAX_REFRESHES = 300.0, 12
+#: Seconds for which one request may probe whether the provider answers again.
+_PROBE = 60.0
+
+Purpose = Literal["watch", "backfill", "reconcile", "refresh"]
+"""Who asked for it: a person or a submission, a backfill, an unfinished task, or an asset whose URL is dead."""
+Outcome = Literal["settled", "failed", "gone", "given_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A watched task, or one whose watch has ended."""
+
+    task_id: str
+    family: str
+    """A name of ``workers.provider.families``, or empty while it is unknown."""
+    purpose: Purpose
+    since: float
+    """Unix seconds."""
+    until: float
+    """Unix seconds after which it is given up."""
+    asked_at: float
+    """Unix seconds of the last request, this one included; 0 before the first."""
+    asked: int
+    """How many requests there were, this one included."""
+    tried: tuple[str, ...]
+    """Families that do not know the task."""
+    outcome: Outcome | None
+    """None while the task is watched."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The reply of ``Watches.take``: a watch, or the seconds after which to try again, or neither if none is due."""
+
+    watch: Watch | None = None
+    wait: float | None = None
+
+
+class Watches:
+    """The watches in Redis (a client with ``decode_responses=True``). All methods raise redis-py's errors."""
+
+    def __init__(
+        self, redis: "Redis", turns: Turns, *, interval: float = 30.0, give_up: float = 86400.0, keep: float = 86400.0
+    ) -> None:
+        self._redis = redis
+        self.turns = turns
+        self.interval = interval
+        self._give_up = give_up
+        self._keep = keep
+        self._watch = script(redis, "watch")
+        self._take = script(redis, "take_watch")
+        self._end = script(redis, "end_watch")
+
+    def add(self, task_id: str, family: str, purpose: Purpose, *, after: float = 0.0) -> bool:
+        """Watch a task from ``after`` seconds on; False for a refresh that is not due. Idempotent.
+
+        ``family`` is empty if it is to be found by asking. Two requests about a task are at least ``interval`` apart,
+        also if several things ask for them.
+        """
+        limits = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES]
+        return bool(self._watch(keys=[WATCHES, _WATCH + task_id], args=[task_id, family, purpose, after, *limits]))
+
+    def take(self) -> Taken:
+        """Take the task that has been due for the longest time, and a turn at the provider."""
+        args = [_WATCH, self.turns.rate, self.interval, self.turns.fingerprint, _PROBE]
+        reply = self._take(keys=[WATCHES, PROVIDER], args=args)
+        if not reply:
+            return Taken()
+        wait, *taken = reply
+        if not taken:
+            return Taken(wait=float(wait))
+        task_id, fields = taken
+        return Taken(_watch_of(task_id, dict(zip(fields[::2], fields[1::2], strict=True))))
+
+    def postpone(self, task_id: str, seconds: float) -> None:
+        """Have the next request about a watched task sent after ``seconds``."""
+        self._redis.zadd(WATCHES, {task_id: redis_now(self._redis) + seconds}, xx=True)
+
+    def found_family(self, task_id: str, family: str) -> None:
+        """Note the family of a task that was watched without one."""
+        self._redis.hset(_WATCH + task_id, "family", family)
+
+    def not_of_family(self, watch: Watch, family: str) -> None:
+        """Note that the task is not of this family; the next one is asked at the next turn."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hset(_WATCH + watch.task_id, "tried", " ".join([*watch.tried, family]))
+        pipe.zadd(WATCHES, {watch.task_id: 0}, xx=True)
+        pipe.execute()
+
+    def end(self, task_id: str, outcome: Outcome, reason: str = "", *, but_refresh: bool = False) -> bool:
+        """Stop asking about a task; False if it is not watched. With ``but_refresh`` a refresh goes on."""
+        keys = [WATCHES, _WATCH + task_id, COUNTERS]
+        return bool(self._end(keys=keys, args=[task_id, outcome, reason, int(self._keep), "1" if but_refresh else ""]))
+
+    def due(self) -> int:
+        """Count the tasks about which the provider is to be asked now."""
+        return int(self._redis.zcount(WATCHES, "-inf", redis_now(self._redis)))
+
+    def number(self) -> int:
+        """Count the watched tasks."""
+        return int(self._redis.zcard(WATCHES))
+
+    def next_ones(self, limit: int) -> list[tuple[str, float]]:
+        """Give the first ``limit`` tasks as (task, unix seconds of the next request)."""
+        return [(str(task), float(at)) for task, at in self._redis.zrange(WATCHES, 0, limit - 1, withscores=True)]
+
+    def states(self, tasks: Iterable[str]) -> Iterator[Watch | None]:
+        """Give the watch of each task, also if it has ended; None for a task that was never watched or is forgotten."""
+        named = list(tasks)
+        pipe = self._redis.pipeline(transaction=False)
+        for task_id in named:
+            pipe.hgetall(_WATCH + task_id)
+        for task_id, record in zip(named, pipe.execute(), strict=True):
+            yield _watch_of(task_id, record) if record else None
+
+
+def open_watches(redis: "Redis", settings: Settings) -> Watches:
+    """Open the watches with the rate, the interval and the key of the settings."""
+    key = settings.provider_api_key.get_secret_value() if settings.provider_api_key else ""
+    turns = Turns(redis, rate=settings.provider_rate, fingerprint=fingerprint_of(settings.provider_base_url, key))
+    return Watches(
+        redis,
+        turns,
+        interval=settings.poll_interval,
+        give_up=settings.poll_give_up,
+        keep=settings.ledger_retention,
+    )
+
+
+def _watch_of(task_id: str, record: dict[str, str]) -> Watch:
+    return Watch(
+        task_id=task_id,
+        family=record["family"],
+        purpose=record["purpose"],  # type: ignore[arg-type]  # watch.lua writes only purposes
+        since=float(record["since"]),
+        until=float(record.get("until", 0)),
+        asked_at=float(record.get("asked_at", 0)),
+        asked=int(record.get("asked", 0)),
+        tried=tuple(record.get("tried", "").split()),
+        outcome=record.get("outcome"),  # type: ignore[arg-type]  # end_watch.lua writes only outcomes
+        reason=record.get("reason", ""),
+    )
