@@ -1,4 +1,4 @@
-"""The compact form of a record in Redis, as a task is kept for a month: from Redis's hashes to records and back.
+"""The compact form of a record in Redis, which keeps a task for a month: from Redis's hashes to records and back.
 
 A callback's body is compressed, and a key leaves the task's id out. A task's record has its callbacks among its fields,
 each under the SHA-256 of its body. A value that is absent or empty has no field.
@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from workers.callbacks import Callback
 from workers.callbacks.assets import AssetId
 from workers.ledger.values.lease import Lease
 from workers.ledger.values.records import AssetRecord, CallbackRecord, TaskRecord, TaskSnapshot
@@ -104,6 +105,18 @@ def task_fields(snapshot: TaskSnapshot) -> dict[str, str]:
         for each in snapshot.callbacks
     }
     return {**_written(_TASK, snapshot.task), **callbacks, "assets": "\n".join(snapshot.assets)}
+
+
+def latest_fields(callback: Callback) -> dict[str, object]:
+    """Give the fields of a task's record that its latest callback sets; empty ones are left out."""
+    fields = {
+        "code": "" if callback.code is None else callback.code,
+        "meaning": callback.meaning,
+        "message": callback.message,
+        "fail_code": callback.fail_code,
+        "failed_tracks": json.dumps(callback.failed_tracks) if callback.failed_tracks else "",
+    }
+    return {name: value for name, value in fields.items() if value != ""}
 
 
 def asset_fields(task_id: str, asset: AssetRecord) -> dict[str, str]:
