@@ -63,7 +63,7 @@ class _Plan:
 
 
 class Provider:
-    """A provider that does as CONTRACT says, and what tests tell it. Safe for threads."""
+    """A provider that behaves as documented, and as tests tell it. Safe for threads."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
