@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -167,7 +168,7 @@ def test_callbacks_are_recorded_while_the_provider_does_not_answer(fleet: Fleet)
             began = time.monotonic()
             body = {"code": 200, "data": {"task_id": f"prompt-{number}", "video_url": ""}}
             assert requests.post(f"{fleet.stack.url}/callbacks", json=body, timeout=15).status_code == 200
-            eventually(lambda number=number: fleet.ledger.knows(f"prompt-{number}"), patience=5)
+            eventually(partial(fleet.ledger.knows, f"prompt-{number}"), patience=5)
             assert time.monotonic() - began < 5
     finally:
         fleet.provider.set_mood(Mood())
