@@ -1,7 +1,7 @@
 """Fresh URLs in an answer of the provider, for files whose URL is dead.
 
-An answer may name the same dead URL again. Where the provider's host offers it, it makes a new link to such a URL, which
-lives for 20 minutes (``common/download-url``).
+An answer may name the same dead URL again. Where the provider's host offers it, it makes a new link to such a URL. The
+link lives for 20 minutes (``common/download-url``).
 """
 
 import json

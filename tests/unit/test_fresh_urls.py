@@ -92,9 +92,9 @@ def test_urls_that_never_work_are_refreshed_a_limited_number_of_times(
 ) -> None:
     origin.otherwise = lambda _: Answer(status=410)
     announce(context, origin.url + "/0.mp4")
-    for number in range(400):
+    for number in range(160):
         provider.answers["video", "v"] = video_answer(f"{origin.url}/{number + 1}.mp4")
-        work_for(context, clock, sent, 60, step=15)
+        work_for(context, clock, sent, 60, step=30)
     assert state(context, VIDEO) == ("rejected", "gone")
     assert len(provider.asked) == MAX_REFRESHES
 

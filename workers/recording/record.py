@@ -113,7 +113,7 @@ def record_callback(  # noqa: PLR0913 - a callback, and how it came
 def _watch(context: WorkerContext, callback: Callback, received_at: float) -> None:
     """Ask the provider about a task whose last callback does not come in time; stop asking when it has come."""
     if callback.stage in _LAST_STAGES:
-        context.watches.end(callback.task_id, "settled", "callback", but_refresh=True)
+        context.watches.end(callback.task_id, "failed" if callback.failed else "settled", but_refresh=True)
         return
     family = family_for(callback.family)
     after = max(received_at + RECONCILE_AFTER - context.now(), 0.0)

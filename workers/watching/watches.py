@@ -82,7 +82,7 @@ class Watches:
         ``family`` is empty if it is to be found by asking. Two requests about a task are at least ``interval`` apart,
         also if several things ask for them.
         """
-        limits = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES]
+        limits: list[str | float] = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES]
         return bool(self._watch(keys=[WATCHES, _WATCH + task_id], args=[task_id, family, purpose, after, *limits]))
 
     def take(self) -> Taken:
@@ -127,7 +127,8 @@ class Watches:
 
     def next_ones(self, limit: int) -> list[tuple[str, float]]:
         """Give the first ``limit`` tasks as (task, unix seconds of the next request)."""
-        return [(str(task), float(at)) for task, at in self._redis.zrange(WATCHES, 0, limit - 1, withscores=True)]
+        found: list[tuple[str, float]] = self._redis.zrange(WATCHES, 0, limit - 1, withscores=True)  # type: ignore[assignment]
+        return found
 
     def next_request(self, task_id: str) -> float | None:
         """Give the unix seconds of the next request about a task; None if it is not watched."""
