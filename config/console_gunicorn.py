@@ -15,6 +15,6 @@ class ConsoleWorker(IngressWorker):
 
 bind = "127.0.0.1:8001"
 workers = 1
-worker_class = ConsoleWorker
+worker_class = ConsoleWorker  # type: ignore[misc]  # it takes the place of the imported name
 # A submission that is under way ends before its process does.
 graceful_timeout = 60

@@ -1,6 +1,7 @@
 """Reads the body of ``POST /tasks``: one submitted task, or a list of them. Pure."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from app.ingress.refusals import RefusedError
 from config.layout import is_safe_name
@@ -25,7 +26,7 @@ def read_entries(body: bytes) -> dict[str, str]:
         payload = parse_json(body)
     except UnreadableCallbackError as error:
         raise RefusedError(_BAD_REQUEST, "bad_json", str(error)) from None
-    entries = payload if isinstance(payload, list) else [payload]
+    entries: list[Any] = payload if isinstance(payload, list) else [payload]
     if not 1 <= len(entries) <= MAX_TASKS:
         raise RefusedError(
             _BAD_REQUEST, "bad_number", f"Send 1 to {MAX_TASKS} tasks in one request; these are {len(entries)}."

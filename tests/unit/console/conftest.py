@@ -112,6 +112,10 @@ class Console:
     def get(self, path: str) -> Any:
         return self.client.get(path, headers=AUTHORIZED)
 
+    def send(self, path: str, *, method: str = "POST", body: bytes = b"", headers: dict[str, str] | None = None) -> Any:
+        """Send a request as it is, without the token."""
+        return self.client.open(path, method=method, data=body, headers=headers)
+
     def kill_redis(self) -> None:
         """From now on Redis refuses every connection."""
 

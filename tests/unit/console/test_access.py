@@ -24,7 +24,7 @@ def test_without_the_token_every_path_answers_401_with_a_reason(
     console: Console, provider: Provider, path: str, header: str, reason: str
 ) -> None:
     for method in ("GET", "POST", "PUT"):
-        answer = console.client.open(path, method=method, headers={"Authorization": header} if header else {})
+        answer = console.send(path, method=method, headers={"Authorization": header} if header else {})
         assert (answer.status_code, answer.json["error"]) == (401, reason)
         assert TOKEN not in answer.text
     assert provider.requests == []

@@ -8,11 +8,10 @@ import pytest
 from app.console.paths import SUBMISSIONS
 from app.console.submissions import WATCHED_HEADER
 from tests.unit.conftest import START, Clock
-from tests.unit.console.conftest import KEY, TOKEN, Console, Inbox, MakeConsole, Provider
+from tests.unit.console.conftest import AUTHORIZED, KEY, TOKEN, Console, Inbox, MakeConsole, Provider
 from workers.provider.families import FAMILIES
 from workers.watching.notes import note_of
 
-JSON = {"Content-Type": "application/json"}
 SONG = {"prompt": "a song", "model": "V5", "callBackUrl": "https://elsewhere.example/hook"}
 
 
@@ -110,7 +109,7 @@ def test_the_setting_that_is_missing_is_named(make_console: MakeConsole, provide
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b"", b"\xff", b'{"a": NaN}'])
 def test_a_body_that_is_no_object_is_not_forwarded(console: Console, provider: Provider, body: bytes) -> None:
-    answer = console.client.post("/provider/generate", data=body, headers={"Authorization": f"Bearer {TOKEN}"} | JSON)
+    answer = console.send("/provider/generate", body=body, headers=AUTHORIZED)
     assert (answer.status_code, answer.json["error"]) == (400, "bad_json")
     assert provider.requests == []
 

@@ -54,7 +54,7 @@ def test_all_faults_are_told_at_once_and_then_nothing_is_registered(console: Con
     ],
 )
 def test_a_body_that_is_no_list_of_tasks_gets_400(console: Console, body: bytes, reason: str) -> None:
-    answer = console.client.post("/tasks", data=body, headers=AUTHORIZED)
+    answer = console.send("/tasks", body=body, headers=AUTHORIZED)
     assert (answer.status_code, answer.json["error"]) == (400, reason)
 
 
