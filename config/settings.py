@@ -18,7 +18,7 @@ from config.addresses import host_of
 from config.faults import faults_of
 from config.layout import DEFAULT_TEMPLATE, KeyLayout
 from config.upload_args import UploadArgs, read_upload_args
-from config.values import LogLevel, Names, Ports, Seconds, Secrets
+from config.values import LogLevel, Names, Ports, Rate, Seconds, Secrets
 
 PREFIX = "STEMVAULT_"
 #: The exit status with which gunicorn's arbiter gives up instead of starting the worker again.
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
 
     provider_base_url: str = ""
     provider_api_key: SecretStr | None = None
-    provider_rate: Annotated[float, Field(gt=0, le=1000)] = 5.0
+    provider_rate: Rate = 5.0
     poll_interval: Annotated[Seconds, Field(ge=1)] = 30
     poll_give_up: Seconds = 86400
     admin_token: SecretStr | None = None

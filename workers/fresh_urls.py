@@ -52,9 +52,9 @@ def _repeated_dead_urls(context: WorkerContext, body: dict[str, Any]) -> list[st
         asset.url
         for asset in callback.assets
         if (record := known.get(asset.id.name))
-        and record.get("state") in {"pending", "rejected", "expired"}
-        and record.get("url") == asset.url
-        and (record["state"] == "expired" or is_dead(record.get("error", ""), int(record.get("streak", 0)) or 1))
+        and record.state in {"pending", "rejected", "expired"}
+        and record.url == asset.url
+        and (record.state == "expired" or is_dead(record.error or "", record.streak or 1))
     ]
 
 

@@ -60,11 +60,11 @@ def record_anew(context: WorkerContext, snapshot: TaskSnapshot, *, unsettled: bo
     context.ledger.restore(snapshot, remember=remember)
     for entry in snapshot.callbacks if unsettled else ():
         try:
-            callback = read_callback(context, entry["body"])
+            callback = read_callback(context, entry.body)
         except (UnrecognizedCallbackError, UnreadableCallbackError) as error:
-            keep_for_people(context, entry["body"], str(error))
+            keep_for_people(context, entry.body, str(error))
         else:
-            record_callback(context, callback, entry["body"], entry["received_at"], replay=True)
+            record_callback(context, callback, entry.body, entry.received_at, replay=True)
     context.ledger.recalled(snapshot.task_id)
 
 

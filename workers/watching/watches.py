@@ -87,7 +87,7 @@ class Watches:
 
     def take(self) -> Taken:
         """Take the task that has been due for the longest time, and a turn at the provider."""
-        args = [_WATCH, self.turns.rate, self.interval, self.turns.fingerprint, _PROBE]
+        args: list[str | float] = [_WATCH, self.turns.rate, self.interval, self.turns.fingerprint, _PROBE]
         reply = self._take(keys=[WATCHES, PROVIDER], args=args)
         if not reply:
             return Taken()
