@@ -27,7 +27,7 @@ from workers.provider.errors import ProviderError, WrongKeyError, refusal
 
 log = structlog.get_logger()
 
-#: Tells in an answer where the new task is kept: ``redis``, ``inbox``, or ``no``.
+#: Tells in an answer where the new task is kept: ``redis``, ``inbox``, ``no``, or ``no_task`` if the answer names none.
 WATCHED_HEADER = "X-Stemvault-Watched"
 #: The most seconds of one submission, and how many may be under way. The parts of one take 35 s at most.
 _SECONDS, _AT_ONCE = 60.0, 64
@@ -139,7 +139,7 @@ def _keep(keeping: Keeping, path: str, submission: Submission, payload: dict[str
         task_id = task_id_of(payload)
     except UnreadableCallbackError:
         log.warning("submission_made_no_task", path=path, code=code)
-        return "no"
+        return "no_task"
     watched = keeping.keep(task_id, submission.family)
     log.info("task_submitted", path=path, task_id=task_id, family=submission.family, watched=watched, code=code)
     return watched

@@ -84,7 +84,7 @@ def test_an_answer_without_a_task_comes_back_as_it_is(
     provider.status, provider.headers, provider.body = status, {"Content-Type": content_type, "Set-Cookie": "a=b"}, body
     answer = console.post("/provider/generate", SONG)
     assert (answer.status_code, answer.content_type, answer.data) == (status, content_type, body)
-    assert answer.headers[WATCHED_HEADER] == "no"
+    assert answer.headers[WATCHED_HEADER] == "no_task"
     assert "Set-Cookie" not in answer.headers
     assert console.watches.number() == 0
 
