@@ -220,6 +220,12 @@ class Settings(BaseSettings):
         """Whether the provider can be asked about tasks: its address and a key are set."""
         return bool(self.provider_base_url and self.provider_api_key)
 
+    @property
+    def missing_for_provider(self) -> list[str]:
+        """The variables that are not set and without which the provider cannot be asked."""
+        variables = {"PROVIDER_BASE_URL": self.provider_base_url, "PROVIDER_API_KEY": self.provider_api_key}
+        return [PREFIX + name for name, value in variables.items() if not value]
+
     @cached_property
     def transfers_per_host(self) -> int:
         """How many of a worker's transfers may read from one source host: by default seven eighths of them."""

@@ -27,6 +27,7 @@ from workers.provider.answers import Answer
 from workers.provider.errors import NotOfferedError, ProviderError, RefusedError
 from workers.provider.families import ASKING_ORDER, FAMILIES, PolledFamily, State
 from workers.recording.record import read_callback
+from workers.watching.pauses import pause_after
 from workers.watching.schedule import next_interval
 from workers.watching.watches import Watch
 
@@ -82,7 +83,7 @@ def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] 
         answer = context.provider.ask(family, watch.task_id)
     except ProviderError as error:
         if error.for_all:
-            _pause(context, watch, error)
+            pause_after(context.watches.turns, error, sent_at=watch.asked_at)
             return
         _answered(context, watch)
         _refused(context, watch, family, error)
@@ -108,14 +109,6 @@ def _answered(context: WorkerContext, watch: Watch) -> None:
     """End the pause of all requests, if there is one."""
     if reason := context.watches.turns.resume(sent_at=watch.asked_at):
         log.info("provider_answers_again", reason=reason)
-
-
-def _pause(context: WorkerContext, watch: Watch, error: ProviderError) -> None:
-    """Pause the requests about all tasks, and tell it once."""
-    turns = context.watches.turns
-    seconds, is_new = turns.pause(error.reason, error.detail, seconds=error.wait, sent_at=watch.asked_at)
-    if is_new:
-        log.error("provider_paused", reason=error.reason, detail=error.detail, wait=round(seconds, 1))
 
 
 def _refused(context: WorkerContext, watch: Watch, family: PolledFamily, error: ProviderError) -> None:

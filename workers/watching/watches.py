@@ -130,6 +130,11 @@ class Watches:
         found: list[tuple[str, float]] = self._redis.zrange(WATCHES, 0, limit - 1, withscores=True)  # type: ignore[assignment]
         return found
 
+    def next_request(self, task_id: str) -> float | None:
+        """Give the unix seconds of the next request about a task; None if it is not watched."""
+        at = self._redis.zscore(WATCHES, task_id)
+        return None if at is None else float(at)
+
     def states(self, tasks: Iterable[str]) -> Iterator[Watch | None]:
         """Give the watch of each task, also if it has ended; None for a task that was never watched or is forgotten."""
         named = list(tasks)
