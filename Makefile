@@ -29,7 +29,7 @@ demo: setup ## run the main job on embedded parts and compare the bucket with th
 	$(BIN)/stemvault demo
 
 up: setup ## stay up on embedded defaults until Ctrl-C
-	$(BIN)/stemvault up $(if $(PORT),--port $(PORT))
+	$(BIN)/stemvault up $(if $(PORT),--port $(PORT)) $(if $(PROVIDER),--provider)
 
 test: setup .venv/swift/ready ## run all tests
 	$(BIN)/python -m pytest

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler
 
 from app.embedded.loopback import serving
@@ -76,6 +77,12 @@ class Origin:
             return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
+@lru_cache(maxsize=8)
+def _gzipped(body: bytes) -> bytes:
+    """Compress in the fastest way. The same film is sent by many tests."""
+    return gzip.compress(body, compresslevel=1)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     origin: Origin
@@ -86,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         answer = self.origin.next_answer(self.path, dict(self.headers))
-        body = gzip.compress(answer.body) if answer.gzipped else answer.body
+        body = _gzipped(answer.body) if answer.gzipped else answer.body
         start = self._start(answer)
         self.send_response(206 if start else answer.status)
         if answer.etag:

@@ -37,7 +37,7 @@ def with_fresh_urls(
             break
         if link:
             fresh[url] = link
-    return _replaced(body, fresh) if fresh else body
+    return {**_replaced(body, fresh), "fresh_links": len(fresh)} if fresh else body
 
 
 def _repeated_dead_urls(context: WorkerContext, body: dict[str, Any]) -> list[str]:

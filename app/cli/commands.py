@@ -93,13 +93,14 @@ def demo() -> None:
     show_default=True,
     help="Port of the ingress, on 127.0.0.1.",
 )
+@click.option("--provider", is_flag=True, help="Run a fake provider too, which takes tasks and sends callbacks.")
 @_plain_errors
-def up(port: int) -> None:
+def up(port: int, *, provider: bool) -> None:
     """Run everything with embedded Redis and S3, until Ctrl-C.
 
     For trials: the bucket is in memory and gone afterwards. Your other STEMVAULT_ settings apply.
     """
-    stay_up(console, port, embedded_stack)
+    stay_up(console, port, embedded_stack, provider=provider)
 
 
 @stemvault.command()

@@ -1,5 +1,6 @@
 """``stemvault up``: everything on embedded defaults, until Ctrl-C."""
 
+import json
 import os
 import shlex
 import sys
@@ -10,7 +11,8 @@ from socket import socket
 
 from rich.console import Console
 
-from app.embedded.processes import StartError
+from app.embedded.processes import StartError, free_port
+from app.embedded.provider import Options
 from app.embedded.stack import BUCKET, Stack
 from config.settings import PREFIX
 
@@ -20,18 +22,25 @@ _TRIAL = '{"code": 200, "data": {"task_id": "first-try", "video_url": "https://f
 _AUTHENTICATION = {"STEMVAULT_WEBHOOK_HMAC_KEYS", "STEMVAULT_CALLBACK_TOKEN", "STEMVAULT_ALLOW_UNSIGNED"}
 
 
-def stay_up(console: Console, port: int, embedded: Callable[..., AbstractContextManager[Stack]]) -> None:
+def stay_up(
+    console: Console, port: int, embedded: Callable[..., AbstractContextManager[Stack]], *, provider: bool = False
+) -> None:
     """Start all parts, print their addresses, and stay until Ctrl-C, SIGTERM or SIGHUP.
 
     The caller's ``STEMVAULT_…`` settings apply, except for Redis and the bucket, which are embedded. Without a setting
-    for authentication, anyone on this machine can send callbacks.
+    for authentication, anyone on this machine can send callbacks. ``provider`` starts a fake provider too, in place
+    of the one that the caller's settings name.
     """
-    settings = _settings()
+    settings = {**_settings(), **(_provider_settings(port) if provider else {})}
     _check_port(port)
     with embedded(settings, ingress_port=port) as stack:
         try:
             with console.status("Starting …"):
                 stack.start_all()
+                if provider:
+                    stack.start_provider()
+            if provider:
+                _explain_provider(console, stack, settings)
             _explain(console, stack, settings)
             _watch(console, stack)
         except KeyboardInterrupt:
@@ -43,6 +52,17 @@ def _settings() -> Mapping[str, str]:
     if not _AUTHENTICATION & own.keys():
         own["STEMVAULT_ALLOW_UNSIGNED"] = "true"
     return own
+
+
+def _provider_settings(port: int) -> Mapping[str, str]:
+    """Give the settings for a fake provider on a free port, whose files are on loopback."""
+    return {
+        "STEMVAULT_PROVIDER_BASE_URL": f"http://127.0.0.1:{free_port()}",
+        "STEMVAULT_PROVIDER_API_KEY": Options.key,
+        "STEMVAULT_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "STEMVAULT_ALLOW_PRIVATE_ADDRESSES": "true",
+        "STEMVAULT_ALLOWED_ASSET_PORTS": "*",
+    }
 
 
 def _check_port(port: int) -> None:
@@ -57,8 +77,7 @@ def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> Non
     keys = "AWS_ACCESS_KEY_ID=embedded AWS_SECRET_ACCESS_KEY=embedded AWS_DEFAULT_REGION=us-east-1"
     same = {"STEMVAULT_REDIS_URL": stack.redis_url, "STEMVAULT_S3_BUCKET": BUCKET, **settings}
     ledger = " ".join(f"{name}={shlex.quote(value)}" for name, value in same.items())
-    token = settings.get("STEMVAULT_CALLBACK_TOKEN", "")
-    url = f"{stack.url}/callbacks" + (f"/{token}" if token else "")
+    url = _callback_url(stack, settings)
     trial = f"curl -H 'Content-Type: application/json' {url} --data '{_TRIAL}'"
     if settings.get("STEMVAULT_WEBHOOK_HMAC_KEYS"):
         trial = "(only your provider can send callbacks: they must be signed with your key)"
@@ -73,6 +92,25 @@ def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> Non
 
 The bucket is in memory and is gone when this command ends. To fetch files from private addresses or unusual ports, set
 STEMVAULT_ALLOW_PRIVATE_ADDRESSES=true STEMVAULT_ALLOWED_ASSET_PORTS='*'. Press Ctrl-C to end everything.""",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _callback_url(stack: Stack, settings: Mapping[str, str]) -> str:
+    token = settings.get("STEMVAULT_CALLBACK_TOKEN", "")
+    return f"{stack.url}/callbacks" + (f"/{token}" if token else "")
+
+
+def _explain_provider(console: Console, stack: Stack, settings: Mapping[str, str]) -> None:
+    url, key = settings["STEMVAULT_PROVIDER_BASE_URL"], settings["STEMVAULT_PROVIDER_API_KEY"]
+    body = json.dumps({"prompt": "a quay at dusk", "callBackUrl": _callback_url(stack, settings)})
+    headers = f"-H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"
+    console.print(
+        f"""The fake provider is at [bold]{url}[/bold], its API key is {key}
+
+  submit  curl {headers} {url}/api/v1/generate --data {shlex.quote(body)}
+""",
         soft_wrap=True,
         highlight=False,
     )

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from http.client import NOT_FOUND
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import boto3
 import requests
@@ -156,8 +158,16 @@ class Stack:
         """Start the clock."""
         return self.group.start("beat", [*self.celery(), "beat"])
 
+    def start_provider(self) -> Process:
+        """Start the fake provider at the address that the settings name. Its tasks are in memory."""
+        url = self.group.environment["STEMVAULT_PROVIDER_BASE_URL"]
+        command = [_PYTHON, "-m", "app.embedded.provider", "--port", str(urlsplit(url).port)]
+        process = self.group.start("provider", command)
+        wait_until(lambda: requests.get(url, timeout=1).status_code == NOT_FOUND, "answer", process)
+        return process
+
     def start_all(self) -> None:
-        """Start everything, each part after the parts that it needs."""
+        """Start everything, each part after the parts that it needs, but no fake provider."""
         self.start_redis()
         self.start_s3()
         self.start_ingress()

@@ -110,21 +110,42 @@ def test_up_says_so_when_its_port_is_taken(service: Service) -> None:
     assert "in use" in done.stderr
 
 
+def printed(up: "subprocess.Popen[str]") -> dict[str, str]:
+    """Read the lines that up prints for pasting, by their first word."""
+    assert up.stdout
+    lines = dict[str, str]()
+    while "logs" not in lines:
+        word, _, rest = up.stdout.readline().strip().partition(" ")
+        lines[word] = rest.strip()
+    return lines
+
+
+def paste(line: str) -> str:
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STEMVAULT_"))}
+    return subprocess.run(line, shell=True, capture_output=True, text=True, env=bare, check=True).stdout
+
+
 def test_the_lines_that_up_prints_work_as_they_are_pasted(tmp_path: Path) -> None:
     with start_up(tmp_path, STEMVAULT_CALLBACK_TOKEN="a-token-of-some-length") as up:
-        assert up.stdout
-        lines = dict[str, str]()
-        while "logs" not in lines:
-            word, _, rest = up.stdout.readline().strip().partition(" ")
-            lines[word] = rest.strip()
-        bare = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STEMVAULT_"))}
-
-        def paste(line: str) -> str:
-            return subprocess.run(line, shell=True, capture_output=True, text=True, env=bare, check=True).stdout
-
+        lines = printed(up)
         try:
             assert json.loads(paste(lines["try"])) == {"status": "received"}
             eventually(lambda: "Workers: 1   Clocks: 1" in paste(lines["status"]))
         finally:
             up.send_signal(signal.SIGINT)
         assert up.wait(40) == 0
+
+
+def test_a_task_that_is_submitted_to_the_provider_of_up_is_archived(tmp_path: Path) -> None:
+    """The callbacks are signed and go to a URL with a token: the provider and the ingress agree about both."""
+    locks = {"STEMVAULT_WEBHOOK_HMAC_KEYS": "shared-with-the-provider", "STEMVAULT_CALLBACK_TOKEN": "a-token-of-length"}
+    with start(tmp_path, "up", "--provider", "--port", str(free_port()), **locks) as up:
+        lines = printed(up)
+        try:
+            task_id = json.loads(paste(lines["submit"]))["data"]["taskId"]
+            # Two tracks with six files each.
+            eventually(lambda: paste(f"{lines['status']} {task_id}").count("archived") >= 12, patience=60)
+        finally:
+            up.send_signal(signal.SIGINT)
+        assert up.wait(40) == 0
+    assert running_below(tmp_path) == []

@@ -4,8 +4,10 @@ import gc
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import fakeredis
 import pytest
@@ -28,6 +30,9 @@ from workers.s3.client import open_client
 from workers.source.egress import open_session
 from workers.transfer.memory import TransferMemory
 from workers.watching.watches import open_watches
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 #: Moto's, as an examination finds it (`test_fixtures`); an examination of 10 MiB before each test takes a third of it.
 OF_MOTO = Guarantees(Checksum.NONE, Condition.HONOURED)
@@ -105,7 +110,9 @@ def ledger(redis: fakeredis.FakeRedis) -> Ledger:
 
 
 class _Quiet(MotoRequestHandler):
-    """Does not log requests: pytest keeps every log line, which takes a tenth of a request's time."""
+    """Sends an answer's head and body at once, and logs no requests: pytest keeps every log line."""
+
+    wbufsize = 65536
 
     def log_request(self, *_: object) -> None:
         pass
@@ -122,13 +129,38 @@ def s3_url() -> Iterator[str]:
     thread.join()
 
 
+@pytest.fixture(scope="session")
+def s3_client(s3_url: str) -> "S3Client":
+    """Open one client for all tests: to make a client takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_S3", s3_url)
+        return open_client(attempts=1)
+
+
+@contextmanager
+def _without_new_handlers(client: "S3Client") -> Iterator[None]:
+    """Remove the event handlers that the block adds to the client (`test_the_next_test_has_a_client_as_new`)."""
+    events, added = client.meta.events, list[tuple[str, Any]]()
+    register = events.register
+
+    def note(event_name: str, handler: Any, **options: Any) -> None:
+        added.append((event_name, handler))
+        register(event_name, handler, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "register", note)
+        yield
+    for event_name, handler in added:
+        events.unregister(event_name, handler)
+
+
 @pytest.fixture
-def store(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(s3_url: str, s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_url)
     get_backend("s3").reset()
-    client = open_client(attempts=1)
-    client.create_bucket(Bucket=BUCKET)
-    return Store(client, BUCKET)
+    s3_client.create_bucket(Bucket=BUCKET)
+    with _without_new_handlers(s3_client):
+        yield Store(s3_client, BUCKET)
 
 
 @pytest.fixture

@@ -70,6 +70,8 @@ def test_an_answer_that_repeats_the_dead_url_is_followed_by_a_question_for_a_lin
     work_for(context, clock, sent, 120)
     assert context.store.read_text(KEY) == GOOD
     assert provider.linked == [dead]
+    manifest = json.loads(context.store.read_text("v/v_manifest.json") or b"")
+    assert [json.loads(each["body"]).get("fresh_links") for each in manifest["callbacks"]] == [None, 1]
 
 
 @pytest.mark.parametrize("link", [None, NotOfferedError()])

@@ -1,7 +1,7 @@
 """A fake provider as a process of its own: ``python -m app.embedded.provider --port 8090``.
 
 It prints its URL when it serves, and ends on SIGTERM or SIGINT. ``STEMVAULT_PROVIDER_API_KEY`` is the key that it
-accepts; by default ``fake-provider-key``.
+accepts, by default ``fake-provider-key``. It signs callbacks with the first of ``STEMVAULT_WEBHOOK_HMAC_KEYS``, if any.
 """
 
 import argparse
@@ -25,10 +25,11 @@ def main() -> None:
     parser.add_argument("--no-deliver", action="store_false", dest="deliver", help="send no callbacks")
     given = vars(parser.parse_args())
     key = os.environ.get("STEMVAULT_PROVIDER_API_KEY", Options.key)
+    signing_key = os.environ.get("STEMVAULT_WEBHOOK_HMAC_KEYS", "").partition(",")[0].strip()
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
-    with fake_provider(Options(key=key, **given)) as provider:
+    with fake_provider(Options(key=key, signing_key=signing_key, **given)) as provider:
         print(provider.url, flush=True)  # noqa: T201 - whoever started it reads its URL there
         over.wait()
 

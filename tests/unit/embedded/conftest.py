@@ -45,6 +45,11 @@ def receiver() -> Iterator[Receiver]:
             status = receiver.statuses.pop(0) if len(receiver.statuses) > 1 else receiver.statuses[0]
             receiver.over.wait(receiver.waits)
             self.send_response(status)
+            self.send_header("Location", receiver.url)  # counts for redirects
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

@@ -109,3 +109,34 @@ SENT: dict[str, tuple[Kind, str, State, dict[str, Any]]] = {
 }
 #: Payloads that are variants of others: sparse fields, masked ids, other texts of a failure.
 VARIANTS = {"music_complete_sparse", "masked_ids", "music_error_531", "replace_section_error_string"}
+
+_FLAGS, _FAILED_FLAGS = (0, 1), (2, 3)
+#: family → path of its polling, its stages and its failures, as the provider documents them
+PATHS_AND_STATES = {
+    "music": (
+        "generate/record-info", ("PENDING", "TEXT_SUCCESS", "FIRST_SUCCESS", "SUCCESS"),
+        ("CREATE_TASK_FAILED", "SENSITIVE_WORD_ERROR", "GENERATE_AUDIO_FAILED"),
+    ),
+    "lyrics": (
+        "lyrics/record-info", ("PENDING", "SUCCESS"),
+        ("CREATE_TASK_FAILED", "SENSITIVE_WORD_ERROR", "GENERATE_LYRICS_FAILED"),
+    ),
+    "separation": (
+        "vocal-removal/record-info", ("PENDING", "SUCCESS"), ("CREATE_TASK_FAILED", "GENERATE_AUDIO_FAILED"),
+    ),
+    "wav": ("wav/record-info", ("PENDING", "SUCCESS"), ("CREATE_TASK_FAILED", "GENERATE_WAV_FAILED")),
+    "mp4": ("mp4/record-info", ("PENDING", "SUCCESS"), ("CREATE_TASK_FAILED", "GENERATE_MP4_FAILED")),
+    "midi": ("midi/record-info", _FLAGS, _FAILED_FLAGS),
+    "cover_images": ("suno/cover/record-info", (0, 2, 1), (3,)),
+    "recovery": ("suno/recovery/record-info", (201, 200), (500,)),
+    "jobs": ("jobs/recordInfo", ("waiting", "queuing", "generating", "success"), ("fail",)),
+    "runway": ("runway/record-detail", ("wait", "queueing", "generating", "success"), ("fail",)),
+    "aleph": ("aleph/record-info", _FLAGS, _FAILED_FLAGS),
+    "gpt4o_image": ("gpt4o-image/record-info", _FLAGS, _FAILED_FLAGS),
+    "flux_kontext": ("flux/kontext/record-info", _FLAGS, _FAILED_FLAGS),
+    "veo": ("veo/record-info", _FLAGS, _FAILED_FLAGS),
+    "voice": ("voice/record-info", ("wait", "success"), ("fail",)),
+    "voice_validation": (
+        "voice/validate-info", ("processing_validate", "wait_validating"), ("processing_validate_fail",),
+    ),
+}  # fmt: skip

@@ -12,6 +12,7 @@ from app.embedded.provider.shapes.catalogue import FAMILIES
 from app.embedded.provider.shapes.result import Kind
 from tests.unit.conftest import Clock
 from tests.unit.embedded.conftest import Client, ClientOf, state_in
+from tests.unit.embedded.documented import PATHS_AND_STATES
 
 MUSIC, LYRICS = "generate/record-info", "lyrics/record-info"
 
@@ -52,6 +53,12 @@ def test_a_task_can_end_failed_in_each_way_of_its_family(
     assert state_in(client.poll(family.poll, task_id, family.id_parameter)) == family.stages[0]
     clock.advance(1)
     assert state_in(client.poll(family.poll, task_id, family.id_parameter)) == state
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_each_family_has_the_documented_path_and_states(name: str) -> None:
+    family = FAMILIES[name]
+    assert (family.poll, family.stages, tuple(family.failures)) == PATHS_AND_STATES[name]
 
 
 def test_states_that_a_family_does_not_have_are_refused(provider: Provider) -> None:
@@ -165,20 +172,24 @@ def test_slow_and_dripping_answers_take_their_time_and_arrive_whole(provider: Pr
         assert time.monotonic() - started >= least
 
 
-@pytest.mark.parametrize("mood", [Mood(endless=True), Mood(endless=True, drip=0.01), Mood(wait=60)])
-def test_an_endless_answer_ends_with_the_server(mood: Mood) -> None:
-    with requests.Session() as session, fake_provider() as provider:
-        provider.set_mood(mood)
-        target = f"{provider.url}/api/v1/{MUSIC}"
-        headers = {"Authorization": f"Bearer {provider.key}"}
-        if mood.endless:
-            answer = session.get(target, headers=headers, stream=True, timeout=10)
-            size = sum(len(piece) for piece in itertools.islice(answer.iter_content(10), 5))
-            assert size >= 5
-            answer.close()
-        else:
-            with pytest.raises(requests.ReadTimeout):
-                session.get(target, headers=headers, timeout=0.2)
+@pytest.mark.parametrize("pause", [0, 0.01])
+def test_an_endless_answer_goes_on_until_the_server_ends(pause: float) -> None:
+    with requests.Session() as session:
+        with fake_provider() as provider:
+            provider.set_mood(Mood(endless=True, drip=pause))
+            headers = {"Authorization": f"Bearer {provider.key}"}
+            answer = session.get(f"{provider.url}/api/v1/{MUSIC}", headers=headers, stream=True, timeout=10)
+            pieces = answer.iter_content(2**10)
+            assert sum(len(piece) for piece in itertools.islice(pieces, 5)) >= 5
+        give_up_at = time.monotonic() + 20
+        for _ in pieces:
+            assert time.monotonic() < give_up_at
+
+
+def test_an_answer_can_fail_to_come(provider: Provider, client: Client) -> None:
+    provider.set_mood(Mood(wait=60))
+    with pytest.raises(requests.ReadTimeout):
+        client.session.get(f"{provider.url}/api/v1/{MUSIC}", timeout=0.2)
 
 
 def test_the_log_tells_the_highest_number_of_requests_in_any_second(
