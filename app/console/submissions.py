@@ -88,7 +88,10 @@ def _read_fields(body: bytes) -> dict[str, Any]:
 
 
 def _run(running: Bounded, work: Callable[[], _Answer]) -> _Answer:
-    """Run a submission in a thread of its own: if the server ends the request, the new task is kept all the same."""
+    """Run a submission in a thread of its own: if the server ends the request, the new task is kept all the same.
+
+    The test is ``test_a_task_is_kept_also_if_its_request_has_ended_before_the_provider_answers``.
+    """
     context = copy_context()
     try:
         return running.call(lambda: context.run(work))

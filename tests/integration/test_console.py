@@ -118,6 +118,7 @@ def running_stack(provider: Provider) -> Iterator[Stack]:
         "STEMVAULT_PUBLIC_URL": "https://vault.example",
         "STEMVAULT_CALLBACK_TOKEN": "a-secret-of-the-url",
         "STEMVAULT_POLL_INTERVAL": "1",
+        "STEMVAULT_LOG_LEVEL": "debug",
     }
     with embedded_stack(LOCAL | settings) as stack:
         stack.start_redis()
@@ -177,6 +178,25 @@ def test_with_redis_gone_the_bucket_keeps_the_task_and_with_both_gone_nothing_is
         answer = requests.post(f"{url}/provider/mp4/generate", json={}, headers=HEADERS, timeout=15)
         assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
         assert len(provider.callback_urls) == 1
+
+
+def test_a_task_is_kept_also_if_its_request_has_ended_before_the_provider_answers(provider: Provider) -> None:
+    ended = threading.Event()
+    provider.meanwhile = lambda: ended.wait(20)
+    with running_stack(provider) as stack:
+        hasty = stack.group.directory / "hasty.py"
+        hasty.write_text(
+            "import config.console_gunicorn as ours\n"
+            "ours.ConsoleWorker.request_seconds = 1\n"
+            "from config.console_gunicorn import *\n"
+        )
+        _, url = start_console(stack, "-c", str(hasty))
+        answer = requests.post(f"{url}/provider/mp4/generate", json={}, headers=HEADERS, timeout=15)
+        assert answer.status_code == 408
+        assert watch_of(stack, "submitted-1") is None
+        ended.set()
+        watch = eventually(lambda: watch_of(stack, "submitted-1"))
+        assert watch.family == "video"
 
 
 def test_the_plain_command_serves_on_loopback_and_a_missing_token_ends_it(provider: Provider) -> None:
