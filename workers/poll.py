@@ -10,6 +10,7 @@ A worker that dies leaves the task watched: it is due again after the interval.
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -125,9 +126,12 @@ def _unknown(context: WorkerContext, watch: Watch, family: PolledFamily, reason:
     if not watch.family and len(watch.tried) + 1 < len(ASKING_ORDER):
         context.watches.not_of_family(watch, family.name)
     elif watch.purpose == "watch" and context.now() < watch.since + _MAY_BE_UNKNOWN:
+        context.watches.try_all_families(watch.task_id)
         _ask_later(context, watch)
     elif context.watches.end(watch.task_id, "gone", reason):
-        log.error("watched_task_unknown", family=watch.family, reason=reason, purpose=watch.purpose)
+        # A person is waiting for a task that was registered; a backfill reports its own.
+        level = logging.ERROR if watch.purpose == "watch" else logging.WARNING
+        log.log(level, "watched_task_unknown", family=watch.family, reason=reason, purpose=watch.purpose)
 
 
 def _act(context: WorkerContext, watch: Watch, answer: Answer, sleep: Callable[[float], None]) -> None:

@@ -78,7 +78,8 @@ def _next_step(context: WorkerContext, asset: AssetId) -> None:
 
 def _give_up(context: WorkerContext, asset: AssetId, state: str) -> None:
     """Settle the asset as ``expired`` or as a dead letter (``set_aside``), with the reason of its last failure."""
-    reason = context.ledger.asset(asset).error or "never_tried"
+    record = context.ledger.asset(asset)
+    reason = record.error or "never_tried"
     try:
         still_open = context.ledger.settle(asset, "", state, reason=reason)
     except (LeaseLostError, FreshUrlError):
@@ -86,7 +87,7 @@ def _give_up(context: WorkerContext, asset: AssetId, state: str) -> None:
     log.error(f"asset_{state}", task_id=asset.task_id, asset=asset.name, reason=reason)  # noqa: G004 - two fixed words
     if not still_open:
         write_manifest(context, asset.task_id)
-    if state == "expired":
+    if state == "expired" and not record.optional:
         request_refresh(context, asset.task_id)
 
 

@@ -19,6 +19,8 @@ from config.settings import PREFIX
 _EMBEDDED = {"STEMVAULT_REDIS_URL", "STEMVAULT_S3_BUCKET"}
 #: A callback that names a file which does not exist, to be pasted as it is printed.
 _TRIAL = '{"code": 200, "data": {"task_id": "first-try", "video_url": "https://files.example/first-try.mp4"}}'
+#: Secrets that ``status`` does not need.
+_NOT_SHOWN = {"STEMVAULT_PROVIDER_API_KEY", "STEMVAULT_ADMIN_TOKEN"}
 _AUTHENTICATION = {"STEMVAULT_WEBHOOK_HMAC_KEYS", "STEMVAULT_CALLBACK_TOKEN", "STEMVAULT_ALLOW_UNSIGNED"}
 
 
@@ -76,7 +78,7 @@ def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> Non
     note = " (not authenticated: this machine only)" if open_to_all else ""
     keys = "AWS_ACCESS_KEY_ID=embedded AWS_SECRET_ACCESS_KEY=embedded AWS_DEFAULT_REGION=us-east-1"
     same = {"STEMVAULT_REDIS_URL": stack.redis_url, "STEMVAULT_S3_BUCKET": BUCKET, **settings}
-    ledger = " ".join(f"{name}={shlex.quote(value)}" for name, value in same.items())
+    ledger = " ".join(f"{name}={shlex.quote(value)}" for name, value in same.items() if name not in _NOT_SHOWN)
     url = _callback_url(stack, settings)
     trial = f"curl -H 'Content-Type: application/json' {url} --data '{_TRIAL}'"
     if settings.get("STEMVAULT_WEBHOOK_HMAC_KEYS"):

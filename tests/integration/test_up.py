@@ -21,7 +21,7 @@ def test_demo_shows_every_asset_byte_for_byte_within_a_minute() -> None:
     done = run("demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert time.monotonic() - started < 60
-    assert "All 33 assets are in the bucket" in done.stdout
+    assert "All 34 assets are in the bucket" in done.stdout
     assert "NO" not in done.stdout
 
 

@@ -122,6 +122,17 @@ def test_an_asset_that_waits_for_a_busy_source_asks_for_no_fresh_url(
     assert provider.asked == []
 
 
+def test_a_deprecated_file_that_is_gone_asks_for_no_fresh_url(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
+) -> None:
+    track = {"id": "a", "source_audio_url": origin.url + "/dead.mp4"}
+    body = {"code": 200, "data": {"task_id": "m", "callbackType": "complete", "data": [track]}}
+    ingest(context, json.dumps(body), clock())
+    work_for(context, clock, sent, 60)
+    assert state(context, AssetId("m", "a/original")) == ("pending", "gone")
+    assert provider.asked == []
+
+
 @pytest.mark.parametrize(
     ("reason", "streak", "dead"),
     [("gone", 1, True), ("truncated", 2, False), ("truncated", 3, True), ("not_media", 3, True), ("slow", 20, False)],

@@ -153,6 +153,16 @@ def test_a_submitted_task_may_be_unknown_for_some_minutes(context: WorkerContext
     assert watch_of(context).outcome == "gone"
 
 
+def test_a_submitted_task_without_a_family_is_looked_for_in_all_of_them_again(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    context.watches.add("v", "", "watch")
+    poll_for(context, clock, 100)
+    provider.answers["video", "v"] = video_answer(origin.url + PATH)
+    poll_for(context, clock, 40)
+    assert (watch_of(context).outcome, watch_of(context).family) == ("settled", "video")
+
+
 @pytest.mark.parametrize(
     ("error", "reason", "at_most"), [(WrongKeyError(), "wrong_key", 6), (MaintenanceError(), "maintenance", 8)]
 )

@@ -50,7 +50,7 @@ def record_failure(context: WorkerContext, lease: Lease, error: AssetError) -> N
         _end_with_partial(context, lease, error)
     else:
         _give_up(context, lease, error, step.state, streak=streak)
-    if is_dead(error.reason, streak):
+    if is_dead(error.reason, streak) and not lease.optional:
         request_refresh(context, lease.id.task_id)
 
 

@@ -106,11 +106,15 @@ class Watches:
         self._redis.hset(_WATCH + task_id, "family", family)
 
     def not_of_family(self, watch: Watch, family: str) -> None:
-        """Note that the task is not of this family; the next one is asked at the next turn."""
+        """Note that the task is not of this family; the next family is asked as soon as it is the task's turn."""
         pipe = self._redis.pipeline(transaction=True)
         pipe.hset(_WATCH + watch.task_id, "tried", " ".join([*watch.tried, family]))
-        pipe.zadd(WATCHES, {watch.task_id: 0}, xx=True)
+        pipe.zadd(WATCHES, {watch.task_id: redis_now(self._redis)}, xx=True)
         pipe.execute()
+
+    def try_all_families(self, task_id: str) -> None:
+        """Forget which families do not know the task, so that all of them are asked again."""
+        self._redis.hdel(_WATCH + task_id, "tried")
 
     def end(self, task_id: str, outcome: Outcome, reason: str = "", *, but_refresh: bool = False) -> bool:
         """Stop asking about a task; False if it is not watched. With ``but_refresh`` a refresh goes on."""

@@ -154,6 +154,7 @@ def lease_of(asset: AssetId, owner: str, fields: Mapping[str, str], *, calls: st
         partial=values.get("partial", ""),
         seconds=values.get("seconds", 0.0),
         final=values.get("final", False),
+        optional=values.get("optional", False),
         calls=calls,
     )
 

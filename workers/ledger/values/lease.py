@@ -33,6 +33,8 @@ class Lease:
     """The length of the partial file."""
     final: bool = False
     """Whether this attempt should store the partial file, as no better file can come."""
+    optional: bool = False
+    """Whether its task is complete without it (``Asset.optional``)."""
     calls: str = ""
     """A queue in which assets wait without a wake-up message; usually empty."""
 
