@@ -190,7 +190,11 @@ class Settings(BaseSettings):
     def _is_the_providers_address(cls, value: str) -> str:
         parts = urlsplit(value)
         if value and (
-            not host_of(value) or parts.scheme not in {"http", "https"} or parts.query or parts.fragment or "@" in parts.netloc
+            not host_of(value)
+            or parts.scheme not in {"http", "https"}
+            or parts.query
+            or parts.fragment
+            or "@" in parts.netloc
         ):
             raise ValueError(
                 "write the address of the provider's API without its path, such as https://api.example.com"

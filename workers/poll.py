@@ -13,9 +13,8 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from threading import BoundedSemaphore
 
 import structlog
 
@@ -48,28 +47,31 @@ def poll(context: WorkerContext, *, sleep: Callable[[float], None] = time.sleep)
 
     An error with one task is logged and does not stop the others. Raises redis-py's errors.
     """
-    room = BoundedSemaphore(MAX_AT_ONCE)
+    under_way: set[Future[None]] = set()
     with ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="poll") as threads:
         while not context.is_ending():
-            room.acquire()
+            if len(under_way) == MAX_AT_ONCE:
+                under_way = _without_ended(under_way)
             taken = context.watches.take()
             if taken.watch:
-                threads.submit(_ask_contained, context, taken.watch, room, sleep)
-                continue
-            room.release()
-            if taken.wait is None or taken.wait > LINGER:
+                under_way.add(threads.submit(_ask_contained, context, taken.watch, sleep))
+            elif taken.wait is not None and taken.wait <= LINGER:
+                sleep(taken.wait)
+            elif under_way:
+                # An answer can make its task due again at once: the next family is asked.
+                under_way = _without_ended(under_way)
+            else:
                 break
-            sleep(taken.wait)
 
 
-def _ask_contained(
-    context: WorkerContext, watch: Watch, room: BoundedSemaphore, sleep: Callable[[float], None]
-) -> None:
-    try:
-        with contained("poll"), structlog.contextvars.bound_contextvars(task_id=watch.task_id):
-            ask(context, watch, sleep=sleep)
-    finally:
-        room.release()
+def _without_ended(under_way: set[Future[None]]) -> set[Future[None]]:
+    """Wait until a request has ended, and give the others."""
+    return wait(under_way, return_when=FIRST_COMPLETED).not_done
+
+
+def _ask_contained(context: WorkerContext, watch: Watch, sleep: Callable[[float], None]) -> None:
+    with contained("poll"), structlog.contextvars.bound_contextvars(task_id=watch.task_id):
+        ask(context, watch, sleep=sleep)
 
 
 def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] = time.sleep) -> None:
