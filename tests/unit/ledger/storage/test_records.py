@@ -9,7 +9,8 @@ ASSET = {
     "state": "pending", "url": "https://origin.test/a", "key": "\n/i/\n_cover.mp3", "source_name": "a",
     "order": "301700", "optional": "1", "announced_seconds": "198.0", "recorded_at": "1700000000.0",
     "started_at": "1700000001.25", "settled_at": "1700000002.123", "deadline": "1700000003.5", "attempts": "2",
-    "error": "gone", "streak": "0", "crashes": "1", "crashes_in_company": "2", "lapses": "3", "owner": "one", "lease": "1700000060.5", "fresh": "1",
+    "error": "gone", "streak": "0", "crashes": "1", "crashes_in_company": "2",
+    "lapses": "3", "owner": "one", "lease": "1700000060.5", "fresh": "1",
     "partial": "_partial/k", "final": "1", "size": "7", "sha256": "cdcd", "content_type": "audio/mpeg",
     "seconds": "183.375", "length": "unannounced", "found": "same", "notes": "one\ntwo",
 }  # fmt: skip
