@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import fakeredis
+import moto.s3.models
 import pytest
 from fakeredis.commands_mixins import server_mixin
 from moto.backends import get_backend
@@ -18,6 +19,7 @@ from werkzeug.serving import make_server
 
 from tests.conftest import MakeSettings, Payload
 from tests.origin import Origin
+from tests.unit.reading import PART
 from workers.bucket.guarantees import Checksum, Condition, Guarantees
 from workers.bucket.store import Store
 from workers.context import WorkerContext
@@ -120,13 +122,16 @@ class _Quiet(MotoRequestHandler):
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
-    """Serve moto's S3 alone. `ThreadedMotoServer` lists moto's folders at each request to find the service."""
+    """Serve moto's S3 alone, with smaller parts. `ThreadedMotoServer` lists moto's folders at each request."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", PART)
     server = make_server("127.0.0.1", 0, create_backend_app("s3"), threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     thread.join()
+    patch.undo()
 
 
 @pytest.fixture(scope="session")
@@ -165,7 +170,8 @@ def store(s3_url: str, s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def context(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Clock) -> WorkerContext:
-    settings = make_settings(ALLOW_PRIVATE_ADDRESSES="true", ALLOWED_ASSET_PORTS="*", PART_BYTES="5MiB")
+    settings = make_settings(ALLOW_PRIVATE_ADDRESSES="true", ALLOWED_ASSET_PORTS="*")
+    settings = settings.model_copy(update={"part_bytes": PART})
     return WorkerContext(
         settings=settings,
         ledger=ledger,
@@ -174,7 +180,7 @@ def context(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Cl
         wake_ups=WakeUps(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
         watches=open_watches(ledger.redis, settings),
-        memory=TransferMemory(settings.transfer_memory, settings.part_bytes),
+        memory=TransferMemory(settings.transfer_memory, PART, least=PART),
         heartbeats=Heartbeats(ledger, longest=3600, every=0.02),
         now=clock,
         monotonic=clock,

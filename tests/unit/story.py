@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from tests.origin import Origin, film, song
 from tests.unit.conftest import Clock, Sent
+from tests.unit.reading import PART
 from workers.archive import archive_next
 from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
@@ -16,7 +17,6 @@ from workers.sweep import sweep
 VIDEO = AssetId("taskId_c20ad4d76fe9", "video")
 KEY = "taskId_c20ad4d76fe9/taskId_c20ad4d76fe9_video.mp4"
 PATH = "/videos/video_c20ad4d76fe9.mp4"
-PART = 5 * 1024**2
 GOOD = film(2 * PART)
 
 TRACK = AssetId("t", "i/cover")

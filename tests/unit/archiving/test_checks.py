@@ -72,7 +72,7 @@ def test_short_audio_of_several_parts_is_stored_at_once_and_marked(
     ingest(context, announce(origin, 2000), clock())
     run(context, sent)
     assert stored(context, TRACK_KEY) == cut
-    assert track_in_manifest(context)["notes"] == ["short: 1310.1 s of 2000.0 s announced"]
+    assert track_in_manifest(context)["notes"] == ["short: 523.6 s of 2000.0 s announced"]
 
 
 @pytest.mark.parametrize(

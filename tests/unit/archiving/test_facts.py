@@ -27,10 +27,10 @@ def test_an_object_carries_its_identity_and_its_source_without_the_query(
 ) -> None:
     callback = payload("music_first", origin.url)
     track = callback["data"]["data"][0]
-    track["audio_url"] = origin.serve("/a/é.mp3", song("é")) + "?X-Amz-Signature=hush"
+    track["audio_url"] = origin.serve("/a/é.mp3", song("é", 98)) + "?X-Amz-Signature=hush"
     ingest(context, json.dumps(callback), clock())
     task_id, track_id = callback["data"]["task_id"], track["id"]
-    origin.serve("/a/%C3%A9.mp3", song("é"))
+    origin.serve("/a/%C3%A9.mp3", song("é", 98))
     run(context, sent)
     head = context.store.client.head_object(Bucket="vault", Key=f"{task_id}/{track_id}/{task_id}_cover.mp3")
     assert head["ContentType"] == "audio/mpeg"
