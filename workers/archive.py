@@ -36,7 +36,7 @@ from workers.errors import (
     TransientError,
 )
 from workers.follow_up import follow_up
-from workers.ledger.records import Lease
+from workers.ledger.values.lease import Lease
 from workers.liveness.heartbeats import Hold
 from workers.source.opening import open_source
 from workers.transfer.memory import Share

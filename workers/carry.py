@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from workers.archive import archive
 from workers.context import WorkerContext
 from workers.dispatch.containment import contained
-from workers.ledger.records import Lease
+from workers.ledger.values.lease import Lease
 from workers.transfer.memory import Share
 
 #: Seconds between looks for more assets, and between wake-up messages for assets that this process leaves waiting.

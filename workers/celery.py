@@ -26,12 +26,12 @@ class StemvaultCelery(Celery):  # type: ignore[misc]  # Celery ships no types
     @cached_property
     def Worker(self) -> Any:  # noqa: ANN401, N802 - Celery's
         """The program of ``celery worker``."""
-        return self.subclass_with_self("workers.dispatch.programs:Worker")
+        return self.subclass_with_self("workers.dispatch.processes.programs:Worker")
 
     @cached_property
     def Beat(self) -> Any:  # noqa: ANN401, N802 - Celery's
         """The program of ``celery beat``."""
-        return self.subclass_with_self("workers.dispatch.programs:Beat")
+        return self.subclass_with_self("workers.dispatch.processes.programs:Beat")
 
 
 app = StemvaultCelery("stemvault", include=["workers.tasks"])
@@ -61,10 +61,10 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     # Celery would prefetch less after a lost connection until the running tasks are done; ours are not redelivered.
     worker_enable_prefetch_count_reduction=False,
-    # The processes that carry transfers, many in each; dispatch.programs adds the others. A process uses one core, so
+    # The processes that carry transfers, many in each; processes.programs adds the others. A process uses one core, so
     # there is one for each core, and at least two.
     worker_concurrency=min(max(os.cpu_count() or 1, 2), MAX_PROCESSES),
-    worker_pool="workers.dispatch.pool:TaskPool",
+    worker_pool="workers.dispatch.processes.pool:TaskPool",
     worker_send_task_events=False,
     # Seconds for transfers to end or to be handed back after SIGQUIT or a second SIGTERM.
     worker_soft_shutdown_timeout=settings.shutdown_grace + 10,

@@ -22,7 +22,7 @@ from workers.liveness.heartbeats import Heartbeats
 from workers.s3.boto import create_with_boto3
 from workers.s3.client import open_client, open_pool
 from workers.source.egress import open_session
-from workers.provider.client import ProviderClient, open_provider
+from workers.provider.client import ProviderClient
 from workers.transfer.capacity import Capacity
 from workers.transfer.memory import TransferMemory
 from workers.watching.watches import Watches, open_watches
@@ -107,9 +107,16 @@ def open_context(
         fullness=Room(ledger.redis, settings.redis_max_bytes).fullness,
         must_stop=must_stop,
         is_ending=is_ending,
-        provider=open_provider(settings, must_stop=must_stop),
+        provider=open_provider(settings),
         capacity=capacity,
     )
+
+
+def open_provider(settings: Settings) -> ProviderClient | None:
+    """Open the provider's API that the settings name, or give None without its address or key."""
+    if not (settings.provider_base_url and settings.provider_api_key):
+        return None
+    return ProviderClient(settings.provider_base_url, settings.provider_api_key.get_secret_value(), at_once=8)
 
 
 def open_store(

@@ -12,8 +12,8 @@ from config.settings import Settings
 from workers.bucket.store import Store
 from workers.context import WorkerContext
 from workers.errors import TransientError
-from workers.ledger.records import TaskSnapshot
 from workers.ledger.tasks import STAGE_RANK
+from workers.ledger.values.records import TaskSnapshot
 
 log = structlog.get_logger()
 

@@ -20,7 +20,7 @@ from workers.context import WorkerContext
 from workers.errors import FreshUrlError, LeaseLostError, TransientError
 from workers.follow_up import follow_up, top_up_wake_ups
 from workers.intake.fullness import SWEEP_FORGETS
-from workers.ledger.records import UNNAMED
+from workers.ledger.uploads import UNNAMED
 from workers.manifest import write_manifest
 from workers.refresh import request_refresh
 

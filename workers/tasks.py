@@ -33,17 +33,17 @@ from workers.archive import archive_next
 from workers.carry import carry
 from workers.celery import app
 from workers.context import Clients, WorkerContext, open_clients, open_context
-from workers.dispatch import shutdown
 from workers.dispatch.containment import contained
+from workers.dispatch.processes import shutdown
+from workers.dispatch.processes.slots import Slots
 from workers.dispatch.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
-from workers.dispatch.slots import Slots
 from workers.dispatch.wake_ups import WakeUps
 from workers.drain import drain
 from workers.follow_up import recover_from_dead_process, wake_workers
 from workers.ingest import ingest_next
 from workers.intake.fullness import RECORDING_STOPS
 from workers.ledger.connection import open_ledger, open_redis
-from workers.ledger.keys import FORMAT
+from workers.ledger.storage.keys import FORMAT
 from workers.liveness.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
 from workers.poll import poll
 from workers.recording.adopt import adopt_older, make_room
@@ -80,7 +80,8 @@ class _Slots:
 def _slots() -> _Slots:
     """Give the worker's slots. The first call is in ``worker_init``, so they are made before the fork.
 
-    ``workers.dispatch.programs`` has set ``worker_concurrency`` to the number of processes that carry transfers.
+    ``workers.dispatch.processes.programs`` has set ``worker_concurrency`` to the number of processes that carry
+    transfers.
     """
     return _Slots(Slots(app.conf.worker_concurrency), Slots(1), Slots(1))
 

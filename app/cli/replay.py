@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from app.ingress.batching import PublishError, open_queue
+from app.ingress.keeping.batching import PublishError, open_queue
 from config.settings import Settings
 from workers.callbacks import Callback, parse_body, parse_callback, task_id_of
 from workers.context import open_store

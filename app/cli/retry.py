@@ -5,7 +5,7 @@ from rich.console import Console
 from config.settings import Settings
 from workers.callbacks.assets import AssetId
 from workers.context import open_context
-from workers.ledger.records import TaskSnapshot
+from workers.ledger.values.records import TaskSnapshot
 from workers.recording.recall import recall
 
 

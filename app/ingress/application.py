@@ -7,9 +7,9 @@ from flask import Flask
 
 from app.ingress import health, routes
 from app.ingress.authentication import Authenticator
+from app.ingress.keeping.safekeeping import Publish, open_safekeeping
 from app.ingress.refusals import register_refusals
 from app.ingress.request_ids import register_request_ids
-from app.ingress.safekeeping import Publish, open_safekeeping
 from config.logging import configure_logging
 from config.settings import Settings, load_settings_or_exit
 from workers.ledger.connection import open_redis

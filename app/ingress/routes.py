@@ -7,9 +7,9 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.ingress.authentication import Authenticator
-from app.ingress.batching import PublishError
+from app.ingress.keeping.batching import PublishError
+from app.ingress.keeping.safekeeping import Publish
 from app.ingress.refusals import RefusedError
-from app.ingress.safekeeping import Publish
 from workers.callbacks import parse_body, task_id_of
 from workers.errors import UnreadableCallbackError
 

@@ -18,8 +18,8 @@ from tests.benchmarks.ends import BUCKET, Ends
 from tests.benchmarks.measuring import Growth, Spread, cpu_seconds, in_turn, peak_memory
 from tests.conftest import PAYLOADS, eventually
 from workers.intake.received import DUE
-from workers.ledger.keys import COUNTERS
 from workers.ledger.ledger import Ledger
+from workers.ledger.storage.keys import COUNTERS
 
 SHIM = Path(__file__).parent / "shim"
 #: Stems in one callback; the provider's own callbacks have twelve.

@@ -13,7 +13,7 @@ from uuid import uuid4
 from redis import Redis
 
 from app.embedded.stack import Stack, embedded_stack
-from app.ingress.batching import open_queue
+from app.ingress.keeping.batching import open_queue
 from config.settings import load_settings
 from tests.benchmarks.ends import Ends
 from tests.benchmarks.fleet import ours
@@ -22,7 +22,7 @@ from workers.callbacks import parse_callback
 from workers.context import WorkerContext, open_context
 from workers.dispatch.queues import ASSET_QUEUES
 from workers.intake.received import BODIES, DUE
-from workers.ledger.keys import TIMERS
+from workers.ledger.storage.keys import TIMERS
 from workers.recording.expiry import deadline_of
 from workers.sweep import sweep
 

@@ -18,7 +18,7 @@ from tests.conftest import ECHOES, eventually
 from tests.origin import Origin, film, picture, song
 from workers.callbacks import task_id_of
 from workers.ledger.ledger import Ledger
-from workers.ledger.records import TaskSnapshot
+from workers.ledger.values.records import TaskSnapshot
 
 #: Origins of tests listen on loopback.
 LOCAL = {

@@ -14,8 +14,8 @@ from tests.conftest import PAYLOADS, Payload, eventually
 from tests.integration.command import pointing_at, run
 from tests.integration.conftest import LOCAL, Service
 from tests.origin import Answer, Origin, film, picture
-from workers.ledger.keys import task_key
 from workers.ledger.ledger import Ledger
+from workers.ledger.storage.keys import task_key
 from workers.ledger.tasks import MAX_TASK_ASSETS
 
 

@@ -13,7 +13,7 @@ import requests
 
 from app.embedded.processes import wait_until
 from app.embedded.stack import Stack, embedded_stack
-from app.ingress.batching import PublishError, open_queue
+from app.ingress.keeping.batching import PublishError, open_queue
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import Service
 from workers.intake.received import ReceivedCallbacks

@@ -14,7 +14,7 @@ from app.embedded.stack import Stack, embedded_stack
 from tests.conftest import Payload, eventually
 from tests.integration.conftest import LOCAL, Service, children_of, running_ingress
 from tests.origin import Answer, Origin, film
-from workers.ledger.keys import TAKEN
+from workers.ledger.storage.keys import TAKEN
 
 Event = dict[str, Any]
 #: A transfer of two minutes, longer than any test here waits.

@@ -17,7 +17,7 @@ from tests.integration.conftest import LOCAL, Service, children_of, running_ingr
 from tests.origin import Answer, Origin, film
 from workers.callbacks import task_id_of
 from workers.intake.received import ReceivedCallbacks
-from workers.ledger.keys import TAKEN
+from workers.ledger.storage.keys import TAKEN
 
 _SLOW_NAMES = Path(__file__).with_name("slow_names.c")
 

@@ -12,8 +12,8 @@ from tests.unit.conftest import START
 from workers.callbacks import Callback
 from workers.callbacks.assets import Asset
 from workers.dispatch.queues import ASSET_QUEUES
-from workers.ledger import scripts
 from workers.ledger.ledger import Ledger
+from workers.ledger.storage import scripts
 
 ASSETS, PER_TASK = 20_000, 100
 #: The seconds of a transfer, and how many run at a time: work for 20,000 s. The deadlines leave less time.

@@ -13,7 +13,7 @@ from workers.callbacks.families.tracks import STEMS
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import ingest, ingest_next
-from workers.ledger.keys import asset_key
+from workers.ledger.storage.keys import asset_key
 from workers.manifest import FORMAT, ManifestError, read_manifest, remembered_task, write_manifest
 from workers.sweep import sweep
 

@@ -11,7 +11,7 @@ from tests.unit.story import GOOD, KEY, PATH, run
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import ingest
-from workers.ledger.keys import ORPHANS, UPLOADS
+from workers.ledger.storage.keys import ORPHANS, UPLOADS
 from workers.sweep import sweep
 
 

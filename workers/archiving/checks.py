@@ -11,7 +11,7 @@ from workers.archiving.partial import keep_partial
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ledger.backoff import is_last_chance
-from workers.ledger.records import Lease
+from workers.ledger.values.lease import Lease
 from workers.media import content
 from workers.media.duration import AudioSample, is_short
 from workers.media.formats import Follower, walk

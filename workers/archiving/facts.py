@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from workers.bucket.store import Stored
-from workers.ledger.records import Lease
+from workers.ledger.values.lease import Lease
 
 #: S3 allows 2 KB for all metadata of an object together, and Swift 256 characters for each.
 _MAX_URL_IN_METADATA = 255

@@ -9,7 +9,7 @@ from workers.context import WorkerContext
 from workers.errors import AssetError, PermanentError, ShortError, TransientError
 from workers.follow_up import follow_up
 from workers.ledger.backoff import MAX_DELAY, GiveUp, Retry, next_step
-from workers.ledger.records import Lease
+from workers.ledger.values.lease import Lease
 from workers.manifest import write_manifest
 from workers.refresh import is_dead, request_refresh
 

@@ -14,7 +14,7 @@ from workers.bucket.store import Store
 from workers.connections.attempt import cut_off_after
 from workers.context import WorkerContext
 from workers.errors import ShortError, TransientError
-from workers.ledger.records import Lease
+from workers.ledger.values.lease import Lease
 
 log = structlog.get_logger()
 

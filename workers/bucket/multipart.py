@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from workers.bucket.checksums import checksums
 from workers.bucket.requests import Bucket
 from workers.connections.attempt import apart
-from workers.ledger.records import UNNAMED
+from workers.ledger.uploads import UNNAMED
 from workers.transfer.parts import Part
 
 

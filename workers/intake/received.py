@@ -15,7 +15,7 @@ from redis.exceptions import InvalidResponse, RedisError
 
 from workers.dispatch.queues import CALLBACKS
 from workers.dispatch.wake_ups import MAX_WAITING, WAKE_UP_ID, wake_up_template
-from workers.ledger.scripts import redis_now, script
+from workers.ledger.storage.scripts import redis_now, script
 from workers.liveness.repeating import repeating
 
 BODIES = "stemvault:received"

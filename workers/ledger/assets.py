@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from workers.callbacks.assets import AssetId
 from workers.errors import FreshUrlError, LeaseLostError
-from workers.ledger.keys import ASSETS, COUNTERS, READY, TAKEN, TIMERS, UPLOADS, asset_key, task_key
-from workers.ledger.records import Lease
-from workers.ledger.scripts import Scripted
-from workers.ledger.stored_form import asset_of, whole_key
+from workers.ledger.storage.keys import ASSETS, COUNTERS, READY, TAKEN, TIMERS, UPLOADS, asset_key, task_key
+from workers.ledger.storage.scripts import Scripted
+from workers.ledger.storage.stored_form import asset_of, whole_key
 from workers.ledger.timers import GRACE
+from workers.ledger.values.lease import Lease
 
 #: An asset is dead-lettered after this many processes died that held no other asset.
 MAX_CRASHES = 5

@@ -9,7 +9,7 @@ The scripts name records that they find in a set. Redis Cluster would not allow 
 """
 
 from workers.ledger.assets import Assets
-from workers.ledger.keys import FORMAT, FORMATS
+from workers.ledger.storage.keys import FORMAT, FORMATS
 from workers.ledger.tasks import Tasks
 from workers.ledger.timers import Timers
 from workers.ledger.uploads import Uploads

@@ -11,10 +11,9 @@ from config.layout import KeyLayout
 from workers.callbacks import Callback
 from workers.callbacks.assets import Asset, AssetId
 from workers.errors import TransientError
-from workers.ledger.keys import ASSETS, COUNTERS, FORGETTING, READY, TIMERS, asset_key, lock_key, task_key
-from workers.ledger.records import Recorded, TaskSnapshot
-from workers.ledger.scripts import Scripted
-from workers.ledger.stored_form import (
+from workers.ledger.storage.keys import ASSETS, COUNTERS, FORGETTING, READY, TIMERS, asset_key, lock_key, task_key
+from workers.ledger.storage.scripts import Scripted
+from workers.ledger.storage.stored_form import (
     asset_fields,
     field_of,
     kept_callback,
@@ -24,6 +23,7 @@ from workers.ledger.stored_form import (
     task_fields,
 )
 from workers.ledger.timers import GRACE
+from workers.ledger.values.records import Recorded, TaskSnapshot
 
 #: The record of a task keeps no more callbacks and assets than these. A task has at most three stages, each repeated
 #: word for word, so more different bodies or files are an attack or a fault.

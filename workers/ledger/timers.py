@@ -2,8 +2,8 @@
 
 from itertools import chain
 
-from workers.ledger.keys import COUNTERS, READY, TAKEN, TIMERS
-from workers.ledger.scripts import Scripted
+from workers.ledger.storage.keys import COUNTERS, READY, TAKEN, TIMERS
+from workers.ledger.storage.scripts import Scripted
 
 #: Seconds until a step that a process has taken is due again. A process that has not done its step by then counts as
 #: dead.

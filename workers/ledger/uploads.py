@@ -2,10 +2,11 @@
 
 from itertools import chain
 
-from workers.ledger.keys import ORPHANS, UPLOADS
-from workers.ledger.records import UNNAMED
-from workers.ledger.scripts import Scripted
+from workers.ledger.storage.keys import ORPHANS, UPLOADS
+from workers.ledger.storage.scripts import Scripted
 
+#: Stands for the upload id, as the first character, while S3 creates the multipart upload.
+UNNAMED = "?"
 #: How many uploads of each register one sweep reads.
 _MAX_ORPHANS = 100
 
@@ -13,7 +14,7 @@ _MAX_ORPHANS = 100
 class Uploads(Scripted):
     """The part of the ledger that knows which multipart uploads are under way.
 
-    An upload is given as text: its id, a space and its key. ``records.UNNAMED`` stands for an id that S3 has not
+    An upload is given as text: its id, a space and its key. ``UNNAMED`` stands for an id that S3 has not
     given yet.
     """
 

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from workers.errors import HandedBackError, LeaseLostError
 from workers.ledger.ledger import Ledger
-from workers.ledger.records import Lease
+from workers.ledger.values.lease import Lease
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from redis import Redis
 from redis.exceptions import RedisError
 
-from workers.ledger.scripts import redis_now
+from workers.ledger.storage.scripts import redis_now
 from workers.liveness.repeating import repeating
 
 KEY = "stemvault:alive"

@@ -33,7 +33,7 @@ TOLERATED_SECONDS, TOLERATED_SHARE = 2.0, 0.02
 def is_short(measured: float | None, announced: float) -> bool:
     """Tell whether audio of ``measured`` seconds is cut off, if ``announced`` seconds were announced.
 
-    Audio that cannot be measured (None) is not short. ``workers/ledger/lua/mark_short.lua`` has the same rule.
+    Audio that cannot be measured (None) is not short. ``workers/ledger/storage/lua/mark_short.lua`` has the same rule.
     """
     missing = 0.0 if measured is None else announced - measured
     return missing > TOLERATED_SECONDS and missing > TOLERATED_SHARE * announced

@@ -14,10 +14,10 @@ from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.intake.fullness import SWEEP_FORGETS
-from workers.ledger.keys import ASSETS, COMMON, READY, TIMERS
-from workers.ledger.keys import task_key as new_task_key
-from workers.ledger.records import TaskSnapshot
-from workers.ledger.scripts import script
+from workers.ledger.storage.keys import ASSETS, COMMON, READY, TIMERS
+from workers.ledger.storage.keys import task_key as new_task_key
+from workers.ledger.storage.scripts import script
+from workers.ledger.values.records import TaskSnapshot
 from workers.manifest import with_forgotten
 from workers.recording.record import record_anew
 

@@ -10,7 +10,7 @@ from workers.callbacks import Callback, parse_body, parse_callback, task_id_of
 from workers.callbacks.assets import Asset
 from workers.context import WorkerContext
 from workers.errors import CallbackFaultError, StemvaultError, UnreadableCallbackError, UnrecognizedCallbackError
-from workers.ledger.records import TaskSnapshot
+from workers.ledger.values.records import TaskSnapshot
 from workers.manifest import write_manifest
 from workers.provider.families import family_for
 from workers.recording.expiry import deadline_of

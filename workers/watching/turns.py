@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from workers.ledger.keys import PREFIX
-from workers.ledger.scripts import redis_now, script
+from workers.ledger.storage.keys import PREFIX
+from workers.ledger.storage.scripts import redis_now, script
 
 #: When the next request may be sent, and the pause: reason, detail, since, until.
 PROVIDER = PREFIX + "provider"
 #: The most seconds of a pause.
-MAX_PAUSE = 3600.0
+MAX_PAUSE = 900.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from typing import Literal
 from redis import Redis
 
 from config.settings import Settings
-from workers.ledger.keys import COUNTERS, PREFIX
-from workers.ledger.scripts import redis_now, script
+from workers.ledger.storage.keys import COUNTERS, PREFIX
+from workers.ledger.storage.scripts import redis_now, script
 from workers.watching.turns import PROVIDER, Turns, fingerprint_of
 
 #: Task → the unix seconds of the next request about it.

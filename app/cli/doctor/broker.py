@@ -10,7 +10,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 from app.cli.doctor.finding import Finding
 from config.settings import PREFIX, Settings
 from workers.intake.fullness import SWEEP_FORGETS, Room
-from workers.ledger.keys import FORMAT, FORMATS
+from workers.ledger.storage.keys import FORMAT, FORMATS
 
 #: Bytes up to which Redis should store a hash's value compactly: most URLs are shorter. Redis's own default is 64.
 _COMPACT_BYTES = 512

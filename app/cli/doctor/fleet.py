@@ -7,7 +7,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.cli.doctor.finding import Finding
-from workers.ledger.scripts import redis_now
+from workers.ledger.storage.scripts import redis_now
 from workers.liveness.signs_of_life import SILENCE, SignsOfLife
 
 #: Seconds by which a host's clock may differ from Redis's. Hosts that run NTP are well within that.

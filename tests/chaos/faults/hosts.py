@@ -5,7 +5,7 @@ import time
 from tests.chaos.load import under_load
 from tests.chaos.town import OLDER_TIMERS, Row, Town
 from tests.conftest import eventually, older_version, wrong_clock
-from workers.ledger.keys import PREFIX, TAKEN
+from workers.ledger.storage.keys import PREFIX, TAKEN
 
 
 def clock_ahead(town: Town, scale: float) -> Row:

@@ -12,7 +12,7 @@ from tests.conftest import eventually
 from tests.integration.conftest import children_of
 from tests.origin import Answer
 from workers.callbacks.assets import AssetId
-from workers.ledger.keys import TAKEN
+from workers.ledger.storage.keys import TAKEN
 
 
 def worker_killed(town: Town, scale: float) -> Row:

@@ -10,7 +10,7 @@ from tests.never_ending import NEVER_ENDING, never_ending
 from tests.origin import Answer
 from workers.callbacks.assets import AssetId
 from workers.intake.received import ReceivedCallbacks
-from workers.ledger.keys import TAKEN
+from workers.ledger.storage.keys import TAKEN
 from workers.liveness.signs_of_life import SignsOfLife
 
 #: How many kinds of never-ending source there are, and the seconds after which a worker ends a transfer.

@@ -15,7 +15,7 @@ from tests.unit.story import GOOD, KEY, PATH, VIDEO, check_stored_after, run, st
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import ingest
-from workers.ledger.keys import TIMERS
+from workers.ledger.storage.keys import TIMERS
 from workers.sweep import sweep
 
 

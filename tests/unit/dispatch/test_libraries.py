@@ -14,7 +14,7 @@ from kombu import Connection
 from kombu.transport import redis as kombu_redis
 from kombu.utils.scheduling import priority_cycle
 
-from workers.dispatch.pool import Processes
+from workers.dispatch.processes.pool import Processes
 
 
 @pytest.mark.parametrize(("pool_class", "makes_another"), [(asynpool.AsynPool, False), (Processes, True)])

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.ingress.authentication import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
-from app.ingress.batching import PublishError
+from app.ingress.keeping.batching import PublishError
 from tests.conftest import MakeSettings, Payload
 from tests.unit.conftest import START, Clock
 from workers.callbacks import parse_body, parse_callback

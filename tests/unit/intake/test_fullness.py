@@ -18,7 +18,7 @@ from workers.ingest import ingest
 from workers.intake import fullness as shares
 from workers.intake import inbox
 from workers.intake.fullness import Room
-from workers.ledger.keys import task_key
+from workers.ledger.storage.keys import task_key
 from workers.sweep import sweep
 
 

@@ -8,7 +8,8 @@ from tests.unit.conftest import START, at
 from workers.callbacks import parse_callback
 from workers.callbacks.assets import AssetId
 from workers.ledger.ledger import Ledger
-from workers.ledger.records import Lease, Recorded, TaskSnapshot
+from workers.ledger.values.lease import Lease
+from workers.ledger.values.records import Recorded, TaskSnapshot
 
 DEADLINE = START + 1_000_000
 #: The source of the examples' video.

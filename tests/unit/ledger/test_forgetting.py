@@ -6,8 +6,8 @@ from tests.conftest import Payload
 from tests.unit.conftest import START, at
 from tests.unit.ledger.steps import DEADLINE, VIDEO, record, snapshot, take, with_url
 from workers.callbacks.assets import AssetId
-from workers.ledger.keys import FORMAT, FORMATS, TIMERS, asset_key
 from workers.ledger.ledger import Ledger
+from workers.ledger.storage.keys import FORMAT, FORMATS, TIMERS, asset_key
 
 
 def test_a_manifest_of_an_older_version_is_not_the_last_word(

@@ -11,9 +11,9 @@ from tests.unit.conftest import START
 from tests.unit.ledger.steps import DEADLINE, record, song_at, take
 from workers.callbacks import parse_callback
 from workers.callbacks.assets import AssetId
-from workers.ledger.keys import READY, asset_key
 from workers.ledger.ledger import Ledger
-from workers.ledger.records import Lease
+from workers.ledger.storage.keys import READY, asset_key
+from workers.ledger.values.lease import Lease
 
 
 def test_a_host_that_has_its_share_is_passed_over_and_keeps_nobody_waiting(ledger: Ledger) -> None:

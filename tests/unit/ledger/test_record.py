@@ -9,8 +9,8 @@ from tests.unit.conftest import START, at
 from tests.unit.ledger.steps import VIDEO, fail, record, snapshot, take, with_url
 from workers.callbacks import MAX_ASSETS, parse_callback
 from workers.ledger.ledger import Ledger
-from workers.ledger.records import Recorded
 from workers.ledger.tasks import MAX_CALLBACKS
+from workers.ledger.values.records import Recorded
 
 
 def named_by_path(ledger: Ledger, url: str, *, now: float = START) -> Recorded:

@@ -8,8 +8,8 @@ from tests.unit.conftest import LEASE, START, at
 from tests.unit.ledger.steps import VIDEO, record, take
 from workers.callbacks import parse_callback
 from workers.errors import LeaseLostError
-from workers.ledger.keys import TIMERS
 from workers.ledger.ledger import Ledger
+from workers.ledger.storage.keys import TIMERS
 
 
 def test_an_asset_is_taken_by_one_owner_at_a_time(ledger: Ledger, payload: Payload) -> None:

@@ -5,8 +5,8 @@ import fakeredis
 from tests.conftest import Payload
 from tests.unit.conftest import LEASE, START, URGENT, at
 from tests.unit.ledger.steps import DEADLINE, HOST, VIDEO, record, song_at, take
-from workers.ledger.keys import READY, TIMERS
 from workers.ledger.ledger import Ledger
+from workers.ledger.storage.keys import READY, TIMERS
 from workers.ledger.timers import GRACE
 
 

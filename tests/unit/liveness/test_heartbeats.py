@@ -15,8 +15,8 @@ from tests.unit.story import GOOD, KEY, PATH, VIDEO, run, state, stored
 from workers.context import WorkerContext
 from workers.errors import HandedBackError, LeaseLostError
 from workers.ingest import ingest
-from workers.ledger.keys import UPLOADS
 from workers.ledger.ledger import Ledger
+from workers.ledger.storage.keys import UPLOADS
 from workers.liveness.heartbeats import Heartbeats
 
 Pause = Callable[[], None]

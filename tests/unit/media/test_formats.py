@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.origin import film, picture, song
 from workers.errors import TransientError
 from workers.media.formats import Follower, walk
-from workers.media.formats.mp3 import id3v2_bytes
+from workers.media.formats.walks.mp3 import id3v2_bytes
 from workers.media.mpeg_frames import frame
 
 TESTS, SHIPPED = Path(__file__).parents[2] / "media", Path(__file__).parents[3] / "app/embedded/media"

@@ -16,7 +16,7 @@ from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import ingest, ingest_next
 from workers.intake.fullness import SWEEP_FORGETS
-from workers.ledger.keys import asset_key, lock_key, task_key
+from workers.ledger.storage.keys import asset_key, lock_key, task_key
 from workers.recording.adopt import adopt_older, make_room
 from workers.recording.record import read_callback, record_callback
 from workers.sweep import sweep

@@ -1,13 +1,13 @@
 """Chooses the walk by a file's first bytes. A format without a walk gives no doubt and no proof."""
 
-from workers.media.formats.boxes import FIRST_BOXES, boxes
-from workers.media.formats.flac import flac
-from workers.media.formats.images import gif, jpeg, png
-from workers.media.formats.matroska import matroska
-from workers.media.formats.mp3 import id3v2_bytes, mp3
-from workers.media.formats.ogg import ogg
-from workers.media.formats.riff import FORMS, forms
 from workers.media.formats.walking import Walk, cut_off, reaches, take
+from workers.media.formats.walks.boxes import FIRST_BOXES, boxes
+from workers.media.formats.walks.flac import flac
+from workers.media.formats.walks.images import gif, jpeg, png
+from workers.media.formats.walks.matroska import matroska
+from workers.media.formats.walks.mp3 import id3v2_bytes, mp3
+from workers.media.formats.walks.ogg import ogg
+from workers.media.formats.walks.riff import FORMS, forms
 from workers.media.mpeg_frames import frame
 
 _WALKS = (

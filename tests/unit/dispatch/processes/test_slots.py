@@ -8,7 +8,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from workers.dispatch.slots import Slots
+from workers.dispatch.processes.slots import Slots
 
 _FORK = get_context("fork")
 

@@ -11,7 +11,7 @@ monkey.patch_all()
 import sys, threading, pytest
 from gevent.threading import Lock
 assert type(threading.Lock()) is Lock, "the standard library is not patched"
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/unit/ingress/test_batching.py"]))
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/unit/ingress/keeping/test_batching.py"]))
 """
 
 

@@ -17,7 +17,7 @@ _SHARED = ("clock", "mark_short", "names", "turns", "waiting")
 @cache
 def text(name: str) -> str:
     """Read a script's file."""
-    return (files("workers.ledger") / "lua" / f"{name}.lua").read_text()
+    return (files("workers.ledger.storage") / "lua" / f"{name}.lua").read_text()
 
 
 def script(redis: "Redis", name: str) -> Script:

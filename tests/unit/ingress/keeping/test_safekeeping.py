@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.ingress.batching import PublishError
-from app.ingress.safekeeping import Safekeeping
+from app.ingress.keeping.batching import PublishError
+from app.ingress.keeping.safekeeping import Safekeeping
 from tests.unit.conftest import Clock
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import Payload
-from workers.ledger.stored_form import pack, unpack
+from workers.ledger.storage.stored_form import pack, unpack
 
 MAX_SHARE = 0.65
 

@@ -1,33 +1,15 @@
-"""The values that the ledger gives out. They cannot change a record."""
+"""One worker's claim on one asset. It cannot change the asset's record."""
 
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from workers.callbacks.assets import AssetId
 
-#: Stands for the upload id, as the first character, while S3 creates the multipart upload.
-UNNAMED = "?"
 #: A URL's scheme, and its authority: the text between the scheme and the path.
 _AUTHORITY = re.compile(rb"([^:/]*)://([^/?#]*)")
 _OWN_PORTS = {(b"http", b"80"), (b"https", b"443")}
 #: The most bytes of a host name, and of a port.
 _MAX_HOST, _MAX_PORT = 253, 5
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The result of recording a callback."""
-
-    changed: bool
-    open: int
-    """Assets of the task that are not settled."""
-    ready: dict[str, int]
-    """How many assets became ready for a worker, by queue."""
-    kept: bool
-    """Whether the callback itself stands in the task's record; False if the record is full."""
-    surplus: int
-    """How many assets were not recorded, because the task has ``MAX_TASK_ASSETS`` already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +40,7 @@ class Lease:
     def host(self) -> str:
         """The URL's host, and its port if that is not the scheme's default.
 
-        ``workers/ledger/lua/waiting.lua`` has the same rule (``test_redis_and_python_read_the_same_host_from_a_url``).
+        ``storage/lua/waiting.lua`` has the same rule (``test_redis_and_python_read_the_same_host_from_a_url``).
         """
         # Bytes, as Lua's string functions know only ASCII letters and count bytes.
         url = _AUTHORITY.match(self.url.encode(errors="replace").lower())
@@ -73,24 +55,3 @@ class Lease:
             return ""
         has_port = port and (scheme, port) not in _OWN_PORTS
         return (host + b":" + port if has_port else host).decode()
-
-
-@dataclass(frozen=True)
-class TaskSnapshot:
-    """The record of one task and its assets."""
-
-    task_id: str
-    task: dict[str, str]
-    callbacks: list[dict[str, Any]]
-    """In order of arrival, each with ``received_at`` (unix seconds), the ``sha256`` of its body and the ``body``."""
-    assets: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    @property
-    def version(self) -> int:
-        """A number that grows with every change."""
-        return int(self.task.get("version", 0))
-
-    @property
-    def open(self) -> int:
-        """How many assets are not settled."""
-        return int(self.task.get("open", 0))

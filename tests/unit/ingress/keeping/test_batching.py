@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from app.ingress.batching import CallbackQueue, PublishError
+from app.ingress.keeping.batching import CallbackQueue, PublishError
 from tests.conftest import eventually
 
 

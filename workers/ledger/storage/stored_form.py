@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from workers.ledger.records import TaskSnapshot
+from workers.ledger.values.records import TaskSnapshot
 
 #: The first character of a callback's field.
 _CALLBACK = "#"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from app.ingress.batching import SOCKET_TIMEOUT, PublishError, open_queue
+from app.ingress.keeping.batching import SOCKET_TIMEOUT, PublishError, open_queue
 from config.settings import Settings
 from workers.bucket.documents import Documents
 from workers.connections.bounded import Bounded

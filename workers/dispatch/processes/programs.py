@@ -14,8 +14,8 @@ from celery.apps import beat, worker
 
 from config.logging import log_all_output
 from config.settings import EXIT_MISCONFIGURED
-from workers.dispatch import shutdown
-from workers.dispatch.pool import TaskPool
+from workers.dispatch.processes import shutdown
+from workers.dispatch.processes.pool import TaskPool
 from workers.settings import settings
 from workers.transfer.capacity import Capacity, carrying_processes, make_room_for_descriptors, other_processes
 

@@ -1,0 +1,128 @@
+"""Fresh URLs for assets whose URL is dead: asked for at once, every few minutes, and not for ever."""
+
+import json
+
+import pytest
+
+from tests.origin import Answer, Origin, film
+from tests.unit.conftest import Clock, Sent
+from tests.unit.polling import Scripted, poll_for, video_answer, with_provider
+from tests.unit.story import run, state
+from workers.callbacks.assets import AssetId
+from workers.context import WorkerContext
+from workers.ingest import ingest
+from workers.provider.errors import NotOfferedError
+from workers.refresh import is_dead
+from workers.sweep import sweep
+from workers.watching.watches import MAX_REFRESHES
+
+VIDEO = AssetId("v", "video")
+KEY = "v/v_video.mp4"
+GOOD = film(1000)
+
+
+@pytest.fixture
+def provider() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def context(context: WorkerContext, provider: Scripted, origin: Origin) -> WorkerContext:
+    origin.serve("/dead.mp4", Answer(status=403))
+    origin.serve("/fresh.mp4", GOOD)
+    return with_provider(context, provider)
+
+
+def announce(context: WorkerContext, url: str) -> None:
+    ingest(context, json.dumps({"code": 200, "data": {"task_id": "v", "video_url": url}}), context.now())
+
+
+def work_for(context: WorkerContext, clock: Clock, sent: Sent, seconds: float, *, step: float = 5.0) -> None:
+    """Let the time pass, with the fleet at work: sweeps, questions to the provider, transfers."""
+    until = clock() + seconds
+    while clock() < until:
+        run(context, sent)
+        poll_for(context, clock, 0)
+        run(context, sent)
+        clock.advance(step)
+        sweep(context)
+
+
+def test_a_dead_url_is_replaced_by_a_fresh_one_within_two_minutes(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
+) -> None:
+    provider.answers["video", "v"] = video_answer(origin.url + "/fresh.mp4")
+    announce(context, origin.url + "/dead.mp4")
+    work_for(context, clock, sent, 120)
+    assert context.store.read_text(KEY) == GOOD
+    manifest = json.loads(context.store.read_text("v/v_manifest.json") or b"")
+    assert [json.loads(each["body"]).get("polled") for each in manifest["callbacks"]] == [None, "mp4/record-info"]
+    assert provider.asked == [("video", "v")]
+
+
+def test_an_answer_that_repeats_the_dead_url_is_followed_by_a_question_for_a_link(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
+) -> None:
+    dead = origin.url + "/dead.mp4"
+    provider.answers["video", "v"] = video_answer(dead)
+    provider.links[dead] = origin.url + "/fresh.mp4"
+    announce(context, dead)
+    work_for(context, clock, sent, 120)
+    assert context.store.read_text(KEY) == GOOD
+    assert provider.linked == [dead]
+
+
+@pytest.mark.parametrize("link", [None, NotOfferedError()])
+def test_without_a_fresh_url_the_asset_is_retried_and_rejected_and_questions_are_minutes_apart(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent, link: NotOfferedError | None
+) -> None:
+    dead = origin.url + "/dead.mp4"
+    provider.answers["video", "v"] = video_answer(dead)
+    if link:
+        provider.links[dead] = link
+    announce(context, dead)
+    work_for(context, clock, sent, 6000, step=15)
+    assert state(context, VIDEO) == ("rejected", "gone")
+    assert 2 <= len(provider.asked) <= 8
+    assert origin.count("/dead.mp4") == 8
+
+
+def test_urls_that_never_work_are_refreshed_a_limited_number_of_times(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
+) -> None:
+    origin.otherwise = lambda _: Answer(status=410)
+    announce(context, origin.url + "/0.mp4")
+    for number in range(400):
+        provider.answers["video", "v"] = video_answer(f"{origin.url}/{number + 1}.mp4")
+        work_for(context, clock, sent, 60, step=15)
+    assert state(context, VIDEO) == ("rejected", "gone")
+    assert len(provider.asked) == MAX_REFRESHES
+
+
+def test_an_asset_that_expired_is_archived_from_a_fresh_url(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
+) -> None:
+    origin.serve("/slow.mp4", Answer(status=503))
+    provider.answers["video", "v"] = video_answer(origin.url + "/fresh.mp4")
+    announce(context, f"{origin.url}/slow.mp4?Expires={int(clock() + 600)}")
+    work_for(context, clock, sent, 590)
+    assert provider.asked == []
+    work_for(context, clock, sent, 60)
+    assert context.store.read_text(KEY) == GOOD
+
+
+def test_an_asset_that_waits_for_a_busy_source_asks_for_no_fresh_url(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
+) -> None:
+    origin.serve("/busy.mp4", Answer(status=503))
+    announce(context, origin.url + "/busy.mp4")
+    work_for(context, clock, sent, 3600, step=15)
+    assert provider.asked == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "streak", "dead"),
+    [("gone", 1, True), ("truncated", 2, False), ("truncated", 3, True), ("not_media", 3, True), ("slow", 20, False)],
+)
+def test_what_calls_for_a_fresh_url(reason: str, streak: int, *, dead: bool) -> None:
+    assert is_dead(reason, streak) is dead

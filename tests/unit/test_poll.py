@@ -1,0 +1,258 @@
+"""The story of polling: answers become records, and every watch comes to an end."""
+
+import json
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.origin import Origin, film
+from tests.unit.conftest import Clock, Sent
+from tests.unit.polling import Scripted, music_answer, poll_for, video_answer, video_state, with_provider
+from tests.unit.story import run
+from workers.callbacks.assets import AssetId
+from workers.context import WorkerContext
+from workers.ingest import ingest
+from workers.provider.errors import (
+    MaintenanceError,
+    NotOfferedError,
+    ProviderFaultError,
+    RefusedError,
+    WrongKeyError,
+)
+from workers.provider.families import ASKING_ORDER
+from workers.watching.watches import Watch
+
+VIDEO = AssetId("v", "video")
+PATH = "/videos/one.mp4"
+
+
+@pytest.fixture
+def provider() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def context(context: WorkerContext, provider: Scripted) -> WorkerContext:
+    return with_provider(context, provider)
+
+
+def watch_of(context: WorkerContext, task_id: str = "v") -> Watch:
+    watch = next(context.watches.states([task_id]))
+    assert watch
+    return watch
+
+
+def test_a_task_whose_callback_never_comes_is_archived_by_polling(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
+) -> None:
+    origin.serve(PATH, film(1000))
+    context.watches.add("v", "video", "watch", after=30)
+    provider.answers["video", "v"] = video_state("PENDING")
+    poll_for(context, clock, 100)
+    assert provider.times() == {("video", "v"): 3}
+    provider.answers["video", "v"] = video_answer(origin.url + PATH)
+    poll_for(context, clock, 30)
+    run(context, sent)
+    assert context.store.read_text("v/v_video.mp4") == film(1000)
+    assert watch_of(context).outcome == "settled"
+    manifest = json.loads(context.store.read_text("v/v_manifest.json") or b"")
+    assert (manifest["family"], manifest["status"]) == ("video", "archived")
+    assert json.loads(manifest["callbacks"][0]["body"])["polled"] == "mp4/record-info"
+    poll_for(context, clock, 600)
+    assert provider.times() == {("video", "v"): 4}
+
+
+def test_a_callback_that_arrives_first_ends_the_polling(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    context.watches.add("v", "video", "watch", after=30)
+    ingest(context, json.dumps({"code": 200, "data": {"task_id": "v", "video_url": origin.url + PATH}}), clock())
+    poll_for(context, clock, 600)
+    assert provider.asked == []
+    assert (watch_of(context).outcome, watch_of(context).reason) == ("settled", "callback")
+
+
+def test_files_of_an_unfinished_task_are_archived_at_once_and_an_answer_that_repeats_itself_changes_nothing(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    context.watches.add("m", "music", "watch")
+    track = {"id": "a", "audioUrl": origin.url + "/a.mp3", "duration": 10.0}
+    provider.answers["music", "m"] = music_answer("FIRST_SUCCESS", track)
+    poll_for(context, clock, 100)
+    snapshot = context.ledger.snapshot("m")
+    assert snapshot
+    assert set(snapshot.assets) == {"a/cover"}
+    assert context.ledger.counters()["callbacks|music|first"] == 1
+    assert len(provider.asked) == 4
+    provider.answers["music", "m"] = music_answer("SUCCESS", track, {**track, "id": "b"})
+    poll_for(context, clock, 30)
+    snapshot = context.ledger.snapshot("m")
+    assert snapshot
+    assert set(snapshot.assets) == {"a/cover", "b/cover"}
+    assert watch_of(context, "m").outcome == "settled"
+
+
+def test_a_task_is_asked_about_more_rarely_as_it_ages_and_given_up_after_a_day_loudly(
+    context: WorkerContext, provider: Scripted, clock: Clock
+) -> None:
+    context.watches.add("v", "video", "watch")
+    provider.answers["video", "v"] = video_state("PENDING")
+    with capture_logs() as logs:
+        poll_for(context, clock, 600, step=10)
+        first_minutes = len(provider.asked)
+        poll_for(context, clock, 86400, step=10)
+    assert 20 <= first_minutes <= 22
+    assert 100 < len(provider.asked) < 250
+    assert (watch_of(context).outcome, watch_of(context).reason) == ("given_up", "unfinished")
+    assert [each["log_level"] for each in logs if each["event"] == "watched_task_given_up"] == ["error"]
+
+
+def test_a_failed_task_is_recorded_with_the_providers_words(
+    context: WorkerContext, provider: Scripted, clock: Clock
+) -> None:
+    context.watches.add("m", "music", "watch")
+    answer = music_answer("SENSITIVE_WORD_ERROR")
+    answer["data"] |= {"errorCode": 400, "errorMessage": "a forbidden word"}
+    provider.answers["music", "m"] = answer
+    poll_for(context, clock, 60)
+    manifest = json.loads(context.store.read_text("m/m_manifest.json") or b"")
+    assert (manifest["status"], manifest["message"]) == ("failed", "a forbidden word")
+    assert watch_of(context, "m").outcome == "failed"
+    assert len(provider.asked) == 1
+
+
+def test_a_bare_id_is_asked_about_in_each_family_until_one_knows_it(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    context.watches.add("v", "", "backfill")
+    provider.answers["jobs", "v"] = NotOfferedError()
+    provider.answers["separation", "v"] = RefusedError()
+    provider.answers["video", "v"] = video_state("PENDING")
+    poll_for(context, clock, 20)
+    assert [family for family, _ in provider.asked] == ["music", "jobs", "separation", "video"]
+    provider.answers["video", "v"] = video_answer(origin.url + PATH)
+    poll_for(context, clock, 60)
+    assert provider.asked[4:] == [("video", "v")]
+    assert (watch_of(context).outcome, watch_of(context).family) == ("settled", "video")
+
+
+def test_a_bare_id_that_no_family_knows_is_gone_after_one_question_each(
+    context: WorkerContext, provider: Scripted, clock: Clock
+) -> None:
+    context.watches.add("v", "", "backfill")
+    poll_for(context, clock, 600)
+    assert [family for family, _ in provider.asked] == [family.name for family in ASKING_ORDER]
+    assert (watch_of(context).outcome, watch_of(context).reason) == ("gone", "unknown_task")
+
+
+def test_a_submitted_task_may_be_unknown_for_some_minutes(
+    context: WorkerContext, provider: Scripted, clock: Clock
+) -> None:
+    context.watches.add("v", "video", "watch")
+    poll_for(context, clock, 500)
+    assert watch_of(context).outcome is None
+    poll_for(context, clock, 200)
+    assert watch_of(context).outcome == "gone"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "at_most"), [(WrongKeyError(), "wrong_key", 6), (MaintenanceError(), "maintenance", 8)]
+)
+def test_a_refusal_that_concerns_all_is_told_once_and_does_not_burn_the_rate(  # noqa: PLR0913 - a case and its fixtures
+    context: WorkerContext,
+    provider: Scripted,
+    clock: Clock,
+    error: WrongKeyError | MaintenanceError,
+    reason: str,
+    at_most: int,
+) -> None:
+    for number in range(50):
+        context.watches.add(f"task-{number}", "video", "watch")
+        provider.answers["video", f"task-{number}"] = error
+    with capture_logs() as logs:
+        poll_for(context, clock, 3600, step=10)
+    assert [each["reason"] for each in logs if each["event"] == "provider_paused"] == [reason]
+    assert len(provider.asked) <= at_most
+    paused = context.watches.turns.paused()
+    assert paused
+    assert paused.reason == reason
+    provider.answers.clear()
+    with capture_logs() as logs:
+        poll_for(context, clock, 1800, step=10)
+    assert [each["reason"] for each in logs if each["event"] == "provider_answers_again"] == [reason]
+    assert {watch.outcome for watch in context.watches.states(f"task-{number}" for number in range(50)) if watch} == {
+        "gone"
+    }
+
+
+def test_a_fault_with_one_task_pauses_no_other(context: WorkerContext, provider: Scripted, clock: Clock) -> None:
+    context.watches.add("bad", "video", "watch")
+    context.watches.add("v", "video", "watch")
+    provider.answers["video", "bad"] = ProviderFaultError("505")
+    provider.answers["video", "v"] = video_state("PENDING")
+    poll_for(context, clock, 95)
+    assert provider.times() == {("video", "bad"): 4, ("video", "v"): 4}
+    assert context.watches.turns.paused() is None
+
+
+def test_a_task_whose_last_callback_does_not_come_is_asked_about_after_half_an_hour(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    track = {"id": "a", "audio_url": origin.url + "/a.mp3"}
+    body = {"code": 200, "data": {"task_id": "m", "callbackType": "first", "data": [track]}}
+    ingest(context, json.dumps(body), clock())
+    poll_for(context, clock, 1790)
+    assert provider.asked == []
+    provider.answers["music", "m"] = music_answer("SUCCESS", {"id": "a", "audioUrl": track["audio_url"]})
+    poll_for(context, clock, 40)
+    assert provider.asked == [("music", "m")]
+    assert watch_of(context, "m").outcome == "settled"
+
+
+def test_a_task_whose_callbacks_all_came_is_never_asked_about(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    track = {"id": "a", "audio_url": origin.url + "/a.mp3"}
+    for stage in ("text", "first", "complete"):
+        body = {"code": 200, "data": {"task_id": "m", "callbackType": stage, "data": [track]}}
+        ingest(context, json.dumps(body), clock())
+    poll_for(context, clock, 7200, step=60)
+    assert provider.asked == []
+
+
+def test_a_dead_letter_with_an_id_is_asked_about(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    ingest(context, json.dumps({"code": 200, "data": {"task_id": "v", "new_shape": 1}}), clock())
+    provider.answers["video", "v"] = video_answer(origin.url + PATH)
+    poll_for(context, clock, 60)
+    snapshot = context.ledger.snapshot("v")
+    assert snapshot
+    assert set(snapshot.assets) == {"video"}
+
+
+def test_without_a_provider_nothing_is_watched(context: WorkerContext, origin: Origin, clock: Clock) -> None:
+    alone = with_provider(context, None)  # type: ignore[arg-type]  # no provider is configured
+    track = {"id": "a", "audio_url": origin.url + "/a.mp3"}
+    body = {"code": 200, "data": {"task_id": "m", "callbackType": "first", "data": [track]}}
+    ingest(alone, json.dumps(body), clock())
+    ingest(alone, json.dumps({"code": 200, "data": {"task_id": "v", "new_shape": 1}}), clock())
+    assert context.watches.number() == 0
+
+
+def test_an_answer_that_cannot_be_recorded_now_is_asked_for_again(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context.watches.add("v", "video", "watch")
+    provider.answers["video", "v"] = video_answer(origin.url + PATH)
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("the bucket is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("workers.poll.ingest", fail)
+        poll_for(context, clock, 20)
+    assert watch_of(context).outcome is None
+    poll_for(context, clock, 40)
+    assert watch_of(context).outcome == "settled"
+    assert context.ledger.snapshot("v")
