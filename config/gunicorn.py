@@ -26,10 +26,15 @@ class IngressWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no ty
     ``test_a_request_whose_body_comes_too_slowly_gets_408`` fails.
     """
 
+    @property
+    def request_seconds(self) -> float:
+        """The limit for one request."""
+        return REQUEST_SECONDS
+
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:  # noqa: ANN401 - gunicorn's
-        """Answer one request, or end it with 408 after ``REQUEST_SECONDS``."""
+        """Answer one request, or end it with 408 after ``request_seconds``."""
         try:
-            with gevent.Timeout(REQUEST_SECONDS):
+            with gevent.Timeout(self.request_seconds):
                 super().handle_request(listener_name, req, sock, addr)
         except gevent.Timeout:
             write_error(sock, 408, "Request Timeout", "")

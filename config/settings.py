@@ -18,7 +18,7 @@ from config.addresses import host_of
 from config.faults import faults_of
 from config.layout import DEFAULT_TEMPLATE, KeyLayout
 from config.upload_args import UploadArgs, read_upload_args
-from config.values import LogLevel, Names, Ports, Seconds, Secrets
+from config.values import LogLevel, Names, Ports, Rate, Seconds, Secrets
 
 PREFIX = "STEMVAULT_"
 #: The exit status with which gunicorn's arbiter gives up instead of starting the worker again.
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
 
     provider_base_url: str = ""
     provider_api_key: SecretStr | None = None
-    provider_rate: Annotated[float, Field(gt=0, le=1000)] = 5.0
+    provider_rate: Rate = 5.0
     poll_interval: Annotated[Seconds, Field(ge=1)] = 30
     poll_give_up: Seconds = 86400
     admin_token: SecretStr | None = None
@@ -219,6 +219,12 @@ class Settings(BaseSettings):
     def asks_the_provider(self) -> bool:
         """Whether the provider can be asked about tasks: its address and a key are set."""
         return bool(self.provider_base_url and self.provider_api_key)
+
+    @property
+    def missing_for_provider(self) -> list[str]:
+        """The variables that are not set and without which the provider cannot be asked."""
+        variables = {"PROVIDER_BASE_URL": self.provider_base_url, "PROVIDER_API_KEY": self.provider_api_key}
+        return [PREFIX + name for name, value in variables.items() if not value]
 
     @cached_property
     def transfers_per_host(self) -> int:

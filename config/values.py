@@ -15,6 +15,7 @@ from config.logging import Level
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(?:(s|m|h|d)|(second|minute|hour|day)s?)?", re.IGNORECASE)
 _LAST_PORT = 65535
+_MAX_RATE = 1000
 
 
 def _seconds(value: object) -> object:
@@ -25,6 +26,16 @@ def _seconds(value: object) -> object:
         raise ValueError("write a number of seconds, or a number with s, m, h or d, for example 15d")
     number, short, long = match.groups()
     return float(number) * _UNITS[(short or long or "")[:1].lower()]
+
+
+def _rate(value: object) -> object:
+    try:
+        rate = float(str(value))
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= _MAX_RATE:
+        raise ValueError(f"write a number of requests a second, more than 0 and at most {_MAX_RATE}")
+    return rate
 
 
 def _lower_case(value: object) -> object:
@@ -50,6 +61,8 @@ def _is_port(text: str) -> bool:
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 """A duration: ``90``, ``90s``, ``15m``, ``24h`` or ``15d``."""
+Rate = Annotated[float, BeforeValidator(_rate)]
+"""Requests a second."""
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_separated)]
 LogLevel = Annotated[Level, BeforeValidator(_lower_case)]

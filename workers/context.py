@@ -19,10 +19,10 @@ from workers.intake.received import ReceivedCallbacks
 from workers.ledger.connection import open_ledger
 from workers.ledger.ledger import Ledger
 from workers.liveness.heartbeats import Heartbeats
+from workers.provider.client import ProviderClient
 from workers.s3.boto import create_with_boto3
 from workers.s3.client import open_client, open_pool
 from workers.source.egress import open_session
-from workers.provider.client import ProviderClient
 from workers.transfer.capacity import Capacity
 from workers.transfer.memory import TransferMemory
 from workers.watching.watches import Watches, open_watches

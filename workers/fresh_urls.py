@@ -1,7 +1,7 @@
 """Fresh URLs in an answer of the provider, for files whose URL is dead.
 
-An answer may name the same dead URL again. Where the provider's host offers it, it makes a new link to such a URL, which
-lives for 20 minutes (``common/download-url``).
+An answer may name the same dead URL again. Where the provider's host offers it, it makes a new link to such a URL. The
+link lives for 20 minutes (``common/download-url``).
 """
 
 import json
@@ -37,7 +37,7 @@ def with_fresh_urls(
             break
         if link:
             fresh[url] = link
-    return _replaced(body, fresh) if fresh else body
+    return {**_replaced(body, fresh), "fresh_links": len(fresh)} if fresh else body
 
 
 def _repeated_dead_urls(context: WorkerContext, body: dict[str, Any]) -> list[str]:
@@ -52,9 +52,9 @@ def _repeated_dead_urls(context: WorkerContext, body: dict[str, Any]) -> list[st
         asset.url
         for asset in callback.assets
         if (record := known.get(asset.id.name))
-        and record.get("state") in {"pending", "rejected", "expired"}
-        and record.get("url") == asset.url
-        and (record["state"] == "expired" or is_dead(record.get("error", ""), int(record.get("streak", 0)) or 1))
+        and record.state in {"pending", "rejected", "expired"}
+        and record.url == asset.url
+        and (record.state == "expired" or is_dead(record.error or "", record.streak or 1))
     ]
 
 

@@ -18,6 +18,7 @@ from workers.errors import CallbackFaultError, UnreadableCallbackError, Unrecogn
 from workers.intake.received import Received
 from workers.recording.recall import recall
 from workers.recording.record import keep_for_people, read_callback, record_callback, watch_dead_letter
+from workers.watching.notes import read_note
 
 log = structlog.get_logger()
 
@@ -67,8 +68,12 @@ def ingest(context: WorkerContext, body: str, received_at: float) -> None:
     """Record one callback's task and assets, and send wake-up messages for new assets. Idempotent.
 
     ``received_at`` is in unix seconds. Raises ``CallbackFaultError`` if reading fails for an unknown reason,
-    ``TransientError`` when the bucket cannot be reached, and redis-py's errors when the ledger cannot be reached.
+    ``TransientError`` when the bucket cannot be reached, and redis-py's errors when the ledger cannot be reached. A
+    note of a submitted task (``workers.watching.notes``) makes a watch and no record.
     """
+    if note := read_note(body):
+        context.watches.add(*note, "watch", after=context.watches.interval)
+        return
     try:
         callback = read_callback(context, body)
     except (UnrecognizedCallbackError, UnreadableCallbackError) as error:

@@ -1,4 +1,4 @@
-"""The story of polling: take a task and a turn → ask the provider → record the answer like a callback → ask again later.
+"""The story of polling: take a task and a turn → ask → record the answer like a callback → ask again later.
 
 1. Take: a worker takes the watched task that has been due for the longest time, and one of the fleet's turns.
 2. Ask: ``workers.provider`` asks for the task's state, within a limited time.
@@ -12,8 +12,8 @@ A worker that dies leaves the task watched: it is due again after the interval.
 import json
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import BoundedSemaphore
 
 import structlog
@@ -27,6 +27,7 @@ from workers.provider.answers import Answer
 from workers.provider.errors import NotOfferedError, ProviderError, RefusedError
 from workers.provider.families import ASKING_ORDER, FAMILIES, PolledFamily, State
 from workers.recording.record import read_callback
+from workers.watching.pauses import pause_after
 from workers.watching.schedule import next_interval
 from workers.watching.watches import Watch
 
@@ -52,7 +53,7 @@ def poll(context: WorkerContext, *, sleep: Callable[[float], None] = time.sleep)
             room.acquire()
             taken = context.watches.take()
             if taken.watch:
-                threads.submit(_ask_contained, context, taken.watch, room)
+                threads.submit(_ask_contained, context, taken.watch, room, sleep)
                 continue
             room.release()
             if taken.wait is None or taken.wait > LINGER:
@@ -60,15 +61,17 @@ def poll(context: WorkerContext, *, sleep: Callable[[float], None] = time.sleep)
             sleep(taken.wait)
 
 
-def _ask_contained(context: WorkerContext, watch: Watch, room: BoundedSemaphore) -> None:
+def _ask_contained(
+    context: WorkerContext, watch: Watch, room: BoundedSemaphore, sleep: Callable[[float], None]
+) -> None:
     try:
         with contained("poll"), structlog.contextvars.bound_contextvars(task_id=watch.task_id):
-            ask(context, watch)
+            ask(context, watch, sleep=sleep)
     finally:
         room.release()
 
 
-def ask(context: WorkerContext, watch: Watch) -> None:
+def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Ask about one task that was taken, and act on the answer. Idempotent.
 
     Raises redis-py's errors, and the errors of ``ingest``; then the task is due again after the interval.
@@ -80,7 +83,7 @@ def ask(context: WorkerContext, watch: Watch) -> None:
         answer = context.provider.ask(family, watch.task_id)
     except ProviderError as error:
         if error.for_all:
-            _pause(context, watch, error)
+            pause_after(context.watches.turns, error, sent_at=watch.asked_at)
             return
         _answered(context, watch)
         _refused(context, watch, family, error)
@@ -92,7 +95,7 @@ def ask(context: WorkerContext, watch: Watch) -> None:
         return
     if not watch.family:
         context.watches.found_family(watch.task_id, family.name)
-    _act(context, watch, answer)
+    _act(context, watch, answer, sleep)
 
 
 def _family_of(watch: Watch) -> PolledFamily:
@@ -108,14 +111,6 @@ def _answered(context: WorkerContext, watch: Watch) -> None:
         log.info("provider_answers_again", reason=reason)
 
 
-def _pause(context: WorkerContext, watch: Watch, error: ProviderError) -> None:
-    """Pause the requests about all tasks, and tell it once."""
-    turns = context.watches.turns
-    seconds, is_new = turns.pause(error.reason, error.detail, seconds=error.wait, sent_at=watch.asked_at)
-    if is_new:
-        log.error("provider_paused", reason=error.reason, detail=error.detail, wait=round(seconds, 1))
-
-
 def _refused(context: WorkerContext, watch: Watch, family: PolledFamily, error: ProviderError) -> None:
     """Act on a refusal that concerns one task."""
     if isinstance(error, NotOfferedError | RefusedError):
@@ -126,7 +121,7 @@ def _refused(context: WorkerContext, watch: Watch, family: PolledFamily, error: 
 
 
 def _unknown(context: WorkerContext, watch: Watch, family: PolledFamily, reason: str) -> None:
-    """The provider does not know the task in this family: ask for the next one, or end the watch."""
+    """Ask for the next family, or end the watch: the provider does not know the task in this family."""
     if not watch.family and len(watch.tried) + 1 < len(ASKING_ORDER):
         context.watches.not_of_family(watch, family.name)
     elif watch.purpose == "watch" and context.now() < watch.since + _MAY_BE_UNKNOWN:
@@ -135,15 +130,15 @@ def _unknown(context: WorkerContext, watch: Watch, family: PolledFamily, reason:
         log.error("watched_task_unknown", family=watch.family, reason=reason, purpose=watch.purpose)
 
 
-def _act(context: WorkerContext, watch: Watch, answer: Answer) -> None:
+def _act(context: WorkerContext, watch: Watch, answer: Answer, sleep: Callable[[float], None]) -> None:
     """Record an answer, and end the watch if it is the last one."""
     if answer.body is not None:
-        body = with_fresh_urls(context, answer.body) if answer.state is State.DONE else answer.body
+        body = with_fresh_urls(context, answer.body, sleep=sleep) if answer.state is State.DONE else answer.body
         _record(context, json.dumps(body, ensure_ascii=False))
     if answer.state is State.DONE:
-        context.watches.end(watch.task_id, "settled", "answer")
+        context.watches.end(watch.task_id, "settled")
     elif answer.state is State.FAILED:
-        context.watches.end(watch.task_id, "failed", "answer")
+        context.watches.end(watch.task_id, "failed")
     elif watch.purpose == "refresh":
         context.watches.end(watch.task_id, "settled", "still_running")
     else:

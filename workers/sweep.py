@@ -78,7 +78,7 @@ def _next_step(context: WorkerContext, asset: AssetId) -> None:
 
 def _give_up(context: WorkerContext, asset: AssetId, state: str) -> None:
     """Settle the asset as ``expired`` or as a dead letter (``set_aside``), with the reason of its last failure."""
-    reason = context.ledger.asset(asset).get("error", "never_tried")
+    reason = context.ledger.asset(asset).error or "never_tried"
     try:
         still_open = context.ledger.settle(asset, "", state, reason=reason)
     except (LeaseLostError, FreshUrlError):

@@ -160,11 +160,11 @@ def _progress(ledger: Ledger, task_ids: list[str]) -> tuple[Table, bool]:
             table.add_row(task_id, "", "", "", "waiting")
             all_settled = False
             continue
-        archived = [record for record in snapshot.assets.values() if record["state"] == "archived"]
-        size = sum(int(record["size"]) for record in archived)
+        archived = [record for record in snapshot.assets.values() if record.state == "archived"]
+        size = sum(record.size or 0 for record in archived)
         state = status(snapshot)
-        table.add_row(task_id, snapshot.task["stage"], f"{len(archived)} / {len(snapshot.assets)}", f"{size:,}", state)
-        written = snapshot.task.get("written") == snapshot.task["version"]
+        table.add_row(task_id, snapshot.task.stage, f"{len(archived)} / {len(snapshot.assets)}", f"{size:,}", state)
+        written = snapshot.task.written == snapshot.version
         all_settled = all_settled and state == "archived" and written
     return table, all_settled
 

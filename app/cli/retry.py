@@ -36,7 +36,7 @@ def _why_none(snapshot: TaskSnapshot | None, task_id: str, name: str | None) -> 
         return f"Task {task_id} has no asset to retry. 'stemvault status {task_id}' shows its state."
     if name not in snapshot.assets:
         return f"Task {task_id} has no asset {name}. It has: {', '.join(snapshot.assets) or 'none'}."
-    state = snapshot.assets[name].get("state", "")
+    state = snapshot.assets[name].state or ""
     return f"{task_id}/{name} is {state}" + (
         ", and will be tried within seconds." if state == "pending" else ", so there is nothing to retry."
     )

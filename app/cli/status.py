@@ -19,6 +19,7 @@ from workers.errors import UnreadableCallbackError
 from workers.intake.received import ReceivedCallbacks
 from workers.ledger.connection import open_ledger
 from workers.ledger.ledger import Ledger
+from workers.ledger.values.records import AssetRecord
 from workers.liveness.signs_of_life import Fleet, SignsOfLife
 from workers.manifest import document, read_manifest
 
@@ -49,10 +50,11 @@ def show_status(console: Console, settings: Settings) -> bool:
     now = ledger.now()
     for member, at in ledger.next_steps(_MAX_SHOWN):
         asset = AssetId.parse(member)
-        record = ledger.asset(asset) if asset.name else {"state": "manifest due"}
-        left = _span(float(record["deadline"]) - now) if "deadline" in record else ""
-        columns = (record.get("state", "?"), record.get("attempts", ""), record.get("error", ""))
-        steps.add_row(member, *columns, _span(at - now) if at > now else "now", left)
+        record = ledger.asset(asset) if asset.name else AssetRecord()
+        state = record.state or ("?" if asset.name else "manifest due")
+        attempts = "" if record.attempts is None else str(record.attempts)
+        left = "" if record.deadline is None else _span(record.deadline - now)
+        steps.add_row(member, state, attempts, record.error, _span(at - now) if at > now else "now", left)
     console.print(steps)
     show_watched(console, settings, ledger.redis, counters, _span)
     _show_kept(console, settings)

@@ -1,4 +1,4 @@
-"""A small HTTP server on a free loopback port, for as long as a ``with`` block lasts."""
+"""A small HTTP server on a loopback port, for as long as a ``with`` block lasts."""
 
 import threading
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
-    """Serve with a thread for each connection, and give the port."""
-    server = _Server(("127.0.0.1", 0), handler)
+def serving(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[int]:
+    """Serve with a thread for each connection, and give the port; 0 takes a free one."""
+    server = _Server(("127.0.0.1", port), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -11,9 +11,10 @@ from app.embedded.loopback import serving
 
 _CONTENT_TYPES = {"mp3": "audio/mpeg", "mp4": "video/mp4", "jpeg": "image/jpeg"}
 _SONG_REPEATS = 180
-_TONE_SECONDS = 2.0375
+#: Length of the tone in a song, in seconds.
+TONE_SECONDS = 2.0375
 #: Length of a song of the usual size, in seconds.
-SONG_SECONDS = _SONG_REPEATS * _TONE_SECONDS
+SONG_SECONDS = _SONG_REPEATS * TONE_SECONDS
 _VIDEO_PADDING = 20 * 1024**2
 
 

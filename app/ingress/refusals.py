@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from flask import Flask, Response, g, jsonify
@@ -15,14 +15,20 @@ log = structlog.get_logger()
 
 
 class RefusedError(Exception):
-    """The request is refused. ``reason`` is a fixed word; ``detail`` tells the sender what to change."""
+    """The request is refused. ``reason`` is a fixed word; ``detail`` tells the sender what to change.
 
-    def __init__(self, status: int, reason: str, detail: str, *, retry_after: int | None = None) -> None:
+    ``faults`` has a line for each fault of a body that has several.
+    """
+
+    def __init__(
+        self, status: int, reason: str, detail: str, *, retry_after: int | None = None, faults: Sequence[str] = ()
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.detail = detail
         self.retry_after = retry_after
+        self.faults = faults
 
 
 #: (status, reason, number) → added to the counters of /metrics; raises redis-py's errors
@@ -73,7 +79,7 @@ def register_refusals(app: Flask, add: Add) -> None:
 
     def refused(error: RefusedError) -> Response:
         note(error.status, error.reason)
-        return _answer(error.status, error.reason, error.detail, retry_after=error.retry_after)
+        return _answer(error.status, error.reason, error.detail, retry_after=error.retry_after, faults=error.faults)
 
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
@@ -95,8 +101,10 @@ def _unexpected(error: Exception) -> Response:
     return _answer(503, "unavailable", "Stemvault could not take this now; send it again.", retry_after=30)
 
 
-def _answer(status: int, reason: str, detail: str, *, retry_after: int | None = None) -> Response:
-    answer = jsonify(error=reason, detail=detail)
+def _answer(
+    status: int, reason: str, detail: str, *, retry_after: int | None = None, faults: Sequence[str] = ()
+) -> Response:
+    answer = jsonify(error=reason, detail=detail, **({"faults": list(faults)} if faults else {}))
     answer.status_code = status
     if request_id := g.get("request_id"):
         answer.headers[HEADER] = request_id

@@ -57,7 +57,7 @@ class Service:
 
         def look() -> TaskSnapshot | None:
             found = self.snapshot(task_id)
-            return found if found and not found.open and found.task.get("written") == found.task["version"] else None
+            return found if found and not found.open and found.task.written == found.task.version else None
 
         return eventually(look, patience=patience)
 

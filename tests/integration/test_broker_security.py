@@ -80,7 +80,7 @@ def test_everything_works_with_a_broker_behind_tls_and_a_password(origin: Origin
 
             def archived() -> bool:
                 snapshot = ledger.snapshot(body["data"]["task_id"])
-                states = [record["state"] for record in snapshot.assets.values()] if snapshot else []
+                states = [record.state for record in snapshot.assets.values()] if snapshot else []
                 return states == ["archived"] * len(contents)
 
             eventually(archived, patience=60)
@@ -145,6 +145,6 @@ def test_who_can_write_to_redis_can_run_no_code_and_stop_no_worker(
     origin.serve(body["data"]["video_url"].removeprefix(origin.url), film(1000))
     body["data"]["task_id"] = "after-the-forgeries"
     assert service.post(body).ok
-    assert service.settled("after-the-forgeries", patience=60).assets["video"]["state"] == "archived"
+    assert service.settled("after-the-forgeries", patience=60).assets["video"].state == "archived"
     assert worker.popen.poll() is None
     assert not trace.exists()

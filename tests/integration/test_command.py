@@ -51,10 +51,10 @@ def test_a_command_without_redis_says_so_plainly(service: Service) -> None:
 def test_retry_has_what_was_given_up_tried_again(service: Service, origin: Origin) -> None:
     origin.serve("/r.mp4", Answer(status=302, headers={"Location": "ftp://elsewhere/"}), film(0))
     service.post({"code": 200, "msg": "", "data": {"task_id": "given-up", "video_url": origin.url + "/r.mp4"}})
-    assert service.settled("given-up").assets["video"]["state"] == "rejected"
+    assert service.settled("given-up").assets["video"].state == "rejected"
     done = run("retry", "given-up", **pointing_at(service))
     assert (done.returncode, "given-up/video" in done.stdout) == (0, True)
-    eventually(lambda: (found := service.snapshot("given-up")) and found.assets["video"]["state"] == "archived")
+    eventually(lambda: (found := service.snapshot("given-up")) and found.assets["video"].state == "archived")
     again = run("retry", "given-up", **pointing_at(service))
     assert again.returncode == 1
     assert "Task given-up has no asset to retry" in again.stdout
@@ -98,7 +98,7 @@ def test_all_that_an_older_version_kept_is_taken_in_again_with_one_command(servi
     assert f"{odd}: still not recognised" in done.stdout
     assert "30 recorded by a worker and deleted" in done.stdout
     for number, task in enumerate(tasks):
-        assert service.settled(task).assets["result_1"]["state"] == "archived"
+        assert service.settled(task).assets["result_1"].state == "archived"
         assert service.objects(f"{task}/")[f"{task}/{task}_result_1.png"] == picture(f"kept {number}")
     left = service.objects("_unrecognized/")
     assert not set(older) & set(left)

@@ -102,7 +102,7 @@ def judge(context: WorkerContext, body: bytes) -> None:
     assert len(set(keys)) == len(keys)
     assert all(key.startswith(f"{callback.task_id}/") and ".." not in key.split("/") for key in keys)
     assert kept_for_people or context.ledger.has_recorded(callback, body)
-    assert all(context.ledger.asset(asset.id)["state"] == "pending" for asset in callback.assets)
+    assert all(context.ledger.asset(asset.id).state == "pending" for asset in callback.assets)
 
 
 def test_spoiled_callbacks_are_refused_or_taken_and_memory_stays_flat(ingress: Stack, context: WorkerContext) -> None:

@@ -50,7 +50,7 @@ def test_ten_deliveries_at_once_download_and_store_each_asset_once(
     task_id, assets = assets_of(body)
     settled = service.settled(task_id)
     assert {origin.count(url.removeprefix(origin.url)) for url in contents} == {1}
-    assert {record["attempts"] for record in settled.assets.values()} == {"1"}
+    assert {record.attempts for record in settled.assets.values()} == {1}
     found = service.objects(f"{task_id}/")
     assert {key: found[key] for key in assets} == {key: contents[asset.url] for key, asset in assets.items()}
 
@@ -65,7 +65,7 @@ def test_text_first_complete_and_repeats_download_each_asset_once(
     contents = serve_all(origin, stages[-1])
     for stage in [*stages, *reversed(stages)]:
         assert service.post(stage).status_code == 200
-    eventually(lambda: (snapshot := service.snapshot(task)) and snapshot.task["stage"] == "complete")
+    eventually(lambda: (snapshot := service.snapshot(task)) and snapshot.task.stage == "complete")
     settled = service.settled(task)
     assert len(settled.assets) == 12
     assert {origin.count(url.removeprefix(origin.url)) for url in contents} == {1}
@@ -100,7 +100,7 @@ def test_a_truncated_body_is_never_stored_and_tried_again_by_the_clock(service: 
     url = origin.serve("/v.mp4", Answer(content, cut_at=PART + 1), Answer(content, announced=len(content) + 9), content)
     service.post({"code": 200, "msg": "", "data": {"task_id": task, "video_url": url}})
     settled = service.settled(task, patience=60)
-    assert settled.assets["video"]["attempts"] == "3"
+    assert settled.assets["video"].attempts == 3
     assert service.objects(f"{task}/")[f"{task}/{task}_video.mp4"] == content
 
 
@@ -124,7 +124,7 @@ def test_addresses_inside_our_network_are_rejected_end_to_end_without_a_connecti
         body["data"]["vocal_removal_info"] = stems
         assert service.post(body).status_code == 200
         settled = service.settled(body["data"]["task_id"])
-        assert {(record["state"], record["error"]) for record in settled.assets.values()} == {
+        assert {(record.state, record.error) for record in settled.assets.values()} == {
             ("rejected", "forbidden_address")
         }
         assert len(settled.assets) == len(stems)

@@ -76,17 +76,17 @@ def test_all_there_is_to_do_works_with_every_other_right_denied(
     stack.restart("redis")
     task = video["data"]["task_id"]
     assert eventually(lambda: service.snapshot(task), patience=60)
-    assert service.settled(task, patience=60).assets["video"]["state"] == "archived"
+    assert service.settled(task, patience=60).assets["video"].state == "archived"
     assert service.post({"code": 200, "data": {"task_id": "odd", "novelty": 1}}).ok
     odd = eventually(lambda: list(service.objects("archive/_unrecognized/")), patience=30)
     stemvault(stack, "replay", odd[0].removeprefix("archive/"))
     stack.redis().flushall()
     assert service.post(video).ok
-    assert service.settled(task).assets["video"]["state"] == "archived"
+    assert service.settled(task).assets["video"].state == "archived"
     stack.redis().flushall()
     stack.s3().delete_object(Bucket=BUCKET, Key=f"archive/{task}/{task}_manifest.json")
     assert service.post(video).ok
     # Neither Redis nor a manifest knows the task; S3 answers 412 for its object, which is then read back.
-    assert service.settled(task, patience=60).assets["video"]["state"] == "archived"
+    assert service.settled(task, patience=60).assets["video"].state == "archived"
     assert service.objects(f"archive/{task}/{task}_video.mp4").popitem()[1] == whole
     assert bucket.denied == []

@@ -74,7 +74,7 @@ def wait_for_attempts(service: Service, assets: int) -> None:
 
     def tried() -> bool:
         records = snapshot.assets.values() if (snapshot := service.snapshot("t")) else []
-        return len(records) == assets and all(int(record["attempts"]) for record in records)
+        return len(records) == assets and all(record.attempts for record in records)
 
     eventually(tried)
     eventually(lambda: service.objects("_unrecognized/"))

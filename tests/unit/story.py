@@ -33,7 +33,7 @@ def stored(context: WorkerContext, key: str = KEY) -> bytes | None:
 
 def state(context: WorkerContext, asset: AssetId = VIDEO) -> tuple[str | None, str | None]:
     record = context.ledger.asset(asset)
-    return record.get("state"), record.get("error")
+    return record.state, record.error
 
 
 def run(context: WorkerContext, sent: Sent) -> None:

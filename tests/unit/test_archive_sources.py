@@ -161,7 +161,7 @@ def test_a_transfer_that_breaks_goes_on_where_it_broke_when_the_source_proves_it
     ingest(context, body, clock())
     run(context, sent)
     assert stored(context) == GOOD
-    assert context.ledger.asset(VIDEO)["attempts"] == "1"
+    assert context.ledger.asset(VIDEO).attempts == 1
     asked = [headers.get("Range") for _, headers in origin.requests]
     assert asked[0] is None
     starts = [int((wanted or "")[6:-1]) for wanted in asked[1:]]

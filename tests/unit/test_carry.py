@@ -40,7 +40,7 @@ def recorded(context: WorkerContext, url: str, number: int, *, prefix: str = "t"
 
 
 def states(context: WorkerContext, assets: list[AssetId]) -> list[str]:
-    return [context.ledger.asset(asset)["state"] for asset in assets]
+    return [context.ledger.asset(asset).state or "" for asset in assets]
 
 
 @contextmanager
@@ -140,7 +140,7 @@ def test_nothing_is_begun_when_the_worker_is_ending_and_what_is_under_way_is_han
         eventually(lambda: states(context, assets).count("transferring") == 2)
     assert states(context, assets).count("pending") == 4
     assert len(origin.requests) == 2
-    assert sum(context.ledger.asset(asset).get("error") == "handed_back" for asset in assets) == 2
+    assert sum(context.ledger.asset(asset).error == "handed_back" for asset in assets) == 2
 
 
 def test_what_crashes_in_one_transfer_is_logged_and_stops_no_other(
@@ -216,4 +216,4 @@ def test_what_waits_for_a_source_is_handed_back_at_once_when_the_worker_must_end
             eventually(lambda: states(context, assets) == ["transferring"] * 3)
             began = time.monotonic()
         assert time.monotonic() - began < 3
-    assert [context.ledger.asset(asset)["error"] for asset in assets] == ["handed_back"] * 3
+    assert [context.ledger.asset(asset).error for asset in assets] == ["handed_back"] * 3

@@ -31,7 +31,7 @@ def test_the_image_asks_no_index_for_anything_without_a_hash_and_does_not_run_as
     assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", ["ingress", "worker", "beat"])
+@pytest.mark.parametrize("name", ["ingress", "worker", "beat", "console"])
 def test_our_containers_have_no_more_rights_than_they_need(name: str) -> None:
     shared, _, services = text_of("docker-compose.yml").partition("\nservices:\n")
     for line in ("read_only: true", "cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]'):
@@ -40,3 +40,13 @@ def test_our_containers_have_no_more_rights_than_they_need(name: str) -> None:
     assert service.startswith("    <<: *stemvault\n")
     for right in ("read_only", "cap_", "security_opt", "privileged", "user:"):
         assert right not in service
+
+
+def test_the_console_is_started_only_on_demand_and_published_on_loopback_alone() -> None:
+    service = text_of("docker-compose.yml").partition("  console:\n")[2].split("\n\n")[0]
+    assert "    profiles: [console]\n" in service
+    assert re.findall(r"ports: (.*)", service) == ['["127.0.0.1:8001:8001"]']
+
+
+def test_the_console_listens_on_loopback_unless_an_address_is_given() -> None:
+    assert re.findall(r'^bind = "(.*)"$', text_of("config/console_gunicorn.py"), re.MULTILINE) == ["127.0.0.1:8001"]

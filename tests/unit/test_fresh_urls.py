@@ -70,6 +70,8 @@ def test_an_answer_that_repeats_the_dead_url_is_followed_by_a_question_for_a_lin
     work_for(context, clock, sent, 120)
     assert context.store.read_text(KEY) == GOOD
     assert provider.linked == [dead]
+    manifest = json.loads(context.store.read_text("v/v_manifest.json") or b"")
+    assert [json.loads(each["body"]).get("fresh_links") for each in manifest["callbacks"]] == [None, 1]
 
 
 @pytest.mark.parametrize("link", [None, NotOfferedError()])
@@ -92,9 +94,9 @@ def test_urls_that_never_work_are_refreshed_a_limited_number_of_times(
 ) -> None:
     origin.otherwise = lambda _: Answer(status=410)
     announce(context, origin.url + "/0.mp4")
-    for number in range(400):
+    for number in range(160):
         provider.answers["video", "v"] = video_answer(f"{origin.url}/{number + 1}.mp4")
-        work_for(context, clock, sent, 60, step=15)
+        work_for(context, clock, sent, 60, step=30)
     assert state(context, VIDEO) == ("rejected", "gone")
     assert len(provider.asked) == MAX_REFRESHES
 

@@ -16,23 +16,32 @@ _MAX_CODE_DIGITS = 6
 def parse_body(body: bytes | str) -> dict[str, Any]:
     """Read a callback's body as a JSON object, strictly.
 
+    Raises the errors of ``parse_json``, and ``UnreadableCallbackError`` if the body is not an object.
+    """
+    payload = parse_json(body)
+    if not isinstance(payload, dict):
+        raise UnreadableCallbackError("the body is not a JSON object")
+    return payload
+
+
+def parse_json(body: bytes | str) -> object:
+    """Read a body as JSON, strictly.
+
     Raises ``UnreadableCallbackError`` if the body is not UTF-8, is not JSON (``NaN`` and ``Infinity`` are
-    not, RFC 8259 section 6), is nested too deeply to read, or is not an object.
+    not, RFC 8259 section 6), or is nested too deeply to read.
     """
     try:
         text = body if isinstance(body, str) else body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UnreadableCallbackError(f"the body is not UTF-8 (byte {error.start})") from None
     try:
-        payload = json.loads(text, parse_constant=_refuse_constant)
+        payload: object = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise UnreadableCallbackError("the body is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise UnreadableCallbackError(f"the body is not JSON ({error.msg} at character {error.pos})") from None
     except ValueError as error:
         raise UnreadableCallbackError(f"the body is not acceptable JSON ({error})") from None
-    if not isinstance(payload, dict):
-        raise UnreadableCallbackError("the body is not a JSON object")
     return payload
 
 

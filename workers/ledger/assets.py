@@ -6,9 +6,10 @@ from workers.callbacks.assets import AssetId
 from workers.errors import FreshUrlError, LeaseLostError
 from workers.ledger.storage.keys import ASSETS, COUNTERS, READY, TAKEN, TIMERS, UPLOADS, asset_key, task_key
 from workers.ledger.storage.scripts import Scripted
-from workers.ledger.storage.stored_form import asset_of, whole_key
+from workers.ledger.storage.stored_form import asset_of, lease_of
 from workers.ledger.timers import GRACE
 from workers.ledger.values.lease import Lease
+from workers.ledger.values.records import AssetRecord
 
 #: An asset is dead-lettered after this many processes died that held no other asset.
 MAX_CRASHES = 5
@@ -26,10 +27,10 @@ _HAS_FRESH_URL = -2
 class Assets(Scripted):
     """The part of the ledger that leases assets to workers and settles them."""
 
-    def asset(self, asset: AssetId) -> dict[str, str]:
-        """Give an asset's record, empty where there is none."""
-        record: dict[str, str] = self.redis.hgetall(asset_key(asset))  # type: ignore[assignment]
-        return asset_of(asset.task_id, record)
+    def asset(self, asset: AssetId) -> AssetRecord:
+        """Give an asset's record; its ``state`` is None where there is none."""
+        fields: dict[str, str] = self.redis.hgetall(asset_key(asset))  # type: ignore[assignment]
+        return asset_of(asset.task_id, fields)
 
     def take(self, queues: Iterable[str], owner: str, *, passing_over: Iterable[str] = ()) -> Lease | None:
         """Lease the ready asset with the earliest deadline. ``queues`` are searched in their order.
@@ -41,24 +42,10 @@ class Assets(Scripted):
         reply = self._run("take", keys, owner, self.lease_seconds, ASSETS, *passing_over)
         if not reply:
             return None
-        member, fields, queue_to_wake = reply
-        record = dict(zip(fields[::2], fields[1::2], strict=True))
-        asset = AssetId.parse(member)
-        return Lease(
-            id=asset,
-            owner=owner,
-            url=record["url"],
-            key=whole_key(record["key"], asset.task_id),
-            deadline=float(record["deadline"]),
-            attempts=int(record["attempts"]),
-            last_reason=record.get("error", ""),
-            streak=int(record.get("streak", 0)),
-            announced_seconds=float(record["announced_seconds"]) if "announced_seconds" in record else None,
-            partial=record.get("partial", ""),
-            seconds=float(record.get("seconds", 0)),
-            final="final" in record,
-            calls=searched[queue_to_wake - 1] if queue_to_wake else "",
-        )
+        member, pairs, queue_to_wake = reply
+        fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        calls = searched[queue_to_wake - 1] if queue_to_wake else ""
+        return lease_of(AssetId.parse(member), owner, fields, calls=calls)
 
     def heartbeat(self, lease: Lease, *, upload: str = "", partial: str = "") -> None:
         """Renew the lease, and the registration of its multipart upload if there is one. Raises ``LeaseLostError``.

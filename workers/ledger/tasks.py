@@ -1,7 +1,6 @@
 """A task's record: callbacks are added, its manifest is written, and then the record is forgotten or restored."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
@@ -17,6 +16,7 @@ from workers.ledger.storage.stored_form import (
     asset_fields,
     field_of,
     kept_callback,
+    latest_fields,
     names_in,
     short_key,
     snapshot_from,
@@ -179,7 +179,7 @@ def _callback_arguments(
     yield received_at
     yield "1" if known else ""
     yield "1" if replay else ""
-    yield from _counted(_latest_fields(callback))
+    yield from _counted(latest_fields(callback))
 
 
 def _asset_arguments(asset: Asset, key: str, deadline: float, layout: KeyLayout) -> Iterator[object]:
@@ -210,18 +210,6 @@ def _recorded(reply: list[int]) -> Recorded:
     open_assets, changed, urgent, others, kept, surplus = reply
     ready = {"urgent": urgent, "assets": others}
     return Recorded(changed=bool(changed), open=open_assets, ready=ready, kept=bool(kept), surplus=surplus)
-
-
-def _latest_fields(callback: Callback) -> dict[str, object]:
-    """Give the fields of a task's record that its latest callback sets; empty ones are left out."""
-    fields = {
-        "code": "" if callback.code is None else callback.code,
-        "meaning": callback.meaning,
-        "message": callback.message,
-        "fail_code": callback.fail_code,
-        "failed_tracks": json.dumps(callback.failed_tracks) if callback.failed_tracks else "",
-    }
-    return {name: value for name, value in fields.items() if value != ""}
 
 
 def _counted(mapping: Mapping[str, object]) -> Iterator[object]:

@@ -6,6 +6,7 @@ no asset is held is recorded anew here, from the callbacks in its record, like a
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 
 import structlog
 from redis.exceptions import RedisError, ResponseError
@@ -17,7 +18,8 @@ from workers.intake.fullness import SWEEP_FORGETS
 from workers.ledger.storage.keys import ASSETS, COMMON, READY, TIMERS
 from workers.ledger.storage.keys import task_key as new_task_key
 from workers.ledger.storage.scripts import script
-from workers.ledger.values.records import TaskSnapshot
+from workers.ledger.storage.stored_form import asset_of, task_of
+from workers.ledger.values.records import AssetRecord, CallbackRecord, TaskSnapshot
 from workers.manifest import with_forgotten
 from workers.recording.record import record_anew
 
@@ -28,7 +30,6 @@ _TIMERS = COMMON + "alarms"
 _READY = (COMMON + "ready:urgent", COMMON + "ready:assets")
 _ASSETS = COMMON + "asset:"
 _FORGETTING = COMMON + "forgetting"
-_FIELDS = {"family", "stage", "rank", "code", "meaning", "message", "fail_code", "failed_tracks", "notes", "version"}
 #: The most timers of an older format that one sweep reads.
 _BATCH = 200
 #: Seconds until a failed adoption is tried again: after an outage of the bucket, and after any other error.
@@ -85,13 +86,13 @@ def adopt(context: WorkerContext, task_id: str) -> bool:
     asset_keys = [f"{_ASSETS}{task_id}/{name}" for name in names]
     for key in asset_keys:
         pipe.hgetall(key)
-    assets = dict(zip(names, pipe.execute(), strict=True))
-    held = [asset for asset in assets.values() if asset.get("state") == "transferring"]
-    if held and max(float(asset["lease"]) for asset in held) > context.now():
+    assets = {name: asset_of(task_id, fields) for name, fields in zip(names, pipe.execute(), strict=True)}
+    leases = [asset.lease or 0.0 for asset in assets.values() if asset.state == "transferring"]
+    if max(leases, default=0.0) > context.now():
         raise HeldElsewhereError
     if task:
         snapshot = _snapshot(task_id, task, callbacks, assets)
-        if not all(assets.values()):
+        if any(asset.state is None for asset in assets.values()):
             snapshot = with_forgotten(context, snapshot, names)
         # The older version may not have written a manifest, so the new record has no expiry before one is written
         # (test_a_manifest_that_could_not_be_written_before_is_written_when_the_bucket_is_back).
@@ -123,18 +124,15 @@ def _task_keys(task_id: str) -> list[str]:
 
 
 def _snapshot(
-    task_id: str, task: dict[str, str], callbacks: dict[str, str], assets: dict[str, dict[str, str]]
+    task_id: str, task: dict[str, str], callbacks: dict[str, str], assets: dict[str, AssetRecord]
 ) -> TaskSnapshot:
     """Give the settled part of an older task. Its other assets are restored from its callbacks."""
-    received = [{"sha256": digest, **json.loads(text)} for digest, text in callbacks.items()]
-    own = {name: value for name, value in task.items() if name in _FIELDS and (name, value) != ("code", "0")}
+    received = [CallbackRecord(sha256=digest, **json.loads(text)) for digest, text in callbacks.items()]
+    known = task_of(task)
     return TaskSnapshot(
         task_id,
-        {**own, "open": "0"},
-        sorted(received, key=lambda entry: entry["received_at"]),
-        {
-            name: {field: value for field, value in asset.items() if field != "media"}
-            for name, asset in assets.items()
-            if "settled_at" in asset
-        },
+        # The older format has 0 for a callback without a code.
+        replace(known, code=known.code or None, written=None, open=0),
+        sorted(received, key=lambda each: each.received_at),
+        {name: asset for name, asset in assets.items() if asset.settled_at is not None},
     )

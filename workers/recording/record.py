@@ -60,11 +60,11 @@ def record_anew(context: WorkerContext, snapshot: TaskSnapshot, *, unsettled: bo
     context.ledger.restore(snapshot, remember=remember)
     for entry in snapshot.callbacks if unsettled else ():
         try:
-            callback = read_callback(context, entry["body"])
+            callback = read_callback(context, entry.body)
         except (UnrecognizedCallbackError, UnreadableCallbackError) as error:
-            keep_for_people(context, entry["body"], str(error))
+            keep_for_people(context, entry.body, str(error))
         else:
-            record_callback(context, callback, entry["body"], entry["received_at"], replay=True)
+            record_callback(context, callback, entry.body, entry.received_at, replay=True)
     context.ledger.recalled(snapshot.task_id)
 
 
@@ -113,7 +113,7 @@ def record_callback(  # noqa: PLR0913 - a callback, and how it came
 def _watch(context: WorkerContext, callback: Callback, received_at: float) -> None:
     """Ask the provider about a task whose last callback does not come in time; stop asking when it has come."""
     if callback.stage in _LAST_STAGES:
-        context.watches.end(callback.task_id, "settled", "callback", but_refresh=True)
+        context.watches.end(callback.task_id, "failed" if callback.failed else "settled", but_refresh=True)
         return
     family = family_for(callback.family)
     after = max(received_at + RECONCILE_AFTER - context.now(), 0.0)

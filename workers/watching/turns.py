@@ -51,7 +51,7 @@ class Turns:
         ``seconds`` is the first pause; it doubles while the reason stays the same. Give the pause in seconds, and
         whether the reason is new.
         """
-        args = [reason, detail, seconds, MAX_PAUSE, self.fingerprint, sent_at]
+        args: list[str | float] = [reason, detail, seconds, MAX_PAUSE, self.fingerprint, sent_at]
         wait, is_new = self._pause(keys=[PROVIDER], args=args)
         return float(wait), bool(is_new)
 

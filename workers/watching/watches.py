@@ -82,12 +82,12 @@ class Watches:
         ``family`` is empty if it is to be found by asking. Two requests about a task are at least ``interval`` apart,
         also if several things ask for them.
         """
-        limits = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES]
+        limits: list[str | float] = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES]
         return bool(self._watch(keys=[WATCHES, _WATCH + task_id], args=[task_id, family, purpose, after, *limits]))
 
     def take(self) -> Taken:
         """Take the task that has been due for the longest time, and a turn at the provider."""
-        args = [_WATCH, self.turns.rate, self.interval, self.turns.fingerprint, _PROBE]
+        args: list[str | float] = [_WATCH, self.turns.rate, self.interval, self.turns.fingerprint, _PROBE]
         reply = self._take(keys=[WATCHES, PROVIDER], args=args)
         if not reply:
             return Taken()
@@ -127,7 +127,13 @@ class Watches:
 
     def next_ones(self, limit: int) -> list[tuple[str, float]]:
         """Give the first ``limit`` tasks as (task, unix seconds of the next request)."""
-        return [(str(task), float(at)) for task, at in self._redis.zrange(WATCHES, 0, limit - 1, withscores=True)]
+        found: list[tuple[str, float]] = self._redis.zrange(WATCHES, 0, limit - 1, withscores=True)  # type: ignore[assignment]
+        return found
+
+    def next_request(self, task_id: str) -> float | None:
+        """Give the unix seconds of the next request about a task; None if it is not watched."""
+        at = self._redis.zscore(WATCHES, task_id)
+        return None if at is None else float(at)
 
     def states(self, tasks: Iterable[str]) -> Iterator[Watch | None]:
         """Give the watch of each task, also if it has ended; None for a task that was never watched or is forgotten."""

@@ -14,6 +14,7 @@ from tests.chaos.faults.broker import (
     redis_killed,
 )
 from tests.chaos.faults.hosts import clock_ahead, two_versions
+from tests.chaos.faults.polling import polling
 from tests.chaos.faults.processes import (
     beat_killed,
     carrying_process_killed,
@@ -49,4 +50,5 @@ FAULTS: dict[str, Fault] = {
     "bucket_forbidden": bucket_in_mood("forbidden", "S3 credentials wrong, then right", 30, within=75),
     "origin_misbehaves": origin_misbehaves,
     "urgent_behind_backlog": urgent_behind_backlog,
+    "polling": polling,
 }

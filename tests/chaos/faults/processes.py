@@ -74,7 +74,7 @@ def pool_process_dies(town: Town, scale: float) -> Row:
     def dies_again() -> bool:
         nonlocal deaths
         record = town.ledger.asset(poison)
-        state = record.get("state")
+        state = record.state
         assert state != "archived", "the asset was archived before it was dead-lettered"
         if state == "transferring":
             for child in children_of(worker.pid):

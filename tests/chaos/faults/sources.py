@@ -86,7 +86,7 @@ def urgent_behind_backlog(town: Town, scale: float) -> Row:
     town.call(1, query=f"?expires={int(time.time()) + 300}", name="hurry")
     town.stack.start_worker()
     started = time.monotonic()
-    eventually(lambda: town.ledger.asset(AssetId("hurry", "s0")).get("state") == "archived", patience=250)
+    eventually(lambda: town.ledger.asset(AssetId("hurry", "s0")).state == "archived", patience=250)
     seconds = time.monotonic() - started
     before = [path for path, _ in town.origin.requests].index(next(p for p, _ in town.origin.requests if "hurry" in p))
     row = town.judge(f"urgent asset behind {backlog}: stored after {seconds:.1f} s, {before} before it", 1, within=60)

@@ -144,4 +144,4 @@ def test_the_lease_is_renewed_while_the_bucket_is_asked_for_an_object(
     monkeypatch.setattr(strict.store, "look_up", slow_look)
     run(strict, sent)
     assert state(strict) == ("rejected", "forbidden_host")
-    assert "lapses" not in strict.ledger.asset(VIDEO)
+    assert strict.ledger.asset(VIDEO).lapses is None

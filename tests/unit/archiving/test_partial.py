@@ -36,7 +36,7 @@ def test_short_audio_is_not_mistaken_for_the_song_and_the_whole_one_is_stored_la
         assert state(context, TRACK) == ("pending", "short")
         assert stored(context, TRACK_KEY) is None
         assert stored(context, f"_partial/{TRACK_KEY}") == CUT
-        assert context.ledger.asset(TRACK)["seconds"] == "183.375"
+        assert context.ledger.asset(TRACK).seconds == 183.375
         clock.advance(120)
         sweep(context)
     run(context, sent)
@@ -61,7 +61,7 @@ def test_a_part_that_was_kept_when_its_worker_had_to_end_is_known_to_the_next_on
 
         patch.setattr(context.store, "write_text", write_and_end)
         run(WorkerContext(**{**vars(context), "must_stop": lambda: bool(stopping)}), sent)
-    assert context.ledger.asset(TRACK)["seconds"] == "183.375"
+    assert context.ledger.asset(TRACK).seconds == 183.375
     clock.advance(120)
     sweep(context)
     run(context, sent)

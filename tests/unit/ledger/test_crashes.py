@@ -61,7 +61,7 @@ def test_of_several_over_which_processes_died_together_each_is_tried_alone_until
     ledger.postpone(alone["good"], "stalled", streak=1, until=START)
     assert ledger.make_ready(alone["good"].id) == "assets"
     for _ in range(MAX_CRASHES):
-        owner = ledger.asset(alone["killer"].id)["owner"]
+        owner = ledger.asset(alone["killer"].id).owner or ""
         assert ledger.crashed(owner) == [str(alone["killer"].id)]
         step = ledger.make_ready(alone["killer"].id)
         if step == "suspects":

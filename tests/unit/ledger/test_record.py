@@ -34,7 +34,7 @@ def test_a_repeat_of_the_same_body_changes_nothing(ledger: Ledger, payload: Payl
 def test_a_late_first_does_not_take_a_complete_back(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("music_complete"))
     record(ledger, payload("music_first"))
-    assert snapshot(ledger, payload("music_first")["data"]["task_id"]).task["stage"] == "complete"
+    assert snapshot(ledger, payload("music_first")["data"]["task_id"]).task.stage == "complete"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_another_file_under_the_same_path_is_another_asset_and_a_fresh_url_is_no
     named_by_path(ledger, first)
     named_by_path(ledger, again, now=START + 1)
     assert set(snapshot(ledger, "t").assets) == {"result"}
-    assert snapshot(ledger, "t").assets["result"]["url"] == again
+    assert snapshot(ledger, "t").assets["result"].url == again
     lease = take(ledger, "one")
     at(ledger, START).settle(lease.id, "one", "archived")
     for _ in range(2):
@@ -60,7 +60,7 @@ def test_another_file_under_the_same_path_is_another_asset_and_a_fresh_url_is_no
     name = next(name for name in found.assets if name != "result")
     assert len(found.assets) == 2
     assert re.fullmatch(r"result-[0-9a-f]{8}", name)
-    assert (found.assets[name]["url"], found.assets[name]["key"]) == (other, f"t/t_{name}.mp4")
+    assert (found.assets[name].url, found.assets[name].key) == (other, f"t/t_{name}.mp4")
     assert found.open == 1
 
 
@@ -68,7 +68,7 @@ def test_notes_stay_when_a_later_callback_has_none(ledger: Ledger) -> None:
     urls = {f"s{number}_url": f"https://a.example/{number}.mp3" for number in range(MAX_ASSETS + 1)}
     record(ledger, {"code": 200, "taskId": "t", "data": {"vocal_removal_info": urls}})
     record(ledger, {"code": 200, "taskId": "t", "data": {"instruments": []}})
-    assert "only the first" in snapshot(ledger, "t").task["notes"]
+    assert "only the first" in "".join(snapshot(ledger, "t").task.notes)
 
 
 def test_a_body_that_was_seen_changes_nothing_so_two_that_alternate_revive_nothing(
@@ -81,8 +81,8 @@ def test_a_body_that_was_seen_changes_nothing_so_two_that_alternate_revive_nothi
     for _ in range(3):
         for body in bodies:
             assert not record(ledger, body, now=START + 60).changed
-    assert ledger.asset(VIDEO)["state"] == "rejected"
-    assert ledger.asset(VIDEO)["url"] == bodies[1]["data"]["video_url"]
+    assert ledger.asset(VIDEO).state == "rejected"
+    assert ledger.asset(VIDEO).url == bodies[1]["data"]["video_url"]
 
 
 def test_beyond_the_bodies_that_are_kept_two_that_alternate_still_revive_nothing(
@@ -97,6 +97,6 @@ def test_beyond_the_bodies_that_are_kept_two_that_alternate_still_revive_nothing
     for name in ("a", "b", "a", "b"):
         reply = record(ledger, with_url(payload("video"), f"http://origin.test/{name}.mp4"), now=now + 1)
         assert (reply.changed, reply.kept) == (False, False)
-    assert ledger.asset(VIDEO)["state"] == "rejected"
+    assert ledger.asset(VIDEO).state == "rejected"
     assert len(snapshot(ledger, VIDEO.task_id).callbacks) == MAX_CALLBACKS
     assert ledger.has_recorded(parse_callback(payload("video")), b"never seen") is False

@@ -26,7 +26,7 @@ def test_the_ledger_marks_as_short_what_the_worker_retries_as_short(
     lease = take(ledger, "one")
     measured = round(announced - missing, 3)
     at(ledger, START).settle(lease.id, "one", "archived", facts={"seconds": measured})
-    marked = "notes" in ledger.asset(lease.id)
+    marked = bool(ledger.asset(lease.id).notes)
     assert marked == is_short(measured, announced)
     assert ledger.counters().get("short_audio||", 0) == int(marked)
 
@@ -36,11 +36,11 @@ def test_a_mark_follows_what_the_latest_stage_announces_and_is_counted_once(ledg
     lease = take(ledger, "one")
     at(ledger, START).settle(lease.id, "one", "archived", facts={"seconds": 183.2})
     record(ledger, track(250.0, "complete"), now=START + 1)
-    assert ledger.asset(lease.id)["notes"] == "short: 183.2 s of 250.0 s announced"
+    assert ledger.asset(lease.id).notes == ("short: 183.2 s of 250.0 s announced",)
     record(ledger, track(99.0, "first"), now=START + 2)
-    assert ledger.asset(lease.id)["announced_seconds"] == "250.0"
+    assert ledger.asset(lease.id).announced_seconds == 250.0
     record(ledger, track(184.0, "complete"), now=START + 3)
-    assert "notes" not in ledger.asset(lease.id)
+    assert not ledger.asset(lease.id).notes
     version = snapshot(ledger, "t").version
     for body in (track(183.0, "first"), track(250.0, "complete"), track(184.0, "complete")):
         assert not record(ledger, body, now=START + 9).changed
@@ -56,7 +56,8 @@ def test_a_whole_song_that_cannot_be_measured_is_not_marked_by_the_length_of_its
     again = take(ledger, "two", now=START + 2)
     assert (again.partial, again.seconds, again.final) == ("_partial/k", 2.0, False)
     at(ledger, START + 3).settle(again.id, "two", "archived")
-    assert not {"notes", "seconds", "partial"} & ledger.asset(lease.id).keys()
+    settled = ledger.asset(lease.id)
+    assert (settled.notes, settled.seconds, settled.partial) == ((), None, None)
 
 
 def test_a_part_outlives_giving_up_and_a_new_url(ledger: Ledger) -> None:
@@ -74,7 +75,7 @@ def test_a_worker_that_has_lost_its_lease_does_not_get_to_keep_a_part(ledger: Le
     at(ledger, START).crashed("one")
     with pytest.raises(LeaseLostError):
         at(ledger, START).heartbeat(lease, partial="_partial/k")
-    assert "partial" not in ledger.asset(lease.id)
+    assert ledger.asset(lease.id).partial is None
 
 
 def test_a_fresh_url_is_tried_before_the_part_is_stored(ledger: Ledger) -> None:

@@ -20,7 +20,7 @@ def test_each_asset_has_exactly_one_next_step_until_it_is_settled(
         return [(name, at) for name, at in found.items() if at is not None]
 
     record(ledger, payload("video"))
-    assert ledger.asset(VIDEO)["attempts"] == "0"
+    assert ledger.asset(VIDEO).attempts == 0
     assert steps() == [(READY["assets"], DEADLINE)]
     lease = take(ledger, "one")
     assert steps() == [(TIMERS, START + LEASE)]

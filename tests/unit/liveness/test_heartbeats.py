@@ -29,7 +29,7 @@ def lease_must_be_renewed(context: WorkerContext, clock: Clock) -> Pause:
     def pause() -> None:
         for _ in range(2):
             clock.advance(LEASE - 1)
-            eventually(lambda: float(context.ledger.asset(VIDEO)["lease"]) >= clock() + LEASE)
+            eventually(lambda: (context.ledger.asset(VIDEO).lease or 0.0) >= clock() + LEASE)
 
     return pause
 
@@ -118,7 +118,7 @@ def test_an_upload_is_renewed_with_its_lease_and_forgotten_when_it_ends(
         eventually(lambda: ledger.redis.zscore(UPLOADS, "id key") == clock() + LEASE)
         hold.upload_ended()
         clock.advance(1)
-        eventually(lambda: float(ledger.asset(VIDEO)["lease"]) == clock() + LEASE)
+        eventually(lambda: ledger.asset(VIDEO).lease == clock() + LEASE)
         assert ledger.redis.zcard(UPLOADS) == 0
 
 
@@ -190,7 +190,7 @@ def test_a_heartbeat_that_fails_for_whatever_reason_is_followed_by_the_next(
     monkeypatch.setattr(ledger, "heartbeat", fails_at_first)
     with context.heartbeats.held(lease, lambda: False):
         clock.advance(LEASE - 1)
-        eventually(lambda: float(ledger.asset(VIDEO)["lease"]) == clock() + LEASE)
+        eventually(lambda: ledger.asset(VIDEO).lease == clock() + LEASE)
 
 
 def test_a_thread_that_cannot_be_started_is_started_for_the_next_asset(
@@ -205,7 +205,7 @@ def test_a_thread_that_cannot_be_started_is_started_for_the_next_asset(
             held.enter_context(context.heartbeats.held(lease, lambda: False))
     with context.heartbeats.held(lease, lambda: False):
         clock.advance(LEASE - 1)
-        eventually(lambda: float(ledger.asset(VIDEO)["lease"]) == clock() + LEASE)
+        eventually(lambda: ledger.asset(VIDEO).lease == clock() + LEASE)
 
 
 def test_the_thread_ends_when_nothing_is_held(context: WorkerContext, ledger: Ledger, body: str) -> None:

@@ -1,13 +1,9 @@
 """How an answer is read where its family, its state or its shape could be mistaken."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.layout import KeyLayout
-from tests.conftest import ECHOES
 from tests.unit.provider.documented import RECORDS, record, task_of
 from workers.callbacks import parse_callback
 from workers.errors import StemvaultError, UnrecognizedCallbackError
@@ -26,31 +22,10 @@ from workers.provider.families import ASKING_ORDER, FAMILIES, PolledFamily, Stat
 
 TASK = "cc2c42d8c12a1930a963edc94e47fc77"
 EXTRA = "http://origin.test/extra/file.flac"
-#: An answer with results, for each family that has files.
-WITH_FILES = {
-    "music": "music_success", "separation": "vocal_removal_success_separate_vocal", "video": "mp4_success",
-    "wav": "wav_success", "cover_images": "suno_cover_1_success", "aleph": "aleph_1_success",
-    "gpt4o_image": "gpt4o_1_success", "flux_kontext": "flux_kontext_1_success", "runway": "runway_success",
-    "midi": "midi_1_success", "jobs": "jobs_suno_generate_success",
-}  # fmt: skip
-
-
-def ask(family: str, payload: dict[str, Any]) -> Answer:
-    return read_answer(FAMILIES[family], payload, task_of(payload))
 
 
 def data(family: str, **fields: object) -> Answer:
     return read_answer(FAMILIES[family], {"code": 200, "msg": "success", "data": {"taskId": TASK, **fields}}, TASK)
-
-
-def urls(answer: Answer) -> list[str]:
-    assert answer.body
-    return [asset.url for asset in parse_callback(answer.body).assets]
-
-
-def keys(answer: Answer) -> list[str]:
-    assert answer.body
-    return [asset.key(KeyLayout()).rpartition("/")[2].partition("_")[2] for asset in parse_callback(answer.body).assets]
 
 
 @pytest.mark.parametrize(
@@ -107,58 +82,6 @@ def test_an_undelivered_callback_means_done_only_if_all_is_there(
     answer = data(family, **{FAMILIES[family].state_field: "CALLBACK_EXCEPTION", "response": response})
     assert answer.state == state
     assert (parse_callback(answer.body).stage if answer.body else None) == stage
-
-
-def entry(label: str, url: str, track_id: str) -> dict[str, object]:
-    return {"duration": 9.5, "audio_url": url, "stem_type_group_name": label, "id": track_id}
-
-
-def test_origin_data_adds_only_stems_whose_field_is_empty() -> None:
-    listed = [
-        entry("Vocals", "http://origin.test/listed/vocals.mp3", "a"),
-        entry("Backing Vocals", "http://origin.test/listed/backing.mp3", "b"),
-        entry("Drums", "http://origin.test/field/vocal.mp3", "c"),
-        {"extract": entry("Vocals", "http://origin.test/listed/x.mp3", "d"), "remove": entry("Vocals", EXTRA, "e")},
-    ]
-    response = {"vocalUrl": "http://origin.test/field/vocal.mp3", "backingVocalsUrl": None, "originData": listed}
-    answer = data("separation", successFlag="SUCCESS", response=response)
-    assert dict(zip(keys(answer), urls(answer), strict=True)) == {
-        "vocal.mp3": "http://origin.test/field/vocal.mp3",
-        "backing_vocals.mp3": "http://origin.test/listed/backing.mp3",
-        "without_vocal.flac": EXTRA,
-    }
-
-
-@pytest.mark.parametrize("family", WITH_FILES)
-def test_what_echoes_the_request_is_never_a_file(family: str) -> None:
-    payload = record(WITH_FILES[family])
-    before = urls(ask(family, payload))
-    for name in (*ECHOES, "generateParam"):
-        payload["data"][name] = {"imageUrl": "http://customer.test/in.png"} if name != "param" else EXTRA
-    assert urls(ask(family, payload)) == before
-
-
-@pytest.mark.parametrize("family", WITH_FILES)
-def test_an_unknown_url_among_the_results_is_archived_once(family: str) -> None:
-    payload = record(WITH_FILES[family])
-    before = urls(ask(family, payload))
-    holder = payload["data"][{"runway": "videoInfo", "midi": "midiData"}.get(family, "response")]
-    holder["lossless"] = {"masterUrl": EXTRA}
-    answer = ask(family, payload)
-    assert sorted(urls(answer)) == sorted([*before, EXTRA])
-    assert [key for key in keys(answer) if key.endswith("lossless_master.flac")]
-
-
-def test_results_that_are_no_object_are_searched_for_files_all_the_same() -> None:
-    assert urls(data("music", status="SUCCESS", response=f'{{"x":"{EXTRA}"}}')) == [EXTRA]
-    assert urls(data("veo", successFlag=1, response=[EXTRA])) == [EXTRA]
-
-
-def test_a_job_whose_results_stand_in_response_alone_is_read_as_music() -> None:
-    payload = record("jobs_suno_generate_success")
-    before = keys(ask("jobs", payload))
-    payload["data"]["resultJson"] = ""
-    assert keys(ask("jobs", payload)) == before
 
 
 @pytest.mark.parametrize("field", ["taskId", "task_id"])

@@ -70,9 +70,11 @@ def running() -> Iterator[Provider]:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         provider.url = f"http://127.0.0.1:{server.server_port}"
-        yield provider
-        server.shutdown()
-        thread.join()
+        try:
+            yield provider
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture

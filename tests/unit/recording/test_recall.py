@@ -59,5 +59,5 @@ def test_a_task_that_is_forgotten_while_it_is_ingested_is_read_from_its_manifest
     ingest(context, again, clock())
     snapshot = context.ledger.snapshot(VIDEO.task_id)
     assert snapshot
-    assert snapshot.assets["video"]["state"] == "archived"
+    assert snapshot.assets["video"].state == "archived"
     assert len(snapshot.callbacks) == 2

@@ -84,8 +84,8 @@ def test_one_of_the_first_format_is_still_read(
     assert origin.count(PATH) == 1
     restored = context.ledger.snapshot(VIDEO.task_id)
     assert restored
-    assert restored.assets["video"]["sha256"] == new["assets"]["video"]["sha256"]
-    assert json.loads(restored.callbacks[0]["body"]) == json.loads(body)
+    assert restored.assets["video"].sha256 == new["assets"]["video"]["sha256"]
+    assert json.loads(restored.callbacks[0].body) == json.loads(body)
 
 
 @pytest.mark.parametrize(
