@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError
 from redis.exceptions import RedisError
 from rich.console import Console
 
+from app.cli.backfill.command import run_backfill
 from app.cli.demo import run_demo
 from app.cli.doctor.broker import redis_fault
 from app.cli.doctor.bucket import AWS_ADVICE
@@ -22,12 +23,14 @@ from app.cli.replay import replay, replay_unrecognized
 from app.cli.retry import retry_task
 from app.cli.status import show_status, show_task
 from app.cli.up import stay_up
+from app.cli.watch import watch_tasks
 from app.embedded.processes import StartError
 from app.embedded.stack import embedded_stack
 from config.settings import SettingsError, load_settings
 from workers.errors import StemvaultError, TransientError
 from workers.ledger.connection import open_ledger
 from workers.liveness.signs_of_life import CLOCK, WORKER, SignsOfLife
+from workers.provider.families import FAMILIES
 
 #: Columns of output that does not go to a terminal: wide enough for a key on one line.
 _WIDTH_OF_FILES = 180
@@ -55,6 +58,10 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise click.ClickException(f"AWS settings: {str(error).rstrip('.')}. {AWS_ADVICE}") from None
 
     return wrapped
+
+
+def _family_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--family", type=click.Choice(list(FAMILIES), case_sensitive=False), default=None, help=text)
 
 
 @click.group()
@@ -173,3 +180,37 @@ def retry(task: str, asset: str | None) -> None:
     ASSET is a name that status shows, such as video.
     """
     sys.exit(0 if retry_task(console, load_settings(), task, asset) else 1)
+
+
+@stemvault.command()
+@click.argument("tasks", nargs=-1, required=True)
+@_family_option("The kind of the tasks; by default it is found by asking.")
+@_plain_errors
+def watch(tasks: tuple[str, ...], *, family: str | None) -> None:
+    """Have the provider asked about TASKS until they are settled.
+
+    For submitted tasks, in case their callbacks do not come.
+
+    TASKS - reads tasks from standard input, one a line, as JSON {"task_id": "…", "family": "…"}, CSV or bare ids.
+
+    Exit status 0: all are watched, and the provider can be asked.
+    """
+    sys.exit(0 if watch_tasks(console, load_settings(), tasks, family=family or "") else 1)
+
+
+@stemvault.command()
+@click.argument("file")
+@_family_option("The kind of tasks for which FILE names none; by default it is found by asking.")
+@click.option("--report", type=click.Path(dir_okay=False), help="Write a line of JSON for each task, with its outcome.")
+@_plain_errors
+def backfill(file: str, *, family: str | None, report: str | None) -> None:
+    """Archive the tasks in FILE that the provider still has.
+
+    For tasks that were submitted before Stemvault was there. FILE is CSV (task_id,family, with or without a header),
+    JSON lines, or bare ids one a line; - reads standard input.
+
+    The workers do the work. Stop it with Ctrl-C and run it again at any time: what is archived is skipped.
+
+    Exit status 0: nothing is missing. Tasks that failed at the provider have no files.
+    """
+    sys.exit(run_backfill(console, load_settings(), file, family=family or "", report=report))

@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.watched import show_watched
 from config.settings import PREFIX, Settings
 from workers.callbacks import parse_body, task_id_of
 from workers.callbacks.assets import AssetId
@@ -41,7 +42,8 @@ def show_status(console: Console, settings: Settings) -> bool:
         console.print(f"Callbacks in the bucket's inbox: {many}{inbox}")
     _show_fleet(console, fleet)
     totals = Table("event", "", "", "count", title="Totals since this Redis was first used")
-    for name, count in sorted(ledger.counters().items()):
+    counters = ledger.counters()
+    for name, count in sorted(counters.items()):
         totals.add_row(*name.split("|"), f"{count:,}")
     console.print(totals)
     steps = Table("asset", "state", "attempts", "last error", "next step", "deadline", title="Next steps")
@@ -54,6 +56,7 @@ def show_status(console: Console, settings: Settings) -> bool:
         left = "" if record.deadline is None else _span(record.deadline - now)
         steps.add_row(member, state, attempts, record.error, _span(at - now) if at > now else "now", left)
     console.print(steps)
+    show_watched(console, settings, ledger.redis, counters, _span)
     _show_kept(console, settings)
     in_flight = ledger.in_flight()
     console.print(f"{in_flight} in flight" + (f", the first {_MAX_SHOWN} shown" if in_flight > _MAX_SHOWN else ""))

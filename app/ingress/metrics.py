@@ -15,6 +15,8 @@ from workers.intake.fullness import Room
 from workers.intake.received import ReceivedCallbacks
 from workers.ledger.ledger import Ledger
 from workers.liveness.signs_of_life import SignsOfLife
+from workers.watching.turns import Pause, Turns
+from workers.watching.watches import Watches
 
 log = structlog.get_logger()
 
@@ -27,6 +29,7 @@ class LedgerCollector(Collector):
         self._received = ReceivedCallbacks(redis)
         self._wake_ups = WakeUps(redis)
         self._signs = SignsOfLife(redis)
+        self._watches = Watches(redis, Turns(redis))
         self._fullness = Room(redis, limit).fullness
 
     def collect(self) -> Iterable[Metric]:
@@ -52,6 +55,8 @@ class LedgerCollector(Collector):
         yield _gauge(
             "stemvault_broker_fullness", "Share of its memory that Redis uses, 0 without a limit", self._fullness()
         )
+        yield _gauge("stemvault_watched_tasks", "Tasks about which the provider is asked", self._watches.number())
+        yield _paused(self._watches.turns.paused())
         yield _gauge("stemvault_transfers", "Assets that workers have in hand", self._ledger.transferring())
         yield _gauge_by_queue("stemvault_assets_waiting", "Assets that wait for a worker", self._ledger.ready())
         yield _gauge_by_queue(
@@ -71,6 +76,13 @@ def _gauge(name: str, description: str, value: float | None) -> Metric:
     return gauge
 
 
+def _paused(pause: Pause | None) -> Metric:
+    """Make the gauge of the provider's pause: 1 with its reason, or 0 without one."""
+    gauge = GaugeMetricFamily("stemvault_provider_paused", "Whether the provider is not asked", labels=["reason"])
+    gauge.add_metric([pause.reason if pause else ""], 1 if pause else 0)
+    return gauge
+
+
 def _gauge_by_queue(name: str, description: str, values: Mapping[str, int]) -> Metric:
     gauge = GaugeMetricFamily(name, description, labels=["queue"])
     for queue, value in values.items():
@@ -83,7 +95,14 @@ def _counters(counters: dict[str, int]) -> Iterable[Metric]:
     assets = CounterMetricFamily("stemvault_assets", "Assets settled", labels=["state", "reason"])
     refusals = CounterMetricFamily("stemvault_refusals", "Requests refused", labels=["status", "reason"])
     short = CounterMetricFamily("stemvault_short_audio", "Archived audio that is shorter than announced", labels=[])
-    families = {"callbacks": callbacks, "assets": assets, "refusals": refusals, "short_audio": short}
+    watches = CounterMetricFamily("stemvault_watches", "Watches that have ended", labels=["outcome", "reason"])
+    families = {
+        "callbacks": callbacks,
+        "assets": assets,
+        "refusals": refusals,
+        "short_audio": short,
+        "watches": watches,
+    }
     for name, value in sorted(counters.items()):
         family, *labels = name.split("|")
         if family == "short_audio":

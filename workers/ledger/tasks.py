@@ -55,6 +55,13 @@ class Tasks(Scripted):
         """Give the family in a task's record; empty without a record."""
         return str(self.redis.hget(task_key(task_id), "family") or "")
 
+    def settled(self, tasks: Iterable[str]) -> list[bool]:
+        """Tell of each task whether it has no open asset and its manifest is written; True without a record."""
+        pipe = self.redis.pipeline(transaction=False)
+        for task_id in tasks:
+            pipe.hmget(task_key(task_id), "open", "version", "written")
+        return [(is_open or "0") == "0" and version == written for is_open, version, written in pipe.execute()]
+
     def recalled(self, task_id: str) -> None:
         """Note that a task is completely restored from its manifest."""
         self.redis.hdel(task_key(task_id), _RECALLING)

@@ -9,6 +9,7 @@ from app.cli.doctor.broker import examine_broker
 from app.cli.doctor.bucket import examine_bucket
 from app.cli.doctor.finding import Finding
 from app.cli.doctor.fleet import examine_fleet
+from app.cli.doctor.provider import examine_provider
 from app.cli.doctor.variables import examine_settings, unknown_variables
 from config.settings import SettingsError, load_settings
 from workers.ledger.connection import open_redis
@@ -50,3 +51,4 @@ def _findings() -> Iterator[Finding]:
     if broker[0].good:
         yield from examine_fleet(redis)
     yield from examine_bucket(settings)
+    yield from examine_provider(settings)
