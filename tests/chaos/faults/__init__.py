@@ -14,7 +14,7 @@ from tests.chaos.faults.broker import (
     redis_killed,
 )
 from tests.chaos.faults.hosts import clock_ahead, two_versions
-from tests.chaos.faults.polling import polling
+from tests.chaos.faults.polling import backfill_killed, polling
 from tests.chaos.faults.processes import (
     beat_killed,
     carrying_process_killed,
@@ -51,4 +51,5 @@ FAULTS: dict[str, Fault] = {
     "origin_misbehaves": origin_misbehaves,
     "urgent_behind_backlog": urgent_behind_backlog,
     "polling": polling,
+    "backfill_killed": backfill_killed,
 }

@@ -1,8 +1,15 @@
 """The parts die while the provider is asked about many tasks whose callbacks never come."""
 
 import itertools
+import json
 import random
+import subprocess
+import sys
 import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from app.embedded.provider import Options, Provider, fake_provider
@@ -25,13 +32,7 @@ def polling(town: Town, scale: float) -> Row:
     """SIGKILL the worker, beat and Redis in turn while tasks are watched; no callback is delivered."""
     options = Options(deliver=False, stage_seconds=STAGE, origin=town.origin.url)
     with fake_provider(options) as provider:
-        settings = {"BASE_URL": provider.url, "API_KEY": provider.key, "RATE": str(RATE)}
-        town.stack.group.environment = {
-            **town.stack.group.environment,
-            **{f"STEMVAULT_PROVIDER_{name}": value for name, value in settings.items()},
-            "STEMVAULT_POLL_INTERVAL": f"{INTERVAL}s",
-        }
-        town.restart_worker()
+        _point_at(town, provider, RATE=str(RATE))
         _watch(town, provider, scaled(200, scale, least=20))
         chance = random.Random(1)
         repeats = scaled(5, scale)
@@ -44,14 +45,30 @@ def polling(town: Town, scale: float) -> Row:
         return town.judge("worker, beat and Redis SIGKILLed while tasks are watched", 3 * repeats, within=45)
 
 
+def _point_at(town: Town, provider: Provider, **settings: str) -> None:
+    """Have the town's worker ask this provider."""
+    named = {"BASE_URL": provider.url, "API_KEY": provider.key, **settings}
+    town.stack.group.environment = {
+        **town.stack.group.environment,
+        **{f"STEMVAULT_PROVIDER_{name}": value for name, value in named.items()},
+        "STEMVAULT_POLL_INTERVAL": f"{INTERVAL}s",
+    }
+    town.restart_worker()
+
+
 def _watch(town: Town, provider: Provider, number: int) -> None:
     """Register tasks; the files of all of them are promised from then on."""
     watches = Watches(town.stack.redis(), Turns(town.stack.redis()), interval=INTERVAL)
-    for _ in range(number):
-        task = provider.add_task("separation")
+    tasks = [provider.add_task("separation") for _ in range(number)]
+    for task in tasks:
         watches.add(task, "separation", "watch")
+    _promise(town, provider, tasks, "SUCCESS")
+
+
+def _promise(town: Town, provider: Provider, tasks: Iterable[str], state: str) -> None:
+    for task in tasks:
         town.acknowledged += 1
-        delivered = parse_callback(callback(provider.told(task, "SUCCESS")) or {})
+        delivered = parse_callback(callback(provider.told(task, state)) or {})
         town.promised |= {asset.key(KeyLayout()): urlsplit(asset.url).path for asset in delivered.assets}
 
 
@@ -64,3 +81,39 @@ def _check_pace(provider: Provider) -> None:
         assert shortest > INTERVAL - 1, f"two requests about {task} were {shortest:.2f} s apart"
     peak = provider.requests.peak(5.0)
     assert peak <= 5 * RATE + 8, f"{peak} requests in 5 s"
+
+
+def backfill_killed(town: Town, scale: float) -> Row:
+    """SIGKILL a backfill half-way and run it again: a tenth is gone, a tenth is archived already."""
+    options = Options(deliver=False, stage_seconds=0, origin=town.origin.url)
+    with fake_provider(options) as provider, TemporaryDirectory() as folder:
+        _point_at(town, provider, RATE="200")
+        number = scaled(5000, scale)
+        alive = [provider.add_task("mp4", stages=["SUCCESS"]) for _ in range(number * 9 // 10)]
+        gone = [f"gone-{each}" for each in range(number // 10)]
+        town.size = 20_000
+        _promise(town, provider, alive, "SUCCESS")
+        before, after = Path(folder, "before.csv"), Path(folder, "all.csv")
+        before.write_text("".join(f"{task},video\n" for task in alive[: number // 10]))
+        after.write_text("".join(f"{task},video\n" for task in sorted([*alive, *gone])))
+        assert _backfill(town, before).wait(120) == 0, "the first tenth was not archived"
+        killed = _backfill(town, after)
+        eventually(lambda: len(provider.requests) > number // 2, patience=240)
+        killed.kill()
+        killed.wait()
+        report = Path(folder, "report.jsonl")
+        assert _backfill(town, after, "--report", str(report)).wait(240) == 1, "gone tasks end in exit status 1"
+        told = Counter(json.loads(line)["outcome"] for line in report.read_text().splitlines())
+        assert told["gone"] == len(gone), told
+        assert told["archived"] + told["already_there"] == len(alive), told
+        assert told["already_there"] >= number // 10, told
+        fetched = Counter(path.partition("?")[0] for path, _ in town.origin.requests)
+        assert set(fetched.values()) == {1}, fetched.most_common(3)
+        assert not [each for each in provider.requests if each.code], "the provider refused a request"
+        assert provider.requests.peak(5.0) <= 5 * 200 + 8
+        return town.judge("backfill SIGKILLed half-way and run again", 1, within=10)
+
+
+def _backfill(town: Town, tasks: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [str(Path(sys.executable).with_name("stemvault")), "backfill", str(tasks), *arguments]
+    return subprocess.Popen(command, env=dict(town.stack.group.environment), stdout=subprocess.DEVNULL)
