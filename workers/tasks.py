@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, wraps
 from typing import Any, ParamSpec
 
@@ -35,7 +35,7 @@ from workers.celery import app
 from workers.context import Clients, WorkerContext, open_clients, open_context
 from workers.dispatch.containment import contained
 from workers.dispatch.processes import shutdown
-from workers.dispatch.processes.slots import Slots
+from workers.dispatch.processes.slots import Slots, WorkerSlots
 from workers.dispatch.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
 from workers.dispatch.wake_ups import WakeUps
 from workers.drain import drain
@@ -64,26 +64,14 @@ Arguments = ParamSpec("Arguments")
 _life = ExitStack()
 
 
-@dataclass(frozen=True, slots=True)
-class _Slots:
-    """Slots that the processes of a worker share."""
-
-    carriers: Slots
-    """A process holds one while it carries transfers."""
-    suspects: Slots
-    """A process holds the one slot while it tries suspects."""
-    polls: Slots
-    """A process holds the one slot while it asks the provider."""
-
-
 @cache
-def _slots() -> _Slots:
+def _slots() -> WorkerSlots:
     """Give the worker's slots. The first call is in ``worker_init``, so they are made before the fork.
 
     ``workers.dispatch.processes.programs`` has set ``worker_concurrency`` to the number of processes that carry
     transfers.
     """
-    return _Slots(Slots(app.conf.worker_concurrency), Slots(1), Slots(1))
+    return WorkerSlots(Slots(app.conf.worker_concurrency), Slots(1), Slots(1))
 
 
 @cache

@@ -13,16 +13,16 @@ from redis.exceptions import RedisError
 from rich.console import Console
 
 from app.cli.backfill.command import run_backfill
-from app.cli.demo import run_demo
 from app.cli.doctor.broker import redis_fault
-from app.cli.doctor.bucket import AWS_ADVICE
 from app.cli.doctor.examination import examine, examine_as_json
+from app.cli.doctor.store.bucket import AWS_ADVICE
 from app.cli.doctor.variables import unknown_variables
 from app.cli.policy import least_policy
 from app.cli.replay import replay, replay_unrecognized
 from app.cli.retry import retry_task
-from app.cli.status import show_status, show_task
-from app.cli.up import stay_up
+from app.cli.status.overview import show_status, show_task
+from app.cli.trials.demo import run_demo
+from app.cli.trials.up import stay_up
 from app.cli.watch import watch_tasks
 from app.embedded.processes import StartError
 from app.embedded.stack import embedded_stack

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from app.cli.doctor.rivals import both_succeed
+from app.cli.doctor.store.rivals import both_succeed
 from tests.unit.bucket import test_store
 from tests.unit.bucket.test_store import write
 from tests.unit.reading import PART

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from app.cli.doctor.broker import examine_broker
-from app.cli.doctor.bucket import examine_bucket
 from app.cli.doctor.finding import Finding
 from app.cli.doctor.fleet import examine_fleet
 from app.cli.doctor.provider import examine_provider
+from app.cli.doctor.store.bucket import examine_bucket
 from app.cli.doctor.variables import examine_settings, unknown_variables
 from config.settings import SettingsError, load_settings
 from workers.ledger.connection import open_redis

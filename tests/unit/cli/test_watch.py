@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from rich.console import Console
 
 from app.cli import watch as command
+from app.cli.status.watched import show_watched
 from app.cli.watch import watch_tasks
-from app.cli.watched import show_watched
 from app.ingress.metrics import LedgerCollector
 from config.settings import Settings
 from tests.conftest import MakeSettings

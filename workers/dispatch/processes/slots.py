@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 
 class Slots:
@@ -42,3 +43,15 @@ class Slots:
         except OSError:
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSlots:
+    """The slots of one worker, by the work for which they are."""
+
+    carriers: Slots
+    """A process holds one while it carries transfers."""
+    suspects: Slots
+    """A process holds the one slot while it tries suspects."""
+    polls: Slots
+    """A process holds the one slot while it asks the provider."""

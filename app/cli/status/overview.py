@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.watched import show_watched
+from app.cli.status.watched import show_watched
 from config.settings import PREFIX, Settings
 from workers.callbacks import parse_body, task_id_of
 from workers.callbacks.assets import AssetId

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from app.cli.doctor.finding import Finding
-from app.cli.doctor.rivals import both_succeed
+from app.cli.doctor.store.rivals import both_succeed
 from workers.bucket.examination import examine_put, examine_upload
 from workers.bucket.guarantees import Checksum, Condition
 from workers.bucket.store import Store

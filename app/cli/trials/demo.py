@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Column, Table
 
-from app.cli.samples import sample_callbacks
+from app.cli.trials.samples import sample_callbacks
 from app.embedded.origin import Origin, running_origin
 from app.embedded.provider import Options, Provider, fake_provider
 from app.embedded.provider.provider import FILES

@@ -8,7 +8,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from app.cli.doctor.finding import Finding
-from app.cli.doctor.guarantees import examine_puts, examine_uploads
+from app.cli.doctor.store.guarantees import examine_puts, examine_uploads
 from config.settings import PREFIX, Settings
 from workers.bucket.checksums import checksums
 from workers.bucket.examination import BODY

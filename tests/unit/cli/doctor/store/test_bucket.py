@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.cli.doctor.bucket import examine_bucket
 from app.cli.doctor.finding import Finding
+from app.cli.doctor.store.bucket import examine_bucket
 from tests.conftest import MakeSettings
 from tests.s3proxy import Bucket, moody_bucket
 from tests.unit.conftest import BUCKET

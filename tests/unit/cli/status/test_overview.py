@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from app.cli.status import show_transfers
+from app.cli.status.overview import show_transfers
 from tests.conftest import MakeSettings
 from workers.ledger.ledger import Ledger
 from workers.liveness.signs_of_life import Fleet
