@@ -59,7 +59,7 @@ def archive_next(context: WorkerContext, queues: Sequence[str], owner: str) -> b
             return False
         if lease.calls:
             with contained("call"):
-                context.wake_ups.call(lease.calls, 1)
+                context.wake_ups.send(lease.calls, 1)
         archive(context, lease, share)
     return True
 

@@ -81,7 +81,7 @@ class _Transfers:
         if lease and lease.calls and time.monotonic() > self._calls_again_at:
             self._calls_again_at = time.monotonic() + CALL_EVERY
             with contained("call"):
-                self._context.wake_ups.call(lease.calls, 1)
+                self._context.wake_ups.send(lease.calls, 1)
         return lease
 
     def _full_hosts(self) -> set[str]:

@@ -14,7 +14,7 @@ from config.settings import Settings
 from workers.bucket.store import Store
 from workers.connections.attempt import never
 from workers.dispatch.wake_ups import WakeUps
-from workers.intake.fullness import Room
+from workers.intake.fullness import RedisMemory
 from workers.intake.received import ReceivedCallbacks
 from workers.ledger.connection import open_ledger
 from workers.ledger.ledger import Ledger
@@ -104,7 +104,7 @@ def open_context(
         memory=TransferMemory(capacity.memory, settings.part_bytes, least=capacity.least_part),
         heartbeats=Heartbeats(ledger, longest=settings.transfer_timeout + settings.lease),
         now=ledger.now,
-        fullness=Room(ledger.redis, settings.redis_max_bytes).fullness,
+        fullness=RedisMemory(ledger.redis, settings.redis_max_bytes).fullness,
         must_stop=must_stop,
         is_ending=is_ending,
         provider=open_provider(settings),

@@ -20,7 +20,7 @@ def follow_up(context: WorkerContext, asset: AssetId) -> str:
 def _follow_up(ledger: Ledger, wake_ups: WakeUps, asset: AssetId) -> str:
     step = ledger.make_ready(asset)
     if step in WAITING_QUEUES:
-        wake_ups.call(step, 1)
+        wake_ups.send(step, 1)
     return step
 
 
@@ -36,7 +36,7 @@ def wake_workers(context: WorkerContext, queues: Iterable[str]) -> None:
     """Send a wake-up message to each of the queues in which an asset is ready and has not expired."""
     ready = context.ledger.ready(unexpired=True, most=1)
     for queue in queues:
-        context.wake_ups.call(queue, min(ready[queue], 1))
+        context.wake_ups.send(queue, min(ready[queue], 1))
 
 
 def top_up_wake_ups(context: WorkerContext) -> None:
@@ -48,4 +48,4 @@ def top_up_wake_ups(context: WorkerContext) -> None:
     if context.provider:
         wanted[POLLS] = min(context.watches.due(), 1)
     for queue, number in wanted.items():
-        context.wake_ups.call(queue, number)
+        context.wake_ups.send(queue, number)

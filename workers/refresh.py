@@ -32,4 +32,4 @@ def request_refresh(context: WorkerContext, task_id: str) -> None:
     with contained("refresh"):
         family = family_for(context.ledger.family(task_id))
         if context.watches.add(task_id, family.name if family else "", "refresh"):
-            context.wake_ups.call(POLLS, 1)
+            context.wake_ups.send(POLLS, 1)

@@ -132,7 +132,7 @@ def ingest_callback() -> None:
     turn_ends = time.monotonic() + TURN
     while not context().must_stop() and ingest_next(context()):
         if time.monotonic() > turn_ends:
-            context().wake_ups.call(CALLBACKS, 1)
+            context().wake_ups.send(CALLBACKS, 1)
             return
 
 

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from workers.dispatch.queues import QUEUES
 from workers.dispatch.wake_ups import WakeUps
-from workers.intake.fullness import Room
+from workers.intake.fullness import RedisMemory
 from workers.intake.received import ReceivedCallbacks
 from workers.ledger.ledger import Ledger
 from workers.liveness.signs_of_life import SignsOfLife
@@ -30,7 +30,7 @@ class LedgerCollector(Collector):
         self._wake_ups = WakeUps(redis)
         self._signs = SignsOfLife(redis)
         self._watches = Watches(redis, Turns(redis))
-        self._fullness = Room(redis, limit).fullness
+        self._fullness = RedisMemory(redis, limit).fullness
 
     def collect(self) -> Iterable[Metric]:
         """Read all metrics from Redis."""

@@ -170,18 +170,18 @@ def test_wake_up_messages_are_sent_for_assets_that_are_left_but_not_for_each_one
     recorded(context, origin.url, 20)
     redis = context.ledger.redis
     redis.delete("assets")
-    calls = []
-    call = context.wake_ups.call
+    sent = []
+    send = context.wake_ups.send
 
     def noted(queue: str, number: int) -> None:
-        calls.append(queue)
-        call(queue, number)
+        sent.append(queue)
+        send(queue, number)
         redis.delete(queue)  # another worker takes the message
 
-    context.wake_ups.call = noted  # type: ignore[method-assign]
+    context.wake_ups.send = noted  # type: ignore[method-assign]
     carry(context, QUEUES, "shift")
-    assert calls.count("assets") < 10
-    assert "assets" in calls
+    assert sent.count("assets") < 10
+    assert "assets" in sent
 
 
 def test_where_the_system_gives_no_more_threads_assets_are_stored_one_after_the_other(

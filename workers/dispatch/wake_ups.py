@@ -57,7 +57,7 @@ class WakeUps:
         """Count the messages that wait in a Celery queue."""
         return int(self._redis.llen(queue))
 
-    def call(self, queue: str, number: int) -> None:
+    def send(self, queue: str, number: int) -> None:
         """Add wake-up messages until ``number`` of them wait in the queue, but at most ``MAX_WAITING``."""
         missing = min(number, MAX_WAITING) - self.waiting(queue) if number else 0
         if missing > 0:

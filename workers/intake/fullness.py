@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 SWEEP_FORGETS, INGRESS_STOPS, RECORDING_STOPS = 0.7, 0.8, 0.9
 
 
-class Room:
+class RedisMemory:
     """The share of its memory that Redis uses: of ``maxmemory``, or of ``limit`` bytes if that is less."""
 
     def __init__(self, redis: "Redis", limit: int | None) -> None:

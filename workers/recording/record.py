@@ -103,7 +103,7 @@ def record_callback(  # noqa: PLR0913 - a callback, and how it came
         log.error("assets_not_recorded", surplus=recorded.surplus)
         keep_for_people(context, body, f"its task's record is full: {recorded.surplus} of its files are not stored")
     for queue, number in recorded.ready.items():
-        context.wake_ups.call(queue, number)
+        context.wake_ups.send(queue, number)
     if context.provider:
         _watch(context, callback, received_at)
     if recorded.changed and not recorded.open:

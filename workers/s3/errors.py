@@ -29,7 +29,9 @@ def reporting(final: frozenset[str] = frozenset()) -> Iterator[None]:
         yield
     except ClientError as error:
         message = error.response.get("Error", {}).get("Message") or ""  # RGW sends an empty one.
-        detail = f"S3 answered {status_of(error)} {code_of(error)} to {error.operation_name}: {message[:_MAX_MESSAGE]}"
+        # Without a body, botocore gives the status as the code, too.
+        said = " ".join(dict.fromkeys([str(status_of(error)), code_of(error)]))
+        detail = f"S3 answered {said} to {error.operation_name}: {message[:_MAX_MESSAGE]}"
         if code_of(error) in final:
             raise PermanentError("store_refused", detail) from None
         raise TransientError("store_unavailable", detail) from None

@@ -117,7 +117,7 @@ class Rounds:
             else:
                 task.phase = Phase.ASK
         if finished < len(new):
-            self._parts.wake_ups.call(POLLS, 1)
+            self._parts.wake_ups.send(POLLS, 1)
         return finished
 
     def _begin(self, task: Task) -> tuple[Outcome, str] | None:

@@ -9,7 +9,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 
 from app.cli.doctor.finding import Finding
 from config.settings import PREFIX, Settings
-from workers.intake.fullness import SWEEP_FORGETS, Room
+from workers.intake.fullness import SWEEP_FORGETS, RedisMemory
 from workers.ledger.storage.keys import FORMAT, FORMATS
 
 #: Bytes up to which Redis should store a hash's value compactly: most URLs are shorter. Redis's own default is 64.
@@ -107,7 +107,7 @@ def _memory(redis: "Redis", limit: int | None) -> Iterator[Finding]:
     """Judge how full Redis is; ``limit`` is STEMVAULT_REDIS_MAX_BYTES."""
     what = "broker has a memory limit"
     try:
-        used, most = Room(redis, limit).usage()
+        used, most = RedisMemory(redis, limit).usage()
     except ResponseError as error:
         advice = (
             f"Redis refused to tell its memory use ({error}), so Stemvault cannot keep it from filling up. "

@@ -83,6 +83,12 @@ def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> Non
     trial = f"curl -H 'Content-Type: application/json' {url} --data '{_TRIAL}'"
     if settings.get("STEMVAULT_WEBHOOK_HMAC_KEYS"):
         trial = "(only your provider can send callbacks: they must be signed with your key)"
+    advice = (
+        ""
+        if settings.get("STEMVAULT_ALLOW_PRIVATE_ADDRESSES") == "true"
+        else "To fetch files from private addresses or unusual ports, set\n"
+        "STEMVAULT_ALLOW_PRIVATE_ADDRESSES=true STEMVAULT_ALLOWED_ASSET_PORTS='*'. "
+    )
     console.print(
         f"""Stemvault is up. Callbacks go to [bold]{url}[/bold]{note}
 
@@ -92,8 +98,7 @@ def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> Non
   status  {ledger} {keys} AWS_ENDPOINT_URL_S3={stack.s3_url} {shlex.quote(sys.argv[0])} status
   logs    {stack.group.directory}
 
-The bucket is in memory and is gone when this command ends. To fetch files from private addresses or unusual ports, set
-STEMVAULT_ALLOW_PRIVATE_ADDRESSES=true STEMVAULT_ALLOWED_ASSET_PORTS='*'. Press Ctrl-C to end everything.""",
+The bucket is in memory and is gone when this command ends. {advice}Press Ctrl-C to end everything.""",
         soft_wrap=True,
         highlight=False,
     )

@@ -13,7 +13,7 @@ from redis.retry import Retry
 from workers.connections.bounded import Bounded
 from workers.dispatch.queues import CALLBACKS
 from workers.dispatch.wake_ups import wake_up_template
-from workers.intake.fullness import Room
+from workers.intake.fullness import RedisMemory
 from workers.intake.received import ReceivedCallbacks
 
 #: Time limit in seconds for each of connecting, sending and receiving.
@@ -130,7 +130,7 @@ class _Connection:
     def __init__(self, url: str, limit: int | None) -> None:
         self._url = url
         self._limit = limit
-        self._room: Room | None = None
+        self._room: RedisMemory | None = None
         self._looked_at = -self.LOOK_EVERY
         self._left = 0.0
         self._sent = 0
@@ -177,7 +177,7 @@ class _Connection:
             retry=Retry(NoBackoff(), 0),
             single_connection_client=True,
         )
-        self._room = Room(redis, self._limit)
+        self._room = RedisMemory(redis, self._limit)
         return ReceivedCallbacks(redis)
 
 

@@ -20,7 +20,7 @@ CALLS = {
 
 @pytest.mark.parametrize("queue", CALLS)
 def test_a_wake_up_calls_its_queues_task(redis: fakeredis.FakeRedis, queue: str) -> None:
-    WakeUps(redis).call(queue, 1)
+    WakeUps(redis).send(queue, 1)
     message = json.loads(str(redis.lpop(queue)))
     arguments, _, _ = json.loads(base64.b64decode(message["body"]))
     assert (message["headers"]["task"], arguments) == (CALLS[queue], [])
@@ -28,7 +28,7 @@ def test_a_wake_up_calls_its_queues_task(redis: fakeredis.FakeRedis, queue: str)
 
 
 def test_no_two_wake_ups_have_the_same_ids(redis: fakeredis.FakeRedis) -> None:
-    WakeUps(redis).call("assets", 3)
+    WakeUps(redis).send("assets", 3)
     ReceivedCallbacks(redis).put_all([("{}", 1.0), ("{}", 2.0)])
     messages = [json.loads(text) for queue in ("assets", CALLBACKS) for text in redis.lrange(queue, 0, -1)]
     ids = {(each["headers"]["id"], each["properties"]["delivery_tag"]) for each in messages}
@@ -43,8 +43,8 @@ def test_as_many_wake_ups_wait_as_there_are_things_but_never_more_than_enough(
     redis: fakeredis.FakeRedis, sent: Sent, waiting: int, number: int, then: int
 ) -> None:
     wake_ups = WakeUps(redis)
-    wake_ups.call("assets", waiting)
-    wake_ups.call("assets", number)
+    wake_ups.send("assets", waiting)
+    wake_ups.send("assets", number)
     assert len(sent.take()) == then
 
 

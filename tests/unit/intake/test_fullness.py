@@ -17,7 +17,7 @@ from workers.context import WorkerContext
 from workers.ingest import ingest
 from workers.intake import fullness as shares
 from workers.intake import inbox
-from workers.intake.fullness import Room
+from workers.intake.fullness import RedisMemory
 from workers.ledger.storage.keys import task_key
 from workers.sweep import sweep
 
@@ -39,7 +39,7 @@ def redis_with(**memory: int) -> Any:
 def test_the_lesser_limit_counts_and_none_is_room_without_end(
     maxmemory: int, limit: int | None, share: float, left: float
 ) -> None:
-    found = Room(redis_with(used_memory=600, maxmemory=maxmemory), limit)
+    found = RedisMemory(redis_with(used_memory=600, maxmemory=maxmemory), limit)
     assert found.fullness() == share
     assert found.for_callbacks() == left
 
