@@ -89,14 +89,15 @@ class Backfill:
         self._sleep = sleep
         self._monotonic = monotonic
         self._told = 0
+        self._total: int | None = None
         self._away: set[str] = set()
 
     def run(self, source: ByteStream, *, family: str = "") -> int:
         """Archive the tasks of a list; give the exit status. An interruption ends the run with what was reached."""
-        total = self._count(source, family)
+        self._total = self._count(source, family)
         rounds = Rounds(self._parts, self._entries(source, family), self._outcomes.tell)
         try:
-            self._run(rounds, total)
+            self._run(rounds)
         except KeyboardInterrupt:
             self._console.print("Stopped. The fleet goes on with the tasks that are unfinished. Run it again any time.")
             return _INTERRUPTED
@@ -129,7 +130,7 @@ class Backfill:
         if self._told == _MAX_TOLD:
             self._print("Further lines are not told here; --report FILE gets all of them.")
 
-    def _run(self, rounds: Rounds, total: int | None) -> None:
+    def _run(self, rounds: Rounds) -> None:
         pauses = Pauses(self._console, self._monotonic)
         answered_at = self._monotonic()
         with showing(self._console, self._monotonic) as show:
@@ -144,7 +145,7 @@ class Backfill:
                 else:
                     pauses.look(pause)
                 asking, storing = (len(rounds.in_phase(phase)) for phase in (Phase.ASK, Phase.FILES))
-                show(Standing(self._outcomes.done, total, asking, storing))
+                show(Standing(self._outcomes.done, self._total, asking, storing))
                 if not go_on and not rounds.is_over:
                     self._sleep(_EVERY)
 
@@ -163,6 +164,8 @@ class Backfill:
         for outcome, meaning in MEANINGS.items():
             if number := counts[outcome]:
                 self._print(f"{number:>7,}  {meaning}")
+        if (left := (self._total or 0) - self._outcomes.done) > 0:
+            self._print(f"{left:>7,}  not reached: the fleet does not know of them yet")
         if self._outcomes.unusable:
             self._print(f"{self._outcomes.unusable:>7,}  entries of the list cannot be used")
         if not counts and not self._outcomes.unusable:

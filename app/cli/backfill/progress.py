@@ -63,7 +63,7 @@ def showing(console: Console, monotonic: Callable[[], float]) -> Iterator[Callab
         lines = _Lines(console, monotonic)
         yield lambda standing: lines.show(standing.text(pace.rate(monotonic(), standing.done)))
         return
-    with Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True) as bar:
+    with Progress(BarColumn(20), TextColumn("{task.description}"), console=console, transient=True) as bar:
         shown = bar.add_task("", total=None)
 
         def show(standing: Standing) -> None:

@@ -40,6 +40,15 @@ def test_redis_forgets_a_settled_task_in_time_and_keeps_one_in_flight(
     assert [redis.ttl(key) for key in task_keys] == [-1] * 2
 
 
+def test_a_task_is_settled_when_its_files_are_and_its_manifest_is_written(ledger: Ledger, payload: Payload) -> None:
+    record(ledger, payload("video"))
+    assert ledger.settled([VIDEO.task_id, "unknown"]) == [False, True]
+    at(ledger, START).settle(VIDEO, take(ledger, "one").owner, "archived")
+    assert ledger.settled([VIDEO.task_id]) == [False]
+    ledger.manifest_written(snapshot(ledger, VIDEO.task_id), "one", remember=100)
+    assert ledger.settled(["unknown", VIDEO.task_id]) == [True, True]
+
+
 def test_siblings_of_what_comes_back_do_not_expire(ledger: Ledger, payload: Payload) -> None:
     body = payload("music_first")
     record(ledger, body)

@@ -1,7 +1,6 @@
 """Lists of tasks as customers have them: every form, every encoding, every fault with its line, in bounded memory."""
 
 import io
-import tracemalloc
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from app.cli.task_lists.duplicates import without_duplicates
 from app.cli.task_lists.entries import Entry, Fault, TaskListError, read_entries
 from app.cli.task_lists.lines import MAX_LINE, lines_of
+from tests.unit.cli.memory import tracing
 
 
 def read(text: bytes, family: str = "") -> tuple[list[tuple[int, str, str]], dict[int, str]]:
@@ -94,24 +94,31 @@ class Endless(io.RawIOBase):
         return len(piece)
 
 
-def peak_of(pieces: Iterator[bytes]) -> tuple[int, int]:
-    """Read a list; give the number of entries and faults, and the most bytes in use."""
-    stream = io.BufferedReader(Endless(pieces))
-    tracemalloc.start()
-    number = sum(1 for _ in without_duplicates(read_entries(lines_of(stream))))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return number, peak
+def count(pieces: Iterator[bytes]) -> int:
+    """Read a list; give the number of entries and faults."""
+    return sum(1 for _ in without_duplicates(read_entries(lines_of(io.BufferedReader(Endless(pieces))))))
 
 
 def test_memory_does_not_grow_with_the_list() -> None:
-    tasks = ("".join(f"task-{piece}-{line},music\n" for line in range(200)).encode() for piece in range(250))
-    number, peak = peak_of(tasks)
-    assert number == 50_000
-    assert peak < 2_000_000
+    def tasks() -> Iterator[bytes]:
+        for piece in range(251):
+            if piece % 25 == 0:
+                held.measure()
+            yield "".join(f"task-{piece}-{line},music\n" for line in range(200 if piece < 250 else 0)).encode()
+
+    with tracing() as held:
+        assert count(tasks()) == 50_000
+    assert held.times == 11
+    assert 1000 < held.most < 1_000_000
 
 
 def test_memory_does_not_grow_with_a_line() -> None:
-    number, peak = peak_of(iter([b"x" * 8000] * 1000))
-    assert number == 1
-    assert peak < 4 * MAX_LINE
+    def one_line() -> Iterator[bytes]:
+        for piece in range(1001):
+            if piece % 100 == 0:
+                held.measure()
+            yield b"x" * 8000
+
+    with tracing() as held:
+        assert count(one_line()) == 1
+    assert MAX_LINE < held.most < 4 * MAX_LINE
