@@ -77,7 +77,7 @@ def _ask_contained(context: WorkerContext, watch: Watch, sleep: Callable[[float]
 def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Ask about one task that was taken, and act on the answer. Idempotent.
 
-    Raises redis-py's errors, and the errors of ``ingest``; then the task is due again after the interval.
+    Raises redis-py's errors, and the errors of ``ingest``; then the task is asked about again later, or given up.
     """
     if not context.provider:
         return
@@ -139,8 +139,12 @@ def _unknown(context: WorkerContext, watch: Watch, family: PolledFamily, reason:
 def _act(context: WorkerContext, watch: Watch, answer: Answer, sleep: Callable[[float], None]) -> None:
     """Record an answer, and end the watch if it is the last one."""
     if answer.body is not None:
-        body = with_fresh_urls(context, answer.body, sleep=sleep) if answer.state is State.DONE else answer.body
-        _record(context, json.dumps(body, ensure_ascii=False))
+        try:
+            body = with_fresh_urls(context, answer.body, sleep=sleep) if answer.state is State.DONE else answer.body
+            _record(context, json.dumps(body, ensure_ascii=False))
+        except Exception:
+            _ask_later(context, watch)
+            raise
     if answer.state is State.DONE:
         context.watches.end(watch.task_id, "settled")
     elif answer.state is State.FAILED:

@@ -260,7 +260,19 @@ def test_an_answer_that_cannot_be_recorded_now_is_asked_for_again(
     with monkeypatch.context() as patch:
         patch.setattr("workers.poll.ingest", fail)
         poll_for(context, clock, 20)
-    assert watch_of(context).outcome is None
+        assert watch_of(context).outcome is None
+        poll_for(context, clock, 40)
     poll_for(context, clock, 40)
     assert watch_of(context).outcome == "settled"
     assert context.ledger.snapshot("v")
+
+
+def test_a_task_whose_answer_can_never_be_recorded_is_given_up(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    context.store.write_text("v/v_manifest.json", b"no manifest", "application/json")
+    context.watches.add("v", "video", "watch")
+    provider.answers["video", "v"] = video_answer(origin.url + PATH)
+    poll_for(context, clock, 90_000, step=120)
+    assert watch_of(context).outcome == "given_up"
+    assert len(provider.asked) < 250
