@@ -1,6 +1,7 @@
 """Parts without processes: fakeredis with Lua, moto's S3 server in this process, a clock that the test sets."""
 
 import gc
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from fakeredis.commands_mixins import server_mixin
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
+from werkzeug.test import run_wsgi_app
 
 from tests.conftest import MakeSettings, Payload
 from tests.origin import Origin
@@ -111,10 +113,25 @@ def ledger(redis: fakeredis.FakeRedis) -> Ledger:
     return Ledger(redis, lease_seconds=LEASE, urgent_window=URGENT)
 
 
-class _Quiet(MotoRequestHandler):
-    """Sends an answer's head and body at once, and logs no requests: pytest keeps every log line."""
+class _KeepingConnections(MotoRequestHandler):
+    """Keeps connections, which werkzeug closes after each request. Logs no requests: pytest keeps every log line."""
 
     wbufsize = 65536
+
+    def run_wsgi(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        environ = self.make_environ() | {"wsgi.input": io.BytesIO(self.rfile.read(length))}
+        answer, status, headers = run_wsgi_app(self.server.app, environ)
+        content = b"".join(answer)
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        if "Content-Length" not in headers:
+            headers["Content-Length"] = str(len(content))
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+        self.wfile.flush()
 
     def log_request(self, *_: object) -> None:
         pass
@@ -125,7 +142,7 @@ def s3_url() -> Iterator[str]:
     """Serve moto's S3 alone, with smaller parts. `ThreadedMotoServer` lists moto's folders at each request."""
     patch = pytest.MonkeyPatch()
     patch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", PART)
-    server = make_server("127.0.0.1", 0, create_backend_app("s3"), threaded=True, request_handler=_Quiet)
+    server = make_server("127.0.0.1", 0, create_backend_app("s3"), threaded=True, request_handler=_KeepingConnections)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
