@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.status.watched import show_watched
+from app.cli.status.watched import described_watch, show_watched
 from config.settings import PREFIX, Settings
 from workers.callbacks import parse_body, task_id_of
 from workers.callbacks.assets import AssetId
@@ -122,6 +122,10 @@ def show_task(console: Console, settings: Settings, task_id: str) -> bool:
         console.print(f"A callback of task {task_id} could not be recorded and is kept as {kept}.")
         console.print("'stemvault status' shows the reason, and 'stemvault replay' enqueues it again.")
         return True
+    with suppress(RedisError):
+        if watched := described_watch(settings, open_ledger(settings).redis, task_id, _span):
+            console.print(watched, highlight=False)
+            return True
     console.print(f"Task {task_id} is unknown: it is neither in Redis nor in the bucket. Check the id.")
     return False
 

@@ -35,6 +35,20 @@ def show_watched(
         console.print(_next_requests(watches, span))
 
 
+def described_watch(settings: Settings, redis: "Redis", task_id: str, span: Callable[[float], str]) -> str:
+    """Tell how a task stands of which only its watch is known; empty if it was never watched. Raises redis-py's errors."""
+    watches = open_watches(redis, settings)
+    watch = next(watches.states([task_id]))
+    if watch is None:
+        return ""
+    asked = f"the provider was asked {watch.asked} times"
+    if watch.outcome:
+        reason = f" ({watch.reason})" if watch.reason else ""
+        return f"Task {task_id} has no record: {asked}, and its watch ended as {watch.outcome}{reason}."
+    since = span(watches.turns.now() - watch.since)
+    return f"Task {task_id} has been watched for {since}: {asked}, and no callback or answer has named a file yet."
+
+
 def _next_requests(watches: Watches, span: Callable[[float], str]) -> Table:
     table = Table("task", "family", "watched for", "requests so far", "next request", title="Next requests")
     now = watches.turns.now()

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from rich.console import Console
 
 from app.cli import watch as command
-from app.cli.status.watched import show_watched
+from app.cli.status.watched import described_watch, show_watched
 from app.cli.watch import watch_tasks
 from app.ingress.metrics import LedgerCollector
 from config.settings import Settings
@@ -102,6 +102,20 @@ def test_status_shows_watched_tasks_the_pause_and_how_watches_ended(
         "0",
         "30 s",
     ]
+
+
+def test_status_tells_of_a_task_that_has_no_record_yet(
+    redis: fakeredis.FakeRedis, settings: Settings, watches: Watches
+) -> None:
+    def told(task_id: str) -> str:
+        return described_watch(settings, redis, task_id, lambda seconds: f"{seconds:g} s")
+
+    watches.add("a", "music", "watch")
+    watches.add("b", "music", "watch")
+    watches.end("b", "gone", "unknown_task")
+    assert told("a").startswith("Task a has been watched for 0 s: the provider was asked 0 times")
+    assert told("b").endswith("its watch ended as gone (unknown_task).")
+    assert told("c") == ""
 
 
 def test_metrics_count_watched_tasks_and_how_watches_ended(redis: fakeredis.FakeRedis, watches: Watches) -> None:
