@@ -36,7 +36,7 @@ def show_watched(
 
 
 def described_watch(settings: Settings, redis: "Redis", task_id: str, span: Callable[[float], str]) -> str:
-    """Tell how a task stands of which only its watch is known; empty if it was never watched. Raises redis-py's errors."""
+    """Tell how a task stands of which only its watch is known; empty without one. Raises redis-py's errors."""
     watches = open_watches(redis, settings)
     watch = next(watches.states([task_id]))
     if watch is None:
