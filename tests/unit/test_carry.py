@@ -22,7 +22,7 @@ from workers.callbacks.assets import AssetId
 from workers.carry import carry
 from workers.context import WorkerContext
 from workers.ingest import ingest
-from workers.ledger.keys import asset_key
+from workers.ledger.storage.keys import asset_key
 from workers.transfer.capacity import Capacity
 from workers.transfer.memory import TransferMemory
 
