@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import resource
+import warnings
 from typing import Any
 
 import gevent
@@ -13,6 +14,10 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from config.logging import log_all_output
 from config.settings import load_settings_or_exit
+
+# gunicorn patches ssl when a worker starts, and this module has imported it by then. The modules that gevent warns of
+# are imported after that, with the application.
+warnings.filterwarnings("ignore", "Monkey-patching ssl after ssl has already been imported")
 
 #: Seconds from the end of a request's headers until its answer. Without a limit, a client that sends one byte a second
 #: would hold its connection for days.

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 
+from app.cli.backfill.pauses import described
 from app.cli.preconditions import missing_processes, missing_settings
 from app.cli.task_lists.entries import Entry, Fault, read_entries, usable
 from app.cli.task_lists.lines import STDIN, lines_of, opened
@@ -29,13 +30,15 @@ def watch_tasks(console: Console, settings: Settings, tasks: Iterable[str], *, f
         watches.add(each.task_id, each.family, "watch", after=settings.poll_interval)
         watched += 1
         if not each.line:
-            console.print(f"{each.task_id}: watched as {each.family or 'a task of unknown family'}", highlight=False)
+            console.print(f"{each.task_id}: watched{f' as {each.family}' if each.family else ''}", highlight=False)
     when = f"in {settings.poll_interval:g} s, and again until they are settled"
-    console.print(f"{watched:,} watched: the provider is asked {when}", highlight=False)
+    console.print(f"{watched:,} watched" + (f": the provider is asked {when}" if watched else ""), highlight=False)
     fault = missing_settings(settings)
-    for missing in filter(None, (fault, *missing_processes(redis))):
+    pause = watches.turns.paused()
+    paused = f"The provider is not asked at present: {described(pause)}" if pause else ""
+    for missing in filter(None, (fault, paused, *missing_processes(redis))):
         console.print(missing, markup=False, highlight=False, soft_wrap=True)
-    return all_usable and not fault
+    return all_usable and not fault and not pause
 
 
 def _named(tasks: Iterable[str], family: str) -> Iterator[Entry | Fault]:

@@ -8,7 +8,7 @@ from functools import partial
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from app.cli.backfill.outcomes import MEANINGS, Outcomes, Write, report_to
+from app.cli.backfill.outcomes import FINE, MEANINGS, Outcome, Outcomes, Write, report_to
 from app.cli.backfill.pauses import Pauses
 from app.cli.backfill.progress import Standing, showing
 from app.cli.backfill.rounds import Parts, Phase, Rounds
@@ -89,13 +89,14 @@ class Backfill:
         self._sleep = sleep
         self._monotonic = monotonic
         self._told = 0
+        self._missing = 0
         self._total: int | None = None
         self._away: set[str] = set()
 
     def run(self, source: ByteStream, *, family: str = "") -> int:
         """Archive the tasks of a list; give the exit status. An interruption ends the run with what was reached."""
         self._total = self._count(source, family)
-        rounds = Rounds(self._parts, self._entries(source, family), self._outcomes.tell)
+        rounds = Rounds(self._parts, self._entries(source, family), self._tell_outcome)
         try:
             self._run(rounds)
         except KeyboardInterrupt:
@@ -129,6 +130,17 @@ class Backfill:
             self._print(f"line {fault.line}: {fault.why}")
         if self._told == _MAX_TOLD:
             self._print("Further lines are not told here; --report FILE gets all of them.")
+
+    def _tell_outcome(self, entry: Entry, outcome: Outcome, detail: str = "") -> None:
+        """Count an outcome, and name the first tasks that are missing."""
+        self._outcomes.tell(entry, outcome, detail)
+        if outcome in FINE or outcome == "unfinished":
+            return
+        self._missing += 1
+        if self._missing <= _MAX_TOLD:
+            self._print(f"{outcome}: {entry.task_id}" + (f" ({detail})" if detail else ""))
+        if self._missing == _MAX_TOLD:
+            self._print("Further tasks that are missing are not named here; --report FILE gets all of them.")
 
     def _run(self, rounds: Rounds) -> None:
         pauses = Pauses(self._console, self._monotonic)

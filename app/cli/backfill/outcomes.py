@@ -17,13 +17,13 @@ MEANINGS: dict[Outcome, str] = {
     "archived": "archived now",
     "already_there": "already there: archived before, not asked about and not fetched",
     "failed": "failed: the provider reports a failure, so there are no files",
-    "gone": "gone: the provider does not know the task (any more)",
+    "gone": "gone: the provider does not know the task in this family (any more)",
     "given_up": "given up: the provider names no result within STEMVAULT_POLL_GIVE_UP",
     "incomplete": "incomplete: not all of its files could be archived ('stemvault status TASK' says why)",
-    "unfinished": "unfinished: the fleet goes on with it; run this command again to see its outcome",
+    "unfinished": "unfinished: workers go on with it as soon as they can; run this command again to see its outcome",
 }
 #: Outcomes without which nothing is missing. A task that failed has no files.
-_FINE: frozenset[Outcome] = frozenset({"archived", "already_there", "failed"})
+FINE: frozenset[Outcome] = frozenset({"archived", "already_there", "failed"})
 
 
 #: Takes a line of the report.
@@ -66,7 +66,7 @@ class Outcomes:
     @property
     def is_complete(self) -> bool:
         """Whether nothing is missing in the bucket that the list names."""
-        return not self.unusable and not set(self.counts) - _FINE
+        return not self.unusable and not set(self.counts) - FINE
 
 
 @contextmanager

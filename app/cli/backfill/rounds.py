@@ -12,7 +12,7 @@ Each step may be repeated: after an error of Redis or the bucket, the next round
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from app.cli.backfill.outcomes import Outcome, Tell
@@ -177,7 +177,8 @@ class Rounds:
 
     def _finish(self, task: Task, outcome: Outcome, detail: str = "") -> None:
         del self._in_hand[task.entry.task_id]
-        self._tell(task.entry, outcome, detail)
+        found = task.watch.family if task.watch else ""
+        self._tell(replace(task.entry, family=task.entry.family or found), outcome, detail)
 
 
 def _ids(tasks: Iterable[Task]) -> list[str]:

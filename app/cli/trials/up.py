@@ -78,7 +78,7 @@ def _explain(console: Console, stack: Stack, settings: Mapping[str, str]) -> Non
     note = " (not authenticated: this machine only)" if open_to_all else ""
     keys = "AWS_ACCESS_KEY_ID=embedded AWS_SECRET_ACCESS_KEY=embedded AWS_DEFAULT_REGION=us-east-1"
     same = {"STEMVAULT_REDIS_URL": stack.redis_url, "STEMVAULT_S3_BUCKET": BUCKET, **settings}
-    ledger = " ".join(f"{name}={shlex.quote(value)}" for name, value in same.items() if name not in _NOT_SHOWN)
+    ledger = " ".join(f"{name}={shlex.quote(value)}" for name, value in same.items() if _may_show(name, value))
     url = _callback_url(stack, settings)
     trial = f"curl -H 'Content-Type: application/json' {url} --data '{_TRIAL}'"
     if settings.get("STEMVAULT_WEBHOOK_HMAC_KEYS"):
@@ -104,6 +104,11 @@ The bucket is in memory and is gone when this command ends. {advice}Press Ctrl-C
     )
 
 
+def _may_show(name: str, value: str) -> bool:
+    """Tell whether a setting is no secret, or one that everybody knows: the fake provider's key."""
+    return name not in _NOT_SHOWN or value == Options.key
+
+
 def _callback_url(stack: Stack, settings: Mapping[str, str]) -> str:
     token = settings.get("STEMVAULT_CALLBACK_TOKEN", "")
     return f"{stack.url}/callbacks" + (f"/{token}" if token else "")
@@ -111,12 +116,15 @@ def _callback_url(stack: Stack, settings: Mapping[str, str]) -> str:
 
 def _explain_provider(console: Console, stack: Stack, settings: Mapping[str, str]) -> None:
     url, key = settings["STEMVAULT_PROVIDER_BASE_URL"], settings["STEMVAULT_PROVIDER_API_KEY"]
-    body = json.dumps({"prompt": "a quay at dusk", "callBackUrl": _callback_url(stack, settings)})
+    request = {"prompt": "a quay at dusk"}
+    body = json.dumps({**request, "callBackUrl": _callback_url(stack, settings)})
     headers = f"-H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"
     console.print(
         f"""The fake provider is at [bold]{url}[/bold], its API key is {key}
 
   submit  curl {headers} {url}/api/v1/generate --data {shlex.quote(body)}
+  poll    the same with --data {shlex.quote(json.dumps(request))}; then, with the settings of the line "status" below:
+          stemvault watch TASK --family music, or stemvault backfill FILE
 """,
         soft_wrap=True,
         highlight=False,
