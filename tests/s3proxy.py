@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote
 
@@ -156,10 +157,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _pass_on(self, body: bytes) -> None:
-        upstream = http.client.HTTPConnection("127.0.0.1", self.bucket.target_port, timeout=60)
         headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
-        upstream.request(self.command, self.path, body=body or None, headers=headers)
-        answer = upstream.getresponse()
+        self._upstream.request(self.command, self.path, body=body or None, headers=headers)
+        answer = self._upstream.getresponse()
         content = answer.read()
         self.send_response(answer.status)
         for name, value in answer.getheaders():
@@ -169,7 +169,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", length or "0")
         self.end_headers()
         self.wfile.write(content)
-        upstream.close()
+
+    @cached_property
+    def _upstream(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.bucket.target_port, timeout=60)
+
+    def finish(self) -> None:
+        self._upstream.close()
+        super().finish()
 
     def handle(self) -> None:
         with suppress(OSError, http.client.HTTPException, ValueError):

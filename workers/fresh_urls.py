@@ -16,11 +16,12 @@ from workers.context import WorkerContext
 from workers.errors import StemvaultError
 from workers.provider.errors import ProviderError
 from workers.refresh import is_dead
+from workers.watching.pauses import pause_after
 
 log = structlog.get_logger()
 
 #: The most links that are asked for with one answer, and the most seconds that each waits for its turn.
-_MAX_LINKS, _MAX_WAIT = 8, 10.0
+_MAX_LINKS, _MAX_WAIT = 32, 10.0
 
 
 def with_fresh_urls(
@@ -53,6 +54,7 @@ def _repeated_dead_urls(context: WorkerContext, body: dict[str, Any]) -> list[st
         for asset in callback.assets
         if (record := known.get(asset.id.name))
         and record.state in {"pending", "rejected", "expired"}
+        and not record.optional
         and record.url == asset.url
         and (record.state == "expired" or is_dead(record.error or "", record.streak or 1))
     ]
@@ -67,10 +69,13 @@ def _link_to(context: WorkerContext, url: str, sleep: Callable[[float], None]) -
         if waited > _MAX_WAIT:
             return None
         sleep(wait)
+    sent_at = turns.now()
     try:
         return (context.provider.fresh_url(url) if context.provider else None) or ""
     except ProviderError as error:
         log.warning("no_fresh_link", reason=error.reason, detail=error.detail)
+        if error.for_all:
+            pause_after(turns, error, sent_at=sent_at)
         return None
 
 

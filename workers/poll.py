@@ -4,32 +4,35 @@
 2. Ask: ``workers.provider`` asks for the task's state, within a limited time.
 3. Record: an answer that names files, or a failure, is turned into the body of a callback and recorded by
    ``workers.ingest``. A delivered callback and an answer with the same files change the ledger in the same way.
-4. Ask again later, or end the watch: the task is settled, unknown to the provider, or given up after POLL_GIVE_UP.
+4. End the watch, if the task is settled, unknown to the provider, or given up after POLL_GIVE_UP.
 
-A worker that dies leaves the task watched: it is due again after the interval.
+Taking a watch sets the time of the next request. So a worker that dies leaves the task watched.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
+from workers.callbacks import Callback
 from workers.context import WorkerContext
 from workers.dispatch.containment import contained
 from workers.errors import StemvaultError
 from workers.fresh_urls import with_fresh_urls
 from workers.ingest import ingest
+from workers.intake.fullness import INGRESS_STOPS
+from workers.ledger.tasks import STAGE_RANK
 from workers.provider.answers import Answer
-from workers.provider.errors import NotOfferedError, ProviderError, RefusedError
+from workers.provider.errors import NotOfferedError, ProviderError, ProviderFaultError, RefusedError
 from workers.provider.families import ASKING_ORDER, FAMILIES, PolledFamily, State
+from workers.provider.writing import text_of
 from workers.recording.record import read_callback
 from workers.watching.pauses import pause_after
-from workers.watching.schedule import next_interval
-from workers.watching.watches import Watch
+from workers.watching.watches import Purpose, Watch
 
 log = structlog.get_logger()
 
@@ -37,9 +40,12 @@ log = structlog.get_logger()
 MAX_AT_ONCE = 8
 #: A worker that has to wait longer than this many seconds for its next turn ends; the sweep wakes it again.
 LINGER = 2.0
-#: The provider may know a task only some seconds after it was submitted. A watched task that it does not know after
-#: this many seconds does not exist.
+#: A task does not exist if the provider does not know it so many times in a row. One of which a callback came exists.
+_ROUNDS: dict[Purpose, int] = {"watch": 3, "backfill": 2, "refresh": 1, "dead_letter": 1}
+#: The provider may know a task only some time after it was submitted, in seconds.
 _MAY_BE_UNKNOWN = 600.0
+#: Seconds until a task without a family is asked about in all families again.
+_BETWEEN_ROUNDS = 300.0
 
 
 def poll(context: WorkerContext, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -49,7 +55,7 @@ def poll(context: WorkerContext, *, sleep: Callable[[float], None] = time.sleep)
     """
     under_way: set[Future[None]] = set()
     with ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="poll") as threads:
-        while not context.is_ending():
+        while not context.is_ending() and _has_room(context):
             if len(under_way) == MAX_AT_ONCE:
                 under_way = _without_ended(under_way)
             taken = context.watches.take()
@@ -64,6 +70,14 @@ def poll(context: WorkerContext, *, sleep: Callable[[float], None] = time.sleep)
                 break
 
 
+def _has_room(context: WorkerContext) -> bool:
+    """Tell whether Redis has room for answers; they can wait, as callbacks cannot."""
+    fullness = context.fullness()
+    if fullness >= INGRESS_STOPS:
+        log.warning("broker_full", fullness=round(fullness, 3), work="poll")
+    return fullness < INGRESS_STOPS
+
+
 def _without_ended(under_way: set[Future[None]]) -> set[Future[None]]:
     """Wait until a request has ended, and give the others."""
     return wait(under_way, return_when=FIRST_COMPLETED).not_done
@@ -71,13 +85,16 @@ def _without_ended(under_way: set[Future[None]]) -> set[Future[None]]:
 
 def _ask_contained(context: WorkerContext, watch: Watch, sleep: Callable[[float], None]) -> None:
     with contained("poll"), structlog.contextvars.bound_contextvars(task_id=watch.task_id):
-        ask(context, watch, sleep=sleep)
+        try:
+            ask(context, watch, sleep=sleep)
+        finally:
+            _give_up_if_over(context, watch)
 
 
 def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Ask about one task that was taken, and act on the answer. Idempotent.
 
-    Raises redis-py's errors, and the errors of ``ingest``; then the task is asked about again later, or given up.
+    Raises redis-py's errors, and the errors of ``ingest``.
     """
     if not context.provider:
         return
@@ -85,20 +102,19 @@ def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] 
     try:
         answer = context.provider.ask(family, watch.task_id)
     except ProviderError as error:
-        if error.for_all:
-            pause_after(context.watches.turns, error, sent_at=watch.asked_at)
-            return
-        _answered(context, watch)
         _refused(context, watch, family, error)
         return
     _answered(context, watch)
     log.info("provider_answered", family=family.name, state=answer.state, asked=watch.asked)
+    if answer.note:
+        log.warning("provider_answer_unclear", family=family.name, note=answer.note)
     if answer.state is State.UNKNOWN:
         _unknown(context, watch, family, "unknown_task")
-        return
-    if not watch.family:
-        context.watches.found_family(watch.task_id, family.name)
-    _act(context, watch, answer, sleep)
+    elif answer.note and not watch.family:
+        _next_family(context, watch, family, doubtful=True)
+    else:
+        _known(context, watch, family)
+        _act(context, watch, answer, sleep)
 
 
 def _family_of(watch: Watch) -> PolledFamily:
@@ -115,21 +131,53 @@ def _answered(context: WorkerContext, watch: Watch) -> None:
 
 
 def _refused(context: WorkerContext, watch: Watch, family: PolledFamily, error: ProviderError) -> None:
-    """Act on a refusal that concerns one task."""
+    """Act on a refusal: of all requests, or of those about this task."""
+    if error.for_all:
+        pause_after(context.watches.turns, error, sent_at=watch.asked_at, task_id=watch.task_id)
+    else:
+        _answered(context, watch)
     if isinstance(error, NotOfferedError | RefusedError):
         _unknown(context, watch, family, error.reason)
-        return
-    log.warning("provider_failed", family=family.name, reason=error.reason, detail=error.detail)
-    _ask_later(context, watch)
+    elif isinstance(error, ProviderFaultError):
+        log.warning("provider_failed", family=family.name, reason=error.reason, detail=error.detail)
+        if not watch.family:
+            _next_family(context, watch, family, doubtful=True)
+
+
+def _known(context: WorkerContext, watch: Watch, family: PolledFamily) -> None:
+    """Note that the provider knows the task, in this family."""
+    if watch.unknown:
+        context.watches.unknown(watch, 0)
+    if not watch.family:
+        context.watches.found_family(watch.task_id, family.name)
 
 
 def _unknown(context: WorkerContext, watch: Watch, family: PolledFamily, reason: str) -> None:
-    """Ask for the next family, or end the watch: the provider does not know the task in this family."""
-    if not watch.family and len(watch.tried) + 1 < len(ASKING_ORDER):
-        context.watches.not_of_family(watch, family.name)
-    elif watch.purpose == "watch" and context.now() < watch.since + _MAY_BE_UNKNOWN:
-        context.watches.try_all_families(watch.task_id)
-        _ask_later(context, watch)
+    """Act on an answer that the provider does not know the task in this family."""
+    if not watch.family:
+        _next_family(context, watch, family)
+    else:
+        _count_unknown(context, watch, reason)
+
+
+def _next_family(context: WorkerContext, watch: Watch, family: PolledFamily, *, doubtful: bool = False) -> None:
+    """Have the next family asked. After the last one, the task is unknown, if all answers were clear."""
+    if len(watch.tried) + 1 < len(ASKING_ORDER):
+        context.watches.not_of_family(watch, family.name, doubtful=doubtful)
+        return
+    context.watches.postpone(watch.task_id, _BETWEEN_ROUNDS)
+    if watch.doubtful or doubtful:
+        context.watches.unknown(watch, watch.unknown)
+    else:
+        _count_unknown(context, watch, "unknown_task")
+
+
+def _count_unknown(context: WorkerContext, watch: Watch, reason: str) -> None:
+    """Count that the provider does not know the task; after enough times in a row, end the watch."""
+    times = watch.unknown + 1
+    may_come = watch.purpose == "watch" and context.now() < watch.since + _MAY_BE_UNKNOWN
+    if times < _ROUNDS.get(watch.purpose, times + 1) or may_come:
+        context.watches.unknown(watch, times)
     elif context.watches.end(watch.task_id, "gone", reason):
         # A person is waiting for a task that was registered; a backfill reports its own.
         level = logging.ERROR if watch.purpose == "watch" else logging.WARNING
@@ -139,34 +187,42 @@ def _unknown(context: WorkerContext, watch: Watch, family: PolledFamily, reason:
 def _act(context: WorkerContext, watch: Watch, answer: Answer, sleep: Callable[[float], None]) -> None:
     """Record an answer, and end the watch if it is the last one."""
     if answer.body is not None:
-        try:
-            body = with_fresh_urls(context, answer.body, sleep=sleep) if answer.state is State.DONE else answer.body
-            _record(context, json.dumps(body, ensure_ascii=False))
-        except Exception:
-            _ask_later(context, watch)
-            raise
+        is_done = answer.state is State.DONE
+        _record(context, with_fresh_urls(context, answer.body, sleep=sleep) if is_done else answer.body)
     if answer.state is State.DONE:
         context.watches.end(watch.task_id, "settled")
     elif answer.state is State.FAILED:
         context.watches.end(watch.task_id, "failed")
     elif watch.purpose == "refresh":
         context.watches.end(watch.task_id, "settled", "still_running")
-    else:
-        _ask_later(context, watch)
 
 
-def _record(context: WorkerContext, body: str) -> None:
-    """Record an answer like a callback, unless the same one is recorded already. Raises the errors of ``ingest``."""
+def _record(context: WorkerContext, body: dict[str, Any]) -> None:
+    """Record the body of an answer, unless the ledger knows all that it says. Raises the errors of ``ingest``.
+
+    Answers about an unfinished task differ in times and counts; only a new stage, file or URL is worth a record.
+    """
+    text = text_of(body)
     with suppress(StemvaultError):
-        if context.ledger.has_recorded(read_callback(context, body), body.encode()):
+        if _says_nothing_new(context, read_callback(context, text)):
             return
-    ingest(context, body, context.now())
+    ingest(context, text, context.now())
 
 
-def _ask_later(context: WorkerContext, watch: Watch) -> None:
-    """Ask again after an interval that grows with the watch's age, or give the task up."""
-    now = context.now()
-    if now < watch.until:
-        context.watches.postpone(watch.task_id, next_interval(now - watch.since, interval=context.watches.interval))
-    elif context.watches.end(watch.task_id, "given_up", "unfinished"):
+def _says_nothing_new(context: WorkerContext, callback: Callback) -> bool:
+    known = context.ledger.snapshot(callback.task_id)
+    if known is None or (known.task.rank or 0) < STAGE_RANK[callback.stage]:
+        return False
+    urls = {name: record.url for name, record in known.assets.items()}
+    return all(urls.get(asset.id.name) == asset.url for asset in callback.assets)
+
+
+def _give_up_if_over(context: WorkerContext, watch: Watch) -> None:
+    """Give a task up that was asked about after its time.
+
+    A pause of days ends no watch (``test_a_pause_of_days_ends_no_watch_before_its_task_was_asked_about``).
+    """
+    if context.now() < watch.until or context.watches.turns.paused():
+        return
+    if context.watches.end(watch.task_id, "given_up", "unfinished"):
         log.error("watched_task_given_up", family=watch.family, asked=watch.asked, purpose=watch.purpose)

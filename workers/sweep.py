@@ -85,10 +85,10 @@ def _give_up(context: WorkerContext, asset: AssetId, state: str) -> None:
     except (LeaseLostError, FreshUrlError):
         return  # a worker has just taken the asset, or a callback has brought a fresh URL: it may still be stored
     log.error(f"asset_{state}", task_id=asset.task_id, asset=asset.name, reason=reason)  # noqa: G004 - two fixed words
-    if not still_open:
-        write_manifest(context, asset.task_id)
     if state == "expired" and not record.optional:
         request_refresh(context, asset.task_id)
+    if not still_open:
+        write_manifest(context, asset.task_id)
 
 
 def _make_room(context: WorkerContext) -> None:

@@ -56,7 +56,7 @@ class LedgerCollector(Collector):
             "stemvault_broker_fullness", "Share of its memory that Redis uses, 0 without a limit", self._fullness()
         )
         yield _gauge("stemvault_watched_tasks", "Tasks about which the provider is asked", self._watches.number())
-        yield _paused(self._watches.turns.paused())
+        yield _paused(self._watches.turns.pauses())
         yield _gauge("stemvault_transfers", "Assets that workers have in hand", self._ledger.transferring())
         yield _gauge_by_queue("stemvault_assets_waiting", "Assets that wait for a worker", self._ledger.ready())
         yield _gauge_by_queue(
@@ -76,10 +76,11 @@ def _gauge(name: str, description: str, value: float | None) -> Metric:
     return gauge
 
 
-def _paused(pause: Pause | None) -> Metric:
-    """Make the gauge of the provider's pause: 1 with its reason, or 0 without one."""
+def _paused(pauses: Iterable[Pause]) -> Metric:
+    """Make the gauge of the provider's pauses: 1 for each reason, or 0 without one."""
     gauge = GaugeMetricFamily("stemvault_provider_paused", "Whether the provider is not asked", labels=["reason"])
-    gauge.add_metric([pause.reason if pause else ""], 1 if pause else 0)
+    for reason in sorted({pause.reason for pause in pauses}) or [""]:
+        gauge.add_metric([reason], 1 if reason else 0)
     return gauge
 
 

@@ -160,7 +160,7 @@ def s3_client(s3_url: str) -> "S3Client":
 
 
 @contextmanager
-def _without_new_handlers(client: "S3Client") -> Iterator[None]:
+def without_new_handlers(client: "S3Client") -> Iterator[None]:
     """Remove the event handlers that the block adds to the client (`test_the_next_test_has_a_client_as_new`)."""
     events, added = client.meta.events, list[tuple[str, Any]]()
     register = events.register
@@ -181,7 +181,7 @@ def store(s3_url: str, s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_url)
     get_backend("s3").reset()
     s3_client.create_bucket(Bucket=BUCKET)
-    with _without_new_handlers(s3_client):
+    with without_new_handlers(s3_client):
         yield Store(s3_client, BUCKET)
 
 

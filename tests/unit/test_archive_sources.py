@@ -74,7 +74,7 @@ def test_a_gzip_bomb_counts_by_what_it_expands_to(
 ) -> None:
     settings = context.settings.model_copy(update={"max_asset_bytes": 6 * PART})
     small = WorkerContext(**{**vars(context), "settings": settings})
-    origin.serve(PATH, Answer(film(0) + bytes(40 * PART), gzipped=True))
+    origin.serve(PATH, Answer(film(0) + bytes(12 * PART), gzipped=True))
     ingest(small, body, clock())
     run(small, sent)
     assert state(context) == ("rejected", "too_large")

@@ -22,6 +22,7 @@ from workers.callbacks.assets import AssetId
 from workers.carry import carry
 from workers.context import WorkerContext
 from workers.ingest import ingest
+from workers.ledger.storage.keys import asset_key
 from workers.transfer.capacity import Capacity
 from workers.transfer.memory import TransferMemory
 
@@ -40,7 +41,11 @@ def recorded(context: WorkerContext, url: str, number: int, *, prefix: str = "t"
 
 
 def states(context: WorkerContext, assets: list[AssetId]) -> list[str]:
-    return [context.ledger.asset(asset).state or "" for asset in assets]
+    # In one transaction: of two assets that follow each other, both could be seen under way.
+    with context.ledger.redis.pipeline() as transaction:
+        for asset in assets:
+            transaction.hget(asset_key(asset), "state")
+        return transaction.execute()
 
 
 @contextmanager

@@ -1,14 +1,18 @@
-"""What the fixtures take for known about moto is so."""
+"""The fixtures know moto rightly, and leave nothing of one test to the next."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.unit.bucket.test_store import write
-from tests.unit.conftest import OF_MOTO
+from tests.unit.conftest import OF_MOTO, without_new_handlers
 from tests.unit.reading import PART
 from workers.bucket.guarantees import Guarantees, Learned
 from workers.bucket.store import Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 
 @pytest.mark.parametrize("size", [1000, PART + 1])
@@ -25,3 +29,13 @@ def test_an_examination_of_moto_finds_what_the_fixtures_say(
     monkeypatch.setattr(Learned, "ask", note)
     write(store, b"ID3" + bytes(size))
     assert found == [OF_MOTO]
+
+
+def test_the_next_test_has_a_client_as_new(store: Store, s3_client: "S3Client") -> None:
+    asked: list[str] = []
+    with without_new_handlers(s3_client):
+        s3_client.meta.events.register("before-call.s3", lambda model, **_: asked.append(model.name))
+        store.read_text("k")
+        assert asked == ["GetObject"]
+    store.read_text("k")
+    assert asked == ["GetObject"]

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from tests.origin import Answer, Origin, film
+from tests.origin import Answer, Origin, film, song
 from tests.unit.conftest import Clock, Sent
 from tests.unit.polling import Scripted, poll_for, video_answer, with_provider
 from tests.unit.story import run, state
 from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
 from workers.ingest import ingest
-from workers.provider.errors import NotOfferedError
+from workers.provider.errors import NotOfferedError, RateLimitedError
 from workers.refresh import is_dead
 from workers.sweep import sweep
 from workers.watching.watches import MAX_REFRESHES
@@ -111,6 +111,35 @@ def test_an_asset_that_expired_is_archived_from_a_fresh_url(
     assert provider.asked == []
     work_for(context, clock, sent, 60)
     assert context.store.read_text(KEY) == GOOD
+
+
+def test_assets_that_expire_one_after_the_other_all_get_fresh_urls(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
+) -> None:
+    origin.serve("/slow.mp3", Answer(status=503))
+    names = {"vocal": 600, "drums": 720}
+    urls = {f"{name}_url": f"{origin.url}/slow.mp3?n={name}&Expires={int(clock() + at)}" for name, at in names.items()}
+    body = {"code": 200, "data": {"task_id": "s", "vocal_removal_info": urls}}
+    ingest(context, json.dumps(body), clock())
+    origin.serve("/fresh.mp3", song("fresh", 5))
+    fresh = {f"{name}Url": f"{origin.url}/fresh.mp3?n={name}" for name in names}
+    data = {"taskId": "s", "successFlag": "SUCCESS", "response": {"vocalUrl": fresh["vocalUrl"]}}
+    provider.answers["separation", "s"] = {"code": 200, "data": data}
+    work_for(context, clock, sent, 700)
+    data["response"] = fresh
+    work_for(context, clock, sent, 400)
+    assert [state(context, AssetId("s", name))[0] for name in names] == ["archived", "archived"]
+
+
+def test_a_refusal_of_links_that_concerns_all_pauses_all(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
+) -> None:
+    dead = origin.url + "/dead.mp4"
+    provider.answers["video", "v"] = video_answer(dead)
+    provider.links[dead] = RateLimitedError()
+    announce(context, dead)
+    work_for(context, clock, sent, 10)
+    assert context.watches.turns.paused()
 
 
 def test_an_asset_that_waits_for_a_busy_source_asks_for_no_fresh_url(

@@ -62,6 +62,10 @@ class Tasks(Scripted):
             pipe.hmget(task_key(task_id), "open", "version", "written")
         return [(is_open or "0") == "0" and version == written for is_open, version, written in pipe.execute()]
 
+    def is_finished(self, task_id: str) -> bool:
+        """Tell whether a callback of the last stage is in a task's record."""
+        return int(self.redis.hget(task_key(task_id), "rank") or 0) >= STAGE_RANK["complete"]
+
     def recalled(self, task_id: str) -> None:
         """Note that a task is completely restored from its manifest."""
         self.redis.hdel(task_key(task_id), _RECALLING)

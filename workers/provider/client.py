@@ -34,6 +34,8 @@ _API = "/api/v1"
 _PATH = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
 _KEY = re.compile(r"[!-~]+")
 _PIECE = 64 * 1024
+#: HTTP statuses that mean the same as the code in the provider's JSON.
+_TOLD_BY_STATUS = frozenset({401, 402, 429, 500, 502, 503, 504})
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -170,6 +172,9 @@ def _payload(status: int, content: bytes) -> dict[str, Any]:
         payload = {}
     if code_of(payload) is not None:
         return payload
-    if status != HTTPStatus.OK:
+    if status in _TOLD_BY_STATUS or (payload and status == HTTPStatus.NOT_FOUND):
         raise refusal(status)
+    if status != HTTPStatus.OK:
+        # A gateway, or a base URL that is not the provider's: this says nothing about the task.
+        raise ProviderFaultError(f"HTTP status {status} without JSON", for_all=True)
     raise ProviderFaultError("the answer is not JSON with a code")

@@ -113,7 +113,9 @@ def record_callback(  # noqa: PLR0913 - a callback, and how it came
 def _watch(context: WorkerContext, callback: Callback, received_at: float) -> None:
     """Ask the provider about a task whose last callback does not come in time; stop asking when it has come."""
     if callback.stage in _LAST_STAGES:
-        context.watches.end(callback.task_id, "failed" if callback.failed else "settled", but_refresh=True)
+        context.watches.end(callback.task_id, "failed" if callback.failed else "settled", by_callback=True)
+        return
+    if context.ledger.is_finished(callback.task_id):
         return
     family = family_for(callback.family)
     after = max(received_at + RECONCILE_AFTER - context.now(), 0.0)
@@ -123,7 +125,7 @@ def _watch(context: WorkerContext, callback: Callback, received_at: float) -> No
 def watch_dead_letter(context: WorkerContext, body: str) -> None:
     """Ask the provider about the task of a callback that cannot be read, if it has a usable id."""
     if context.provider and (task_id := _readable_task_id(body)):
-        context.watches.add(task_id, "", "reconcile")
+        context.watches.add(task_id, "", "dead_letter")
 
 
 def keep_for_people(context: WorkerContext, body: str, why: str) -> None:

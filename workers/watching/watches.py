@@ -24,9 +24,17 @@ _WATCH = PREFIX + "watch:"
 REFRESH_EVERY, MAX_REFRESHES = 300.0, 12
 #: Seconds for which one request may probe whether the provider answers again.
 _PROBE = 60.0
+#: An old task is asked about after this share of its age, but after so many seconds at most.
+_SHARE_OF_AGE, MAX_INTERVAL = 1 / 20, 900.0
+#: Seconds for which the outcome of a watch is kept.
+_KEEP = 86400
+#: Dead letters are asked about in every family, so only this many a minute are.
+MAX_DEAD_LETTERS = 5
+_DEAD_LETTERS = PREFIX + "watches:dead_letters"
 
-Purpose = Literal["watch", "backfill", "reconcile", "refresh"]
-"""Who asked for it: a person or a submission, a backfill, an unfinished task, or an asset whose URL is dead."""
+Purpose = Literal["watch", "backfill", "reconcile", "refresh", "dead_letter"]
+"""The cause: a person or a submission, a backfill, an unfinished task, an asset whose URL is dead, or an unreadable
+callback."""
 Outcome = Literal["settled", "failed", "gone", "given_up"]
 
 
@@ -47,7 +55,11 @@ class Watch:
     asked: int
     """How many requests there were, this one included."""
     tried: tuple[str, ...]
-    """Families that do not know the task."""
+    """Families that have been asked without success since all were asked."""
+    doubtful: bool
+    """Whether one of them gave no clear answer."""
+    unknown: int
+    """How many times in a row the provider did not know the task."""
     outcome: Outcome | None
     """None while the task is watched."""
     reason: str
@@ -64,26 +76,25 @@ class Taken:
 class Watches:
     """The watches in Redis (a client with ``decode_responses=True``). All methods raise redis-py's errors."""
 
-    def __init__(
-        self, redis: "Redis", turns: Turns, *, interval: float = 30.0, give_up: float = 86400.0, keep: float = 86400.0
-    ) -> None:
+    def __init__(self, redis: "Redis", turns: Turns, *, interval: float = 30.0, give_up: float = 86400.0) -> None:
         self._redis = redis
         self.turns = turns
         self.interval = interval
         self._give_up = give_up
-        self._keep = keep
         self._watch = script(redis, "watch")
         self._take = script(redis, "take_watch")
         self._end = script(redis, "end_watch")
 
     def add(self, task_id: str, family: str, purpose: Purpose, *, after: float = 0.0) -> bool:
-        """Watch a task from ``after`` seconds on; False for a refresh that is not due. Idempotent.
+        """Watch a task from ``after`` seconds on. Idempotent.
 
         ``family`` is empty if it is to be found by asking. Two requests about a task are at least ``interval`` apart,
-        also if several things ask for them.
+        also if there are several causes. False for a task that has had all its refreshes, and for a dead letter of a
+        minute that had ``MAX_DEAD_LETTERS``.
         """
-        limits: list[str | float] = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES]
-        return bool(self._watch(keys=[WATCHES, _WATCH + task_id], args=[task_id, family, purpose, after, *limits]))
+        limits: list[str | float] = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES, MAX_DEAD_LETTERS]
+        keys = [WATCHES, _WATCH + task_id, _DEAD_LETTERS]
+        return bool(self._watch(keys=keys, args=[task_id, family, purpose, after, *limits]))
 
     def add_all(self, tasks: Mapping[str, str], purpose: Purpose, *, after: float = 0.0) -> None:
         """Watch tasks, given with their families, from ``after`` seconds on, as ``add`` does, in one transaction.
@@ -100,9 +111,13 @@ class Watches:
         pipe.execute()
 
     def take(self) -> Taken:
-        """Take the task that has been due for the longest time, and a turn at the provider."""
-        args: list[str | float] = [_WATCH, self.turns.rate, self.interval, self.turns.fingerprint, _PROBE]
-        reply = self._take(keys=[WATCHES, PROVIDER], args=args)
+        """Take the task that has been due for the longest time, and a turn at the provider.
+
+        The task is due again after ``interval``, or later as it ages: with the 30 s that the provider's pages advise,
+        requests are 30 s apart for ten minutes, 3 minutes apart after an hour, and 15 minutes apart after five hours.
+        """
+        args: list[str | float] = [_WATCH, self.turns.rate, self.interval, MAX_INTERVAL, _SHARE_OF_AGE, _PROBE]
+        reply = self._take(keys=[WATCHES, PROVIDER, self.turns.pause_key], args=args)
         if not reply:
             return Taken()
         wait, *taken = reply
@@ -119,21 +134,32 @@ class Watches:
         """Note the family of a task that was watched without one."""
         self._redis.hset(_WATCH + task_id, "family", family)
 
-    def not_of_family(self, watch: Watch, family: str) -> None:
-        """Note that the task is not of this family; the next family is asked as soon as it is the task's turn."""
+    def not_of_family(self, watch: Watch, family: str, *, doubtful: bool = False) -> None:
+        """Note that the task is not of this family; the next family is asked as soon as it is the task's turn.
+
+        ``doubtful`` says that this family gave no clear answer.
+        """
         pipe = self._redis.pipeline(transaction=True)
         pipe.hset(_WATCH + watch.task_id, "tried", " ".join([*watch.tried, family]))
+        if doubtful:
+            pipe.hset(_WATCH + watch.task_id, "doubtful", "1")
         pipe.zadd(WATCHES, {watch.task_id: redis_now(self._redis)}, xx=True)
         pipe.execute()
 
-    def try_all_families(self, task_id: str) -> None:
-        """Forget which families do not know the task, so that all of them are asked again."""
-        self._redis.hdel(_WATCH + task_id, "tried")
+    def unknown(self, watch: Watch, times: int) -> None:
+        """Note how many times in a row the provider did not know the task; then all families are asked again."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hdel(_WATCH + watch.task_id, "tried", "doubtful")
+        pipe.hset(_WATCH + watch.task_id, "unknown", times)
+        pipe.execute()
 
-    def end(self, task_id: str, outcome: Outcome, reason: str = "", *, but_refresh: bool = False) -> bool:
-        """Stop asking about a task; False if it is not watched. With ``but_refresh`` a refresh goes on."""
+    def end(self, task_id: str, outcome: Outcome, reason: str = "", *, by_callback: bool = False) -> bool:
+        """Stop asking about a task; False if it is not watched, or is watched further.
+
+        A refresh that came after the last request was sent goes on, and every refresh if a callback ends the watch.
+        """
         keys = [WATCHES, _WATCH + task_id, COUNTERS]
-        return bool(self._end(keys=keys, args=[task_id, outcome, reason, int(self._keep), "1" if but_refresh else ""]))
+        return bool(self._end(keys=keys, args=[task_id, outcome, reason, _KEEP, "" if by_callback else "1"]))
 
     def due(self) -> int:
         """Count the tasks about which the provider is to be asked now."""
@@ -172,7 +198,6 @@ def open_watches(redis: "Redis", settings: Settings) -> Watches:
         turns,
         interval=settings.poll_interval,
         give_up=settings.poll_give_up,
-        keep=settings.ledger_retention,
     )
 
 
@@ -186,6 +211,8 @@ def _watch_of(task_id: str, record: dict[str, str]) -> Watch:
         asked_at=float(record.get("asked_at", 0)),
         asked=int(record.get("asked", 0)),
         tried=tuple(record.get("tried", "").split()),
+        doubtful="doubtful" in record,
+        unknown=int(record.get("unknown", 0)),
         outcome=record.get("outcome"),  # type: ignore[arg-type]  # end_watch.lua writes only outcomes
         reason=record.get("reason", ""),
     )

@@ -22,15 +22,17 @@ def show_watched(
     """
     watches = open_watches(redis, settings)
     ended = {name: count for name, count in sorted(counters.items()) if name.startswith("watches|")}
-    number, pause = watches.number(), watches.turns.paused()
-    if not (ended or number or pause):
+    number, pauses = watches.number(), watches.turns.pauses()
+    if not (ended or number or pauses):
         return
     by_outcome = "  ".join(f"{' '.join(filter(None, name.split('|')[1:]))} {count:,}" for name, count in ended.items())
     console.print(f"Watched tasks: {number:,}   Watches that have ended: {by_outcome or 'none'}", highlight=False)
     if number and not settings.asks_the_provider:
         console.print("The settings here name no provider and key; the provider is asked only if the workers' ones do.")
-    if pause:
-        console.print(f"[red]The provider is not asked:[/red] {described(pause)}", highlight=False)
+    for pause in pauses:
+        own = pause.fingerprint == watches.turns.fingerprint
+        key = "" if own else " with another address or key than the settings here have"
+        console.print(f"[red]The provider is not asked{key}:[/red] {described(pause)}", highlight=False)
     if number:
         console.print(_next_requests(watches, span))
 

@@ -130,7 +130,7 @@ def test_a_file_of_an_announced_length_is_stored_whatever_its_format_says(
     assert video_in_manifest(context)["notes"] == []
 
 
-@pytest.mark.parametrize(("expires_in", "attempts", "step"), [(200, 4, 5), (10 * 86400, 8, 30)])
+@pytest.mark.parametrize(("expires_in", "attempts", "step"), [(200, 4, 5), (10 * 86400, 8, 300)])
 def test_a_file_that_stays_cut_off_by_its_format_is_stored_after_eight_tries_or_before_its_deadline_and_marked(
     context: WorkerContext,
     clock: Clock,

@@ -231,6 +231,7 @@ class OneByOne(Executor):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_tasks(console: Console, parts: Parts, clock: Clock) -> None:
     number = 50_000
 

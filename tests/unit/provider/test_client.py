@@ -157,7 +157,7 @@ def test_the_key_is_in_no_log_no_error_and_no_repr(
     ("answer", "status", "reason", "for_all"),
     [
         (HTML, 200, "provider_fault", False),
-        (HTML, 404, "not_offered", False),
+        (HTML, 404, "provider_fault", True),
         (HTML, 401, "wrong_key", True),
         (HTML, 429, "rate_limited", True),
         (HTML, 500, "provider_fault", False),

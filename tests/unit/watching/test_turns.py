@@ -94,3 +94,38 @@ def test_another_reason_is_told_anew_and_begins_with_its_own_pause(turns: Turns,
     paused = turns.paused()
     assert paused
     assert (paused.reason, paused.since) == ("wrong_key", clock())
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_waiting(turns: Turns, clock: Clock) -> None:
+    assert turns.take() == 0
+    turns.pause("maintenance", "455", seconds=60, sent_at=clock())
+    clock.advance(-3600)
+    assert turns.take() <= 60
+    turns.resume(sent_at=clock() + 3600)
+    assert turns.take() <= 0.2
+
+
+def test_faults_with_one_task_pause_nothing_and_with_several_in_a_row_they_do(turns: Turns, clock: Clock) -> None:
+    def fault(task_id: str) -> float:
+        clock.advance(1)
+        wait, _ = turns.pause("provider_fault", "", seconds=60, sent_at=clock(), task_id=task_id, different_tasks=3)
+        return wait
+
+    assert [fault("a") for _ in range(10)] == [0.0] * 10
+    assert fault("b") == 0
+    turns.resume(sent_at=clock())
+    assert [fault(task_id) for task_id in ("a", "b", "c")] == [0, 0, 60]
+
+
+def test_pauses_of_two_keys_stand_side_by_side(redis: fakeredis.FakeRedis, turns: Turns, clock: Clock) -> None:
+    other = Turns(redis, rate=5, fingerprint="key-2")
+    assert turns.pause("wrong_key", "401", seconds=600, sent_at=clock()) == (600, True)
+    clock.advance(1)
+    assert other.take() == 0
+    other.resume(sent_at=clock())
+    assert turns.take() > 500
+    assert [(pause.reason, pause.fingerprint) for pause in other.pauses()] == [("wrong_key", "key-1")]
+    assert other.paused() is None
+    clock.advance(700)
+    assert turns.resume(sent_at=clock()) == "wrong_key"
+    assert other.pauses() == []

@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.conftest import START, Clock
 from workers.watching.turns import Turns
-from workers.watching.watches import MAX_REFRESHES, REFRESH_EVERY, Watches
+from workers.watching.watches import MAX_DEAD_LETTERS, MAX_REFRESHES, REFRESH_EVERY, Watches
 
 RATE = 1000.0
 
@@ -94,21 +94,54 @@ def test_a_task_can_be_watched_again_after_its_end(watches: Watches, clock: Cloc
 def test_a_callback_ends_a_watch_but_no_refresh(watches: Watches) -> None:
     watches.add("a", "music", "watch")
     watches.add("b", "music", "refresh")
-    assert watches.end("a", "settled", "callback", but_refresh=True)
-    assert not watches.end("b", "settled", "callback", but_refresh=True)
+    assert watches.end("a", "settled", by_callback=True)
+    assert not watches.end("b", "settled", by_callback=True)
     assert watches.number() == 1
 
 
-def test_a_refresh_comes_every_few_minutes_and_a_limited_number_of_times(watches: Watches, clock: Clock) -> None:
-    granted = 0
-    for _ in range(3 * MAX_REFRESHES):
-        granted += watches.add("a", "music", "refresh")
-        assert not watches.add("a", "music", "refresh")
-        watches.end("a", "settled")
-        clock.advance(REFRESH_EVERY - 1)
-        assert not watches.add("a", "music", "refresh")
-        clock.advance(1)
-    assert granted == MAX_REFRESHES
+def test_a_refresh_that_is_wanted_too_early_waits_and_serves_all_and_their_number_is_limited(
+    watches: Watches, clock: Clock
+) -> None:
+    began, asked = clock(), []
+    while clock() < began + 3 * MAX_REFRESHES * REFRESH_EVERY:
+        watches.add("a", "music", "refresh")
+        watches.add("a", "music", "refresh")
+        if watch := watches.take().watch:
+            asked.append(watch.asked_at - began)
+            watches.end("a", "settled")
+        clock.advance(60)
+    assert len(asked) == MAX_REFRESHES
+    assert asked[:3] == [0, REFRESH_EVERY, 2 * REFRESH_EVERY]
+
+
+def test_a_refresh_that_is_wanted_during_a_request_comes_after_it(watches: Watches, clock: Clock) -> None:
+    watches.add("a", "music", "reconcile")
+    assert watches.take().watch
+    clock.advance(1)
+    watches.add("a", "music", "refresh")
+    assert not watches.end("a", "settled")
+    clock.advance(30)
+    watch = watches.take().watch
+    assert watch
+    assert watch.purpose == "refresh"
+    assert watches.end("a", "settled")
+
+
+def test_of_many_dead_letters_only_some_a_minute_are_watched(watches: Watches, clock: Clock) -> None:
+    watched = [watches.add(f"letter-{number}", "", "dead_letter") for number in range(100)]
+    assert sum(watched) == MAX_DEAD_LETTERS
+    clock.advance(61)
+    assert watches.add("another", "", "dead_letter")
+    assert watches.add("a", "music", "refresh")
+
+
+def test_a_task_is_due_more_rarely_as_it_ages_also_if_its_worker_always_dies(watches: Watches, clock: Clock) -> None:
+    watches.add("a", "music", "watch")
+    asked = 0
+    for _ in range(86400 // 120):
+        asked += bool(watches.take().watch)
+        clock.advance(120)
+    assert 90 < asked < 200
 
 
 def test_a_bare_id_is_asked_about_in_one_family_after_the_other_without_a_wait(watches: Watches) -> None:

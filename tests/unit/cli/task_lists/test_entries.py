@@ -99,6 +99,7 @@ def count(pieces: Iterator[bytes]) -> int:
     return sum(1 for _ in without_duplicates(read_entries(lines_of(io.BufferedReader(Endless(pieces))))))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_list() -> None:
     def tasks() -> Iterator[bytes]:
         for piece in range(251):

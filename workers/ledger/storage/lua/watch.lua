@@ -1,21 +1,32 @@
 -- Watch a task: have the provider asked about it. A task is watched once, whatever has asked for it; the purpose that
 -- comes first in RANK is the one that counts.
--- KEYS: watches, watch
+-- KEYS: watches, watch, the dead letters of this minute
 -- ARGV: task, family ('' if it is to be found), purpose, seconds until the first request, least seconds between two
---       requests, seconds after which it is given up, least seconds between two refreshes, most refreshes
--- Reply: 1 if it is watched and a request will come, 0 for a refresh that is not due
-local RANK = {watch = 1, backfill = 2, reconcile = 3, refresh = 4}
+--       requests, seconds after which it is given up, least seconds between two refreshes, most refreshes, most dead
+--       letters a minute
+-- Reply: 1 if it is watched and a request will come, else 0: it has had its refreshes, or too many dead letters came
+local RANK = {watch = 1, backfill = 2, reconcile = 3, refresh = 4, dead_letter = 5}
 local now, task, family, purpose = clock(), ARGV[1], ARGV[2], ARGV[3]
 local known = redis.call('HMGET', KEYS[2], 'purpose', 'asked_at', 'refreshed_at', 'refreshes', 'family')
-if purpose == 'refresh' then
-  if tonumber(known[4] or '0') >= tonumber(ARGV[8]) then return 0 end
-  if known[3] and now < tonumber(known[3]) + ARGV[7] then return 0 end
-  redis.call('HSET', KEYS[2], 'refreshed_at', string.format('%.3f', now))
-  redis.call('HINCRBY', KEYS[2], 'refreshes', 1)
-end
-local at = now + ARGV[4]
-if known[2] then at = math.max(at, known[2] + ARGV[5]) end
 local waits = redis.call('ZSCORE', KEYS[1], task)
+local at = now + ARGV[4]
+if purpose == 'dead_letter' then
+  local minute = string.format('%d', math.floor(now / 60))
+  if redis.call('HGET', KEYS[3], 'minute') ~= minute then redis.call('DEL', KEYS[3]) end
+  redis.call('HSET', KEYS[3], 'minute', minute)
+  if redis.call('HINCRBY', KEYS[3], 'number', 1) > tonumber(ARGV[9]) then return 0 end
+elseif purpose == 'refresh' then
+  -- A refresh that is wanted too early waits for its time. One that waits serves all assets of the task.
+  if waits and known[3] and tonumber(known[3]) > tonumber(known[2] or '0') then
+    at = tonumber(known[3])
+  else
+    if tonumber(known[4] or '0') >= tonumber(ARGV[8]) then return 0 end
+    at = math.max(at, tonumber(known[3] or '0') + ARGV[7])
+    redis.call('HSET', KEYS[2], 'refreshed_at', string.format('%.3f', at))
+    redis.call('HINCRBY', KEYS[2], 'refreshes', 1)
+  end
+end
+if known[2] then at = math.max(at, known[2] + ARGV[5]) end
 if waits then
   if at < tonumber(waits) then redis.call('ZADD', KEYS[1], at, task) end
   if known[5] == '' and family ~= '' then redis.call('HSET', KEYS[2], 'family', family) end
@@ -25,7 +36,7 @@ if waits then
   return 1
 end
 if family == '' and known[5] then family = known[5] end
-redis.call('HDEL', KEYS[2], 'outcome', 'ended_at', 'reason', 'asked', 'tried')
+redis.call('HDEL', KEYS[2], 'outcome', 'ended_at', 'reason', 'asked', 'tried', 'doubtful', 'unknown')
 redis.call('HSET', KEYS[2], 'purpose', purpose, 'family', family, 'since', string.format('%.3f', now),
   'until', string.format('%.3f', now + ARGV[6]))
 redis.call('PERSIST', KEYS[2])
