@@ -44,7 +44,7 @@ from workers.ingest import ingest_next
 from workers.intake.fullness import RECORDING_STOPS
 from workers.ledger.connection import open_ledger, open_redis
 from workers.ledger.storage.keys import FORMAT
-from workers.liveness.signs_of_life import CLOCK, SWEEP, WORKER, SignsOfLife, heartbeat
+from workers.liveness.signs_of_life import CLOCK, POLL, SWEEP, WORKER, SignsOfLife, heartbeat
 from workers.poll import poll
 from workers.recording.adopt import adopt_older, make_room
 from workers.s3.client import s3_models
@@ -165,8 +165,11 @@ def archive_suspects(self: "Task[Any, Any]") -> None:
 @_contained
 def poll_tasks() -> None:
     """Ask the provider about the watched tasks that are due, in one process of a worker at a time."""
+    if context().provider is None:
+        return
+    SignsOfLife(context().ledger.redis).give(POLL)
     with _slots().polls.held() as free:
-        if free and context().provider:
+        if free:
             poll(context())
 
 

@@ -35,7 +35,7 @@ def blueprint(settings: Settings, watches: Watches, ledger: Ledger) -> Blueprint
     def register() -> tuple[Response, int]:
         check_content_type()
         tasks = read_entries(read_body(settings.max_callback_bytes))
-        _asked(asking, lambda: _watch_all(watches, tasks))
+        _asked(asking, lambda: watches.add_all(tasks, "watch", after=watches.interval))
         log.info("tasks_registered", tasks=len(tasks))
         missing = settings.missing_for_provider
         return jsonify(watching=len(tasks), **({"missing": missing} if missing else {})), 202
@@ -60,11 +60,6 @@ def _asked(asking: Bounded, work: Callable[[], Result]) -> Result:
         raise RefusedError(
             503, "redis_unavailable", "Redis did not answer; send it again.", retry_after=_RETRY_AFTER
         ) from None
-
-
-def _watch_all(watches: Watches, tasks: dict[str, str]) -> None:
-    for task_id, family in tasks.items():
-        watches.add(task_id, family, "watch", after=watches.interval)
 
 
 def _known(watches: Watches, ledger: Ledger, task_id: str) -> dict[str, Any]:

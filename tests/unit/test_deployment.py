@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import MakeSettings
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -40,6 +42,29 @@ def test_our_containers_have_no_more_rights_than_they_need(name: str) -> None:
     assert service.startswith("    <<: *stemvault\n")
     for right in ("read_only", "cap_", "security_opt", "privileged", "user:"):
         assert right not in service
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("ingress", set()),
+        ("worker", {"PROVIDER_API_KEY"}),
+        ("beat", set()),
+        ("console", {"PROVIDER_API_KEY", "ADMIN_TOKEN"}),
+    ],
+)
+def test_a_container_has_only_the_keys_that_it_uses(name: str, keys: set[str]) -> None:
+    text = text_of("docker-compose.yml")
+    without = text.partition("\nx-without-keys: &without-keys\n")[2].partition("\n\n")[0]
+    service = text.partition(f"\n  {name}:\n")[2].split("\n\n")[0]
+    environment = service.replace("environment: *without-keys", without)
+    assert keys == {"PROVIDER_API_KEY", "ADMIN_TOKEN"} - set(re.findall(r'STEMVAULT_(\w+): ""', environment))
+    assert ("<<: *environment" in environment) == (len(keys) < 2), "the addresses of Redis and S3 are missing"
+
+
+def test_an_empty_key_counts_as_unset(make_settings: MakeSettings) -> None:
+    settings = make_settings(PROVIDER_BASE_URL="https://api.provider.test", PROVIDER_API_KEY="", ADMIN_TOKEN="")
+    assert (settings.provider_api_key, settings.admin_token, settings.asks_the_provider) == (None, None, False)
 
 
 def test_the_console_is_started_only_on_demand_and_published_on_loopback_alone() -> None:

@@ -1,5 +1,6 @@
 """Celery learns only that a task has ended; a task's errors are logged."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -8,6 +9,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from workers.errors import TransientError
+from workers.ledger.ledger import Ledger
+from workers.liveness.signs_of_life import POLL, SignsOfLife
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -46,8 +49,24 @@ def test_an_error_is_logged_and_does_not_leave_its_pool_process(
     ]
 
 
+@pytest.mark.parametrize("provider", [None, object()])
+def test_only_a_worker_that_can_ask_the_provider_gives_a_sign_that_it_was_woken_to_ask(
+    tasks: "ModuleType", monkeypatch: pytest.MonkeyPatch, ledger: Ledger, provider: object
+) -> None:
+    polls: list[object] = []
+    context = SimpleNamespace(ledger=ledger, provider=provider)
+    monkeypatch.setattr(tasks, "context", lambda: context)
+    monkeypatch.setattr(tasks, "poll", polls.append)
+    monkeypatch.setattr(
+        tasks, "_slots", lambda: SimpleNamespace(polls=SimpleNamespace(held=lambda: nullcontext(False)))
+    )
+    tasks.poll_tasks.run()
+    assert SignsOfLife(ledger.redis).since(POLL) == (0 if provider else None), "also while another process asks"
+    assert polls == []
+
+
 def _context(called: list[str], *, stops: bool = False) -> SimpleNamespace:
-    wake_ups = SimpleNamespace(call=lambda queue, _: called.append(queue))
+    wake_ups = SimpleNamespace(send=lambda queue, _: called.append(queue))
     return SimpleNamespace(must_stop=lambda: stops, wake_ups=wake_ups, fullness=lambda: 0.0)
 
 

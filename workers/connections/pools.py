@@ -1,8 +1,8 @@
 """urllib3 connection pools whose sockets belong to the attempt that uses them.
 
-This module overrides private parts of urllib3: ``_new_conn``, ``_put_conn``, ``_make_request``, ``_get_timeout`` and
-``_DEFAULT_TIMEOUT``, and uses http.client's ``sock`` and ``response_class``. Checked with urllib3 2.8.0 on Python 3.11.
-``tests/unit/connections/test_pools.py`` fails if they change.
+This module overrides private parts of urllib3: ``_new_conn``, ``_put_conn``, ``_make_request``, ``_get_timeout``,
+``_dns_host`` and ``_DEFAULT_TIMEOUT``, and uses http.client's ``sock`` and ``response_class``. Checked with urllib3
+2.8.0 on Python 3.11. ``tests/unit/connections/test_pools.py`` fails if they change.
 """
 
 import socket
@@ -10,11 +10,13 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
 from urllib3.util.timeout import _DEFAULT_TIMEOUT
 
 from workers.connections.attempt import Attempt, current_attempt
 from workers.connections.chunks import StrictResponse
+from workers.connections.dialing import Address, dial
 from workers.connections.lookups import looked_up
 
 
@@ -26,16 +28,37 @@ class _AttemptConnection(HTTPConnection):
     _held: tuple[Attempt, socket.socket] | None = None
 
     def _new_conn(self) -> socket.socket:
-        # Where private addresses are allowed, this is the first lookup of the name.
+        limit = self.timeout if isinstance(self.timeout, int | float) else None
         try:
-            looked_up(lambda: socket.getaddrinfo(self.host.strip("[]"), self.port))
+            connection = dial(self._addresses(), seconds=limit, prepare=self._prepare)
         except TimeoutError as error:
-            raise NewConnectionError(self, str(error)) from None
-        except OSError:
-            pass  # urllib3 looks it up again and raises an error that names the host
-        connection = super()._new_conn()
-        self._join_attempt(connection)
+            self.leave_attempt()
+            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
+        except OSError as error:
+            self.leave_attempt()
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
         return connection
+
+    def _addresses(self) -> list[Address]:
+        """Resolve the name. Where private addresses are allowed, this is its only lookup."""
+        host, port = self._dns_host.strip("[]"), self.port
+        try:
+            return looked_up(lambda: socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM))
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except OSError as error:  # not in time, or the system gives no thread
+            raise NewConnectionError(self, str(error)) from None
+
+    def _prepare(self, connection: socket.socket) -> None:
+        """Set the options, and join the attempt before the socket connects, so that its end also ends the connecting.
+
+        Held by ``test_an_attempt_that_ends_stops_connecting``.
+        """
+        for option in self.socket_options or ():
+            connection.setsockopt(*option)
+        if self.source_address:
+            connection.bind(self.source_address)
+        self._join_attempt(connection)
 
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - urllib3's signature
         if self.sock:  # kept from an earlier attempt

@@ -1,7 +1,7 @@
 """Heartbeats of workers and clocks in Redis, so that a dead fleet does not look healthy.
 
 Each process writes the time by Redis's clock every ``INTERVAL`` seconds. Each sweep writes it too, which shows that
-clock, queue and fleet work together.
+clock, queue and fleet work together. A worker that is woken to ask the provider, and has its key, writes it too.
 """
 
 import os
@@ -17,8 +17,9 @@ from workers.ledger.storage.scripts import redis_now
 from workers.liveness.repeating import repeating
 
 KEY = "stemvault:alive"
-#: The roles: a worker, a clock (beat), and the sweep, which a worker makes when a clock sends its message.
-WORKER, CLOCK, SWEEP = "worker", "clock", "sweep"
+#: The roles: a worker, a clock (beat), the sweep, which a worker makes when a clock sends its message, and the poll,
+#: for which the sweep wakes a worker.
+WORKER, CLOCK, SWEEP, POLL = "worker", "clock", "sweep", "poll"
 #: Seconds between two heartbeats, and seconds without one after which a process counts as dead.
 INTERVAL, SILENCE = 10.0, 35.0
 #: After this many seconds without a heartbeat a process is forgotten.
@@ -57,14 +58,14 @@ class SignsOfLife:
         found = self._redis.zrangebyscore(KEY, redis_now(self._redis) - SILENCE, "+inf")
         return [name for member in found for each, _, name in [str(member).partition(" ")] if each == role]
 
-    def since_sweep(self) -> float | None:
-        """Give the seconds since the last sweep, or None if there was none within the last hour."""
-        at = self._redis.zscore(KEY, f"{SWEEP} ")
+    def since(self, role: str) -> float | None:
+        """Give the seconds since the last sweep or poll, or None if there was none within the last hour."""
+        at = self._redis.zscore(KEY, f"{role} ")
         return None if at is None else max(0.0, redis_now(self._redis) - float(at))
 
     def fleet(self) -> Fleet:
         """Give the state of the fleet."""
-        return Fleet(len(self.there(WORKER)), len(self.there(CLOCK)), self.since_sweep())
+        return Fleet(len(self.there(WORKER)), len(self.there(CLOCK)), self.since(SWEEP))
 
 
 def own_name(pid: int | None = None) -> str:

@@ -43,8 +43,10 @@ class ProviderClient:
     """The provider's API at ``base_url``, for one API key. It may be shared by threads, and not by processes.
 
     As a context manager, it closes its connections at the end. Raises ``ValueError`` if the base URL is no http(s) URL,
-    or if the key cannot be a header. ``timeout`` is the limit of each call in seconds, whatever the provider does
-    (``test_a_question_ends_when_its_time_is_over``). ``at_once`` is the number of connections that are kept.
+    or if the key cannot be a header. ``timeout`` is the limit of each call in seconds, whatever the provider does, and
+    however many addresses it has (``test_a_question_ends_when_its_time_is_over``,
+    ``test_silent_addresses_of_the_provider_have_one_limit_together``). ``at_once`` is the number of connections that
+    are kept.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ A watch is a record and a time in a sorted set, as an asset's timer is. It has a
 earlier version removes timers that it cannot read (decision 50).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -95,6 +95,20 @@ class Watches:
         limits: list[str | float] = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES, MAX_DEAD_LETTERS]
         keys = [WATCHES, _WATCH + task_id, _DEAD_LETTERS]
         return bool(self._watch(keys=keys, args=[task_id, family, purpose, after, *limits]))
+
+    def add_all(self, tasks: Mapping[str, str], purpose: Purpose, *, after: float = 0.0) -> None:
+        """Watch tasks, given with their families, from ``after`` seconds on, as ``add`` does, in one transaction.
+
+        If it raises, all, some or none of them are watched; to call it again is harmless. It needs three round trips
+        at most (``test_a_thousand_tasks_are_watched_in_a_few_round_trips``). Redis serves nobody else meanwhile, for
+        some tens of milliseconds with 1,000 tasks.
+        """
+        pipe = self._redis.pipeline(transaction=True)
+        limits: list[str | float] = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES]
+        for task_id, family in tasks.items():
+            args = [task_id, family, purpose, after, *limits]
+            self._watch(keys=[WATCHES, _WATCH + task_id], args=args, client=pipe)
+        pipe.execute()
 
     def take(self) -> Taken:
         """Take the task that has been due for the longest time, and a turn at the provider.

@@ -1,5 +1,6 @@
-"""``stemvault doctor`` on the fleet: this host's clock, the workers, the clocks (beat), and the sweep."""
+"""``stemvault doctor`` on the fleet: this host's clock, the workers, the clocks (beat), the sweep, and the polls."""
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -7,17 +8,25 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.cli.doctor.finding import Finding
+from config.settings import PREFIX
+from workers.dispatch.queues import POLLS
 from workers.ledger.storage.scripts import redis_now
-from workers.liveness.signs_of_life import SILENCE, SignsOfLife
+from workers.liveness.signs_of_life import POLL, SILENCE, SignsOfLife
+from workers.watching.turns import Turns
+from workers.watching.watches import Watches
 
 #: Seconds by which a host's clock may differ from Redis's. Hosts that run NTP are well within that.
 _MAX_SKEW = 2.0
+#: Seconds for which a watched task may be due while no worker is woken for it. The sweep wakes one every 5 seconds, but
+#: all of a worker's processes can be busy.
+_MAX_OVERDUE = 300.0
 
 
 def examine_fleet(redis: "Redis") -> Iterator[Finding]:
     """Examine clock and fleet. A finding is left out if Redis fails: ``broker`` reports that."""
     yield from _clock_skew(redis)
     yield from _processes(redis)
+    yield from _polls(redis)
 
 
 def _clock_skew(redis: "Redis") -> Iterator[Finding]:
@@ -71,4 +80,29 @@ def _sweep(since: float | None) -> Finding:
         warning=True,
         advice="No worker finishes the sweep, which retries assets. Check that workers and clocks use the same Redis, "
         "then look for errors in the workers' logs.",
+    )
+
+
+def _polls(redis: "Redis") -> Iterator[Finding]:
+    """Check that workers are woken for the watched tasks that are due, and can ask the provider.
+
+    How long a task is overdue does not tell that: at the fleet's rate, thousands that became due at once take hours.
+    """
+    try:
+        first = Watches(redis, Turns(redis)).next_ones(1)
+        since, now = SignsOfLife(redis).since(POLL), redis_now(redis)
+    except RedisError:
+        return
+    if not first:
+        return
+    overdue = now - first[0][1]
+    good = min(overdue, math.inf if since is None else since) <= _MAX_OVERDUE
+    late = f"watched tasks have been due for up to {overdue / 60:.0f} min, and no worker asks about them"
+    yield Finding(
+        "watched_tasks",
+        "watched tasks are asked about" if good else late,
+        good=good,
+        warning=True,
+        advice=f"No worker asks the provider. Start the workers without -Q, or name the queue {POLLS!r} in it too. "
+        f"Set {PREFIX}PROVIDER_BASE_URL and {PREFIX}PROVIDER_API_KEY for them.",
     )

@@ -11,7 +11,7 @@ from tests.origin import Answer
 from workers.callbacks.assets import AssetId
 from workers.intake.received import ReceivedCallbacks
 from workers.ledger.storage.keys import TAKEN
-from workers.liveness.signs_of_life import SignsOfLife
+from workers.liveness.signs_of_life import SWEEP, SignsOfLife
 
 #: How many kinds of never-ending source there are, and the seconds after which a worker ends a transfer.
 KINDS, TIMEOUT = 8, 15
@@ -35,7 +35,7 @@ def sources_never_end(town: Town, scale: float) -> Row:
         archived_by = time.monotonic() + 30
         eventually(lambda: not ReceivedCallbacks(town.stack.redis()).waiting(), patience=8)
         assert town.ledger.redis.hgetall(TAKEN).items() >= held.items(), "a transfer ended too early"
-        eventually(lambda: (SignsOfLife(town.stack.redis()).since_sweep() or 99) < 1, patience=7)
+        eventually(lambda: (SignsOfLife(town.stack.redis()).since(SWEEP) or 99) < 1, patience=7)
         eventually(lambda: not held.keys() & town.ledger.redis.hkeys(TAKEN), patience=let_go_by - time.monotonic())
         eventually(
             lambda: town.promised.keys() - never <= town.stored(),

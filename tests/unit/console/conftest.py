@@ -122,8 +122,7 @@ class Console:
         def refuse(*_: object, **__: object) -> None:
             raise RedisConnectionError
 
-        self.monkeypatch.setattr(self.redis, "execute_command", refuse)
-        self.monkeypatch.setattr(self.redis, "evalsha", refuse)
+        self.monkeypatch.setattr(self.redis.connection_pool, "get_connection", refuse)
 
 
 MakeConsole = Callable[..., Console]

@@ -24,6 +24,29 @@ def test_a_task_or_a_list_of_tasks_is_watched_from_the_first_interval_on(console
     assert console.watches.next_ones(10) == [("a", START + 30), ("b", START + 30), ("c", START + 30)]
 
 
+def test_a_thousand_tasks_are_watched_in_a_few_round_trips(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, uses = console.redis.connection_pool, []
+
+    def get_connection(*args: Any, **kwargs: Any) -> Any:
+        uses.append(args)
+        return original(*args, **kwargs)
+
+    original = pool.get_connection
+    monkeypatch.setattr(pool, "get_connection", get_connection)
+    answer = console.post("/tasks", [{"task_id": f"t{number}", "family": "music"} for number in range(1000)])
+    assert 0 < len(uses) < 10
+    assert (answer.status_code, answer.json, console.watches.number()) == (202, {"watching": 1000}, 1000)
+
+
+def test_tasks_are_not_promised_if_redis_refuses_one_of_them(console: Console) -> None:
+    console.post("/tasks", {"task_id": "b"})
+    [record] = console.redis.keys("*:watch:b")
+    console.redis.delete(record)
+    console.redis.set(record, "no hash")
+    answer = console.post("/tasks", [{"task_id": "a"}, {"task_id": "b"}])
+    assert (answer.status_code, answer.json["error"]) == (503, "redis_unavailable")
+
+
 def test_all_faults_are_told_at_once_and_then_nothing_is_registered(console: Console) -> None:
     entries: list[Any] = [
         {"task_id": "good"},

@@ -39,10 +39,10 @@ def test_a_silent_one_is_not_there_and_is_forgotten_in_the_end(signs: SignsOfLif
 
 
 def test_the_time_since_the_last_sweep_is_told(signs: SignsOfLife, redis: fakeredis.FakeRedis) -> None:
-    assert signs.since_sweep() is None
+    assert signs.since(SWEEP) is None
     signs.give(SWEEP)
     age(redis, f"{SWEEP} ", 60)
-    assert signs.since_sweep() == pytest.approx(60, abs=5)
+    assert signs.since(SWEEP) == pytest.approx(60, abs=5)
 
 
 def test_a_heartbeat_goes_on_and_says_when_it_ends(

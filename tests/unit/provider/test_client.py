@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.never_ending import NEVER_ENDING, Serve, serving
+from tests.silent import resolving, silent_addresses
 from tests.unit.provider.documented import record, task_of
 from workers.provider.client import ProviderClient
 from workers.provider.errors import ProviderError, ProviderFaultError, RefusedError, WrongKeyError
@@ -213,6 +214,11 @@ def test_a_provider_that_says_nothing_and_a_name_that_is_never_resolved_end_too(
         with ProviderClient("http://provider.test", KEY, timeout=LIMIT) as client:
             assert seconds_of_a_fault(client) < LIMIT + GRACE
         over.set()
+
+
+def test_silent_addresses_of_the_provider_have_one_limit_together() -> None:
+    with silent_addresses(4) as (addresses, port), resolving(addresses) as name:
+        assert seconds_of_a_fault(ProviderClient(f"http://{name}:{port}", KEY, timeout=LIMIT)) < LIMIT + GRACE
 
 
 def seconds_of_a_fault(client: ProviderClient) -> float:
