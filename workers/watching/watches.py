@@ -92,9 +92,7 @@ class Watches:
         also if there are several causes. False for a task that has had all its refreshes, and for a dead letter of a
         minute that had ``MAX_DEAD_LETTERS``.
         """
-        limits: list[str | float] = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES, MAX_DEAD_LETTERS]
-        keys = [WATCHES, _WATCH + task_id, _DEAD_LETTERS]
-        return bool(self._watch(keys=keys, args=[task_id, family, purpose, after, *limits]))
+        return bool(self._add(task_id, family, purpose, after, self._redis))
 
     def add_all(self, tasks: Mapping[str, str], purpose: Purpose, *, after: float = 0.0) -> None:
         """Watch tasks, given with their families, from ``after`` seconds on, as ``add`` does, in one transaction.
@@ -104,11 +102,14 @@ class Watches:
         some tens of milliseconds with 1,000 tasks.
         """
         pipe = self._redis.pipeline(transaction=True)
-        limits: list[str | float] = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES]
         for task_id, family in tasks.items():
-            args = [task_id, family, purpose, after, *limits]
-            self._watch(keys=[WATCHES, _WATCH + task_id], args=args, client=pipe)
+            self._add(task_id, family, purpose, after, pipe)
         pipe.execute()
+
+    def _add(self, task_id: str, family: str, purpose: Purpose, after: float, client: "Redis") -> object:
+        limits: list[str | float] = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES, MAX_DEAD_LETTERS]
+        keys = [WATCHES, _WATCH + task_id, _DEAD_LETTERS]
+        return self._watch(keys=keys, args=[task_id, family, purpose, after, *limits], client=client)
 
     def take(self) -> Taken:
         """Take the task that has been due for the longest time, and a turn at the provider.
