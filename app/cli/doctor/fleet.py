@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from redis import Redis
 from redis.exceptions import RedisError
 
+from app.cli.backfill.pauses import described
 from app.cli.doctor.finding import Finding
 from config.settings import PREFIX
 from workers.dispatch.queues import POLLS
@@ -27,6 +28,7 @@ def examine_fleet(redis: "Redis") -> Iterator[Finding]:
     yield from _clock_skew(redis)
     yield from _processes(redis)
     yield from _polls(redis)
+    yield from _pauses(redis)
 
 
 def _clock_skew(redis: "Redis") -> Iterator[Finding]:
@@ -106,3 +108,21 @@ def _polls(redis: "Redis") -> Iterator[Finding]:
         advice=f"No worker asks the provider. Start the workers without -Q, or name the queue {POLLS!r} in it too. "
         f"Set {PREFIX}PROVIDER_BASE_URL and {PREFIX}PROVIDER_API_KEY for them.",
     )
+
+
+def _pauses(redis: "Redis") -> Iterator[Finding]:
+    """Tell of each key with which workers do not ask the provider at present; it need not be the key of this host."""
+    try:
+        pauses = Turns(redis).pauses()
+    except RedisError:
+        return
+    for pause in pauses:
+        yield Finding(
+            "provider_paused",
+            "workers ask the provider",
+            good=False,
+            warning=True,
+            advice=f"They do not at present: {described(pause)}. "
+            "After a wrong key, correct it for the workers and restart them.",
+            value=pause.reason,
+        )

@@ -44,3 +44,10 @@ def test_a_long_list_of_due_tasks_is_no_warning_while_workers_ask(
     assert (told(redis) or [""])[0] == "ok"
     clock.advance(200)
     assert (told(redis) or [""])[0] == "warn"
+
+
+def test_a_pause_of_any_key_is_told_with_its_reason(redis: fakeredis.FakeRedis, watches: Watches) -> None:
+    Turns(redis, fingerprint="a worker's key").pause("wrong_key", "401", seconds=600, sent_at=watches.turns.now())
+    (pause,) = [each for each in examine_fleet(redis) if each.name == "provider_paused"]
+    assert (pause.verdict, pause.value) == ("warn", "wrong_key")
+    assert "wrong_key (401) since" in pause.advice
