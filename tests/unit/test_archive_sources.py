@@ -10,7 +10,8 @@ import requests
 from tests.conftest import Payload
 from tests.origin import Answer, Origin, film
 from tests.unit.conftest import Clock, Sent
-from tests.unit.story import GOOD, PART, PATH, VIDEO, run, state, stored
+from tests.unit.reading import PART
+from tests.unit.story import GOOD, PATH, VIDEO, run, state, stored
 from workers.context import WorkerContext
 from workers.ingest import ingest
 from workers.sweep import sweep

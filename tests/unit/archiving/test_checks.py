@@ -7,10 +7,10 @@ import pytest
 from tests.conftest import Payload
 from tests.origin import Answer, Origin, song
 from tests.unit.conftest import Clock, Sent
+from tests.unit.reading import PART
 from tests.unit.story import (
     GOOD,
     KEY,
-    PART,
     PATH,
     TRACK,
     TRACK_KEY,

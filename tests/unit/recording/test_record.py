@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 from tests.conftest import MakeSettings, Payload
 from tests.origin import Origin, film
 from tests.unit.conftest import Clock, Sent
-from tests.unit.story import GOOD, PART, PATH, VIDEO, run, state, stored
+from tests.unit.reading import PART
+from tests.unit.story import GOOD, PATH, VIDEO, run, state, stored
 from workers.callbacks import MAX_ASSETS
 from workers.context import WorkerContext
 from workers.ingest import ingest, ingest_next
