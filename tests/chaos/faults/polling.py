@@ -26,7 +26,7 @@ from workers.watching.watches import Watches
 #: Seconds between two requests about one task.
 INTERVAL = 3.0
 #: Requests a second of the whole fleet, by row. Each row has more tasks due at once than the rate allows in 5 s:
-#: without the limit, a fleet on two cores sends at least 100 requests then, and ``_check_rate`` accepts 48 and 58.
+#: without the limit, a fleet on two busy cores sends 100 and 87 requests then, and ``_check_rate`` accepts 48 and 58.
 RATE, BACKFILL_RATE = 8, 10
 #: Seconds for which a task is in each of its stages.
 STAGE = 6.0
