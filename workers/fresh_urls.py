@@ -4,7 +4,6 @@ An answer may name the same dead URL again. Where the provider's host offers it,
 link lives for 20 minutes (``common/download-url``).
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from workers.callbacks import parse_body, parse_callback
 from workers.context import WorkerContext
 from workers.errors import StemvaultError
 from workers.provider.errors import ProviderError
+from workers.provider.writing import text_of
 from workers.refresh import is_dead
 from workers.watching.pauses import pause_after
 
@@ -44,7 +44,7 @@ def with_fresh_urls(
 def _repeated_dead_urls(context: WorkerContext, body: dict[str, Any]) -> list[str]:
     """Give the URLs in the body that assets of the task have already, and with which their attempts fail."""
     try:
-        callback = parse_callback(parse_body(json.dumps(body)), own_hosts=context.settings.own_hosts)
+        callback = parse_callback(parse_body(text_of(body)), own_hosts=context.settings.own_hosts)
     except StemvaultError:
         return []
     snapshot = context.ledger.snapshot(callback.task_id)
@@ -53,7 +53,7 @@ def _repeated_dead_urls(context: WorkerContext, body: dict[str, Any]) -> list[st
         asset.url
         for asset in callback.assets
         if (record := known.get(asset.id.name))
-        and record.state in {"pending", "rejected", "expired"}
+        and record.state in {"pending", "transferring", "rejected", "expired"}
         and not record.optional
         and record.url == asset.url
         and (record.state == "expired" or is_dead(record.error or "", record.streak or 1))
@@ -66,7 +66,7 @@ def _link_to(context: WorkerContext, url: str, sleep: Callable[[float], None]) -
     waited = 0.0
     while (wait := turns.take()) > 0:
         waited += wait
-        if waited > _MAX_WAIT:
+        if waited > max(_MAX_WAIT, 2 / turns.rate):
             return None
         sleep(wait)
     sent_at = turns.now()

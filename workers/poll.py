@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 
 from workers.callbacks import Callback
+from workers.callbacks.assets import Asset
 from workers.context import WorkerContext
 from workers.dispatch.containment import contained
 from workers.errors import StemvaultError
@@ -26,13 +27,14 @@ from workers.fresh_urls import with_fresh_urls
 from workers.ingest import ingest
 from workers.intake.fullness import INGRESS_STOPS
 from workers.ledger.tasks import STAGE_RANK
+from workers.ledger.values.records import AssetRecord
 from workers.provider.answers import Answer
 from workers.provider.errors import NotOfferedError, ProviderError, ProviderFaultError, RefusedError
 from workers.provider.families import ASKING_ORDER, FAMILIES, PolledFamily, State
 from workers.provider.writing import text_of
 from workers.recording.record import read_callback
 from workers.watching.pauses import pause_after
-from workers.watching.watches import Purpose, Watch
+from workers.watching.watches import SHARE_OF_AGE, Purpose, Watch
 
 log = structlog.get_logger()
 
@@ -41,7 +43,7 @@ MAX_AT_ONCE = 8
 #: A worker that has to wait longer than this many seconds for its next turn ends; the sweep wakes it again.
 LINGER = 2.0
 #: A task does not exist if the provider does not know it so many times in a row. One of which a callback came exists.
-_ROUNDS: dict[Purpose, int] = {"watch": 3, "backfill": 2, "refresh": 1, "dead_letter": 1}
+_ROUNDS: dict[Purpose, int] = {"watch": 3, "backfill": 2, "reconcile": 3, "dead_letter": 1}
 #: The provider may know a task only some time after it was submitted, in seconds.
 _MAY_BE_UNKNOWN = 600.0
 #: Seconds until a task without a family is asked about in all families again.
@@ -110,7 +112,7 @@ def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] 
         log.warning("provider_answer_unclear", family=family.name, note=answer.note)
     if answer.state is State.UNKNOWN:
         _unknown(context, watch, family, "unknown_task")
-    elif answer.note and not watch.family:
+    elif not (answer.is_certain or watch.family):
         _next_family(context, watch, family, doubtful=True)
     else:
         _known(context, watch, family)
@@ -146,10 +148,8 @@ def _refused(context: WorkerContext, watch: Watch, family: PolledFamily, error: 
 
 def _known(context: WorkerContext, watch: Watch, family: PolledFamily) -> None:
     """Note that the provider knows the task, in this family."""
-    if watch.unknown:
-        context.watches.unknown(watch, 0)
-    if not watch.family:
-        context.watches.found_family(watch.task_id, family.name)
+    if not (watch.exists and watch.family) or watch.unknown:
+        context.watches.exists(watch, family.name)
 
 
 def _unknown(context: WorkerContext, watch: Watch, family: PolledFamily, reason: str) -> None:
@@ -165,7 +165,8 @@ def _next_family(context: WorkerContext, watch: Watch, family: PolledFamily, *, 
     if len(watch.tried) + 1 < len(ASKING_ORDER):
         context.watches.not_of_family(watch, family.name, doubtful=doubtful)
         return
-    context.watches.postpone(watch.task_id, _BETWEEN_ROUNDS)
+    if (context.now() - watch.since) * SHARE_OF_AGE < _BETWEEN_ROUNDS:
+        context.watches.postpone(watch.task_id, _BETWEEN_ROUNDS)
     if watch.doubtful or doubtful:
         context.watches.unknown(watch, watch.unknown)
     else:
@@ -175,10 +176,16 @@ def _next_family(context: WorkerContext, watch: Watch, family: PolledFamily, *, 
 def _count_unknown(context: WorkerContext, watch: Watch, reason: str) -> None:
     """Count that the provider does not know the task; after enough times in a row, end the watch."""
     times = watch.unknown + 1
+    if watch.purpose == "refresh":
+        context.watches.end(watch.task_id, "settled", reason, only="refresh")
+        return
+    if watch.exists or context.ledger.knows(watch.task_id):
+        log.warning("provider_does_not_know_task", family=watch.family, reason=reason)
+        return
     may_come = watch.purpose == "watch" and context.now() < watch.since + _MAY_BE_UNKNOWN
-    if times < _ROUNDS.get(watch.purpose, times + 1) or may_come:
+    if times < _ROUNDS.get(watch.purpose, 1) or may_come:
         context.watches.unknown(watch, times)
-    elif context.watches.end(watch.task_id, "gone", reason):
+    elif context.watches.end(watch.task_id, "gone", reason, only=watch.purpose):
         # A person is waiting for a task that was registered; a backfill reports its own.
         level = logging.ERROR if watch.purpose == "watch" else logging.WARNING
         log.log(level, "watched_task_unknown", family=watch.family, reason=reason, purpose=watch.purpose)
@@ -194,7 +201,7 @@ def _act(context: WorkerContext, watch: Watch, answer: Answer, sleep: Callable[[
     elif answer.state is State.FAILED:
         context.watches.end(watch.task_id, "failed")
     elif watch.purpose == "refresh":
-        context.watches.end(watch.task_id, "settled", "still_running")
+        context.watches.end(watch.task_id, "settled", "still_running", only="refresh")
 
 
 def _record(context: WorkerContext, body: dict[str, Any]) -> None:
@@ -210,11 +217,24 @@ def _record(context: WorkerContext, body: dict[str, Any]) -> None:
 
 
 def _says_nothing_new(context: WorkerContext, callback: Callback) -> bool:
+    """Tell whether the ledger knows the stage, the failure and each file of an answer."""
     known = context.ledger.snapshot(callback.task_id)
-    if known is None or (known.task.rank or 0) < STAGE_RANK[callback.stage]:
+    if known is None or not callback.assets or (known.task.rank or 0) < STAGE_RANK[callback.stage]:
         return False
-    urls = {name: record.url for name, record in known.assets.items()}
-    return all(urls.get(asset.id.name) == asset.url for asset in callback.assets)
+    if known.task.rank == STAGE_RANK[callback.stage] and (
+        known.task.stage != callback.stage
+        or known.task.code != callback.code
+        or dict(known.task.failed_tracks) != dict(callback.failed_tracks)
+    ):
+        return False
+    return all(_is_known(known.assets.get(asset.id.name), asset) for asset in callback.assets)
+
+
+def _is_known(record: AssetRecord | None, asset: Asset) -> bool:
+    """Tell whether a record has all that an answer says of a file. The URL of an archived file does not matter."""
+    if record is None or (asset.seconds and record.announced_seconds != asset.seconds):
+        return False
+    return record.state == "archived" or record.url == asset.url
 
 
 def _give_up_if_over(context: WorkerContext, watch: Watch) -> None:
@@ -224,5 +244,5 @@ def _give_up_if_over(context: WorkerContext, watch: Watch) -> None:
     """
     if context.now() < watch.until or context.watches.turns.paused():
         return
-    if context.watches.end(watch.task_id, "given_up", "unfinished"):
+    if context.watches.end(watch.task_id, "given_up", "unfinished", only=watch.purpose):
         log.error("watched_task_given_up", family=watch.family, asked=watch.asked, purpose=watch.purpose)

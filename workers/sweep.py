@@ -80,13 +80,13 @@ def _give_up(context: WorkerContext, asset: AssetId, state: str) -> None:
     """Settle the asset as ``expired`` or as a dead letter (``set_aside``), with the reason of its last failure."""
     record = context.ledger.asset(asset)
     reason = record.error or "never_tried"
+    if state == "expired" and not record.optional:
+        request_refresh(context, asset.task_id)
     try:
         still_open = context.ledger.settle(asset, "", state, reason=reason)
     except (LeaseLostError, FreshUrlError):
         return  # a worker has just taken the asset, or a callback has brought a fresh URL: it may still be stored
     log.error(f"asset_{state}", task_id=asset.task_id, asset=asset.name, reason=reason)  # noqa: G004 - two fixed words
-    if state == "expired" and not record.optional:
-        request_refresh(context, asset.task_id)
     if not still_open:
         write_manifest(context, asset.task_id)
 

@@ -43,9 +43,9 @@ def hand_back(context: WorkerContext, lease: Lease) -> None:
 def record_failure(context: WorkerContext, lease: Lease, error: AssetError) -> None:
     """Record a failed attempt. The asset gets a later attempt, or ends with its partial file, or is given up."""
     streak = lease.streak + 1 if error.reason == lease.last_reason else 1
-    if is_dead(error.reason, streak) and not lease.optional:
-        request_refresh(context, lease.id.task_id)
     step = _step_after(context, lease, error, streak)
+    if (is_dead(error.reason, streak) or step == GiveUp("expired")) and not lease.optional:
+        request_refresh(context, lease.id.task_id)
     if isinstance(step, Retry):
         _postpone(context, lease, error, streak=streak, until=step.at)
     elif _has_partial(lease, error):

@@ -25,6 +25,8 @@ class Answer:
     body: dict[str, Any] | None = None
     """For ``partial``, ``done`` and ``failed``: what ``workers.callbacks.parse_callback`` reads, with ``polled``, the
     path that was asked. A body without any file can be ``unrecognized`` there, as a delivered one."""
+    is_certain: bool = True
+    """False if the state is unreadable, and nothing in the answer shows that it is about this task."""
     note: str = ""
     """Something undocumented that the reading met, for people."""
 
@@ -51,7 +53,8 @@ def read_answer(family: PolledFamily, payload: object, task_id: str) -> Answer:
     state = family.state_of(word)
     if state is None:
         said = f"the state {word!r}" if word else f"no readable state in '{family.state_field}'"
-        return Answer(State.PENDING, note=f"{said}, which is not documented for {family.name}")
+        note = f"{said}, which is not documented for {family.name}"
+        return Answer(State.PENDING, is_certain=task_id in (data.get(name) for name in _ID_FIELDS), note=note)
     if state is State.PENDING:
         return Answer(state)
     if word == _UNDELIVERED:

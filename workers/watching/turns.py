@@ -45,7 +45,7 @@ class Turns:
         self.rate = rate
         self.fingerprint = fingerprint
         self.pause_key = _PAUSE + fingerprint
-        self._failed = _FAILED + fingerprint
+        self.failed_key = _FAILED + fingerprint
         self._take = script(redis, "take_turn")
         self._pause = script(redis, "pause_provider")
         self._resume = script(redis, "resume_provider")
@@ -74,7 +74,7 @@ class Turns:
             _REMEMBER,
             self.fingerprint,
         ]
-        wait, is_new = self._pause(keys=[self.pause_key, self._failed, _PAUSED_KEYS], args=args)
+        wait, is_new = self._pause(keys=[self.pause_key, self.failed_key, _PAUSED_KEYS], args=args)
         return float(wait), bool(is_new)
 
     def resume(self, *, sent_at: float) -> str:
@@ -82,7 +82,7 @@ class Turns:
 
         Give the reason of the pause; empty if there was none, or if it began after the request was sent.
         """
-        return str(self._resume(keys=[self.pause_key, self._failed], args=[sent_at]))
+        return str(self._resume(keys=[self.pause_key, self.failed_key], args=[sent_at]))
 
     def paused(self) -> Pause | None:
         """Give the present pause of this key, or None. It lasts until a request is answered."""

@@ -25,7 +25,7 @@ REFRESH_EVERY, MAX_REFRESHES = 300.0, 12
 #: Seconds for which one request may probe whether the provider answers again.
 _PROBE = 60.0
 #: An old task is asked about after this share of its age, but after so many seconds at most.
-_SHARE_OF_AGE, MAX_INTERVAL = 1 / 20, 900.0
+SHARE_OF_AGE, MAX_INTERVAL = 1 / 20, 900.0
 #: Seconds for which the outcome of a watch is kept.
 _KEEP = 86400
 #: Dead letters are asked about in every family, so only this many a minute are.
@@ -58,6 +58,8 @@ class Watch:
     """Families that have been asked without success since all were asked."""
     doubtful: bool
     """Whether one of them gave no clear answer."""
+    exists: bool
+    """Whether the provider has known the task in an earlier answer."""
     unknown: int
     """How many times in a row the provider did not know the task."""
     outcome: Outcome | None
@@ -117,8 +119,8 @@ class Watches:
         The task is due again after ``interval``, or later as it ages: with the 30 s that the provider's pages advise,
         requests are 30 s apart for ten minutes, 3 minutes apart after an hour, and 15 minutes apart after five hours.
         """
-        args: list[str | float] = [_WATCH, self.turns.rate, self.interval, MAX_INTERVAL, _SHARE_OF_AGE, _PROBE]
-        reply = self._take(keys=[WATCHES, PROVIDER, self.turns.pause_key], args=args)
+        args: list[str | float] = [_WATCH, self.turns.rate, self.interval, MAX_INTERVAL, SHARE_OF_AGE, _PROBE]
+        reply = self._take(keys=[WATCHES, PROVIDER, self.turns.pause_key, self.turns.failed_key], args=args)
         if not reply:
             return Taken()
         wait, *taken = reply
@@ -131,9 +133,12 @@ class Watches:
         """Have the next request about a watched task sent after ``seconds``."""
         self._redis.zadd(WATCHES, {task_id: redis_now(self._redis) + seconds}, xx=True)
 
-    def found_family(self, task_id: str, family: str) -> None:
-        """Note the family of a task that was watched without one."""
-        self._redis.hset(_WATCH + task_id, "family", family)
+    def exists(self, watch: Watch, family: str) -> None:
+        """Note that the provider knows the task, and its family."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hset(_WATCH + watch.task_id, mapping={"family": family, "exists": "1"})
+        pipe.hdel(_WATCH + watch.task_id, "tried", "doubtful", "unknown")
+        pipe.execute()
 
     def not_of_family(self, watch: Watch, family: str, *, doubtful: bool = False) -> None:
         """Note that the task is not of this family; the next family is asked as soon as it is the task's turn.
@@ -154,13 +159,23 @@ class Watches:
         pipe.hset(_WATCH + watch.task_id, "unknown", times)
         pipe.execute()
 
-    def end(self, task_id: str, outcome: Outcome, reason: str = "", *, by_callback: bool = False) -> bool:
+    def end(
+        self,
+        task_id: str,
+        outcome: Outcome,
+        reason: str = "",
+        *,
+        by_callback: bool = False,
+        only: Purpose | None = None,
+    ) -> bool:
         """Stop asking about a task; False if it is not watched, or is watched further.
 
         A refresh that came after the last request was sent goes on, and every refresh if a callback ends the watch.
+        With ``only`` a watch goes on that has another purpose now.
         """
         keys = [WATCHES, _WATCH + task_id, COUNTERS]
-        return bool(self._end(keys=keys, args=[task_id, outcome, reason, _KEEP, "" if by_callback else "1"]))
+        args: list[str | float] = [task_id, outcome, reason, _KEEP, "" if by_callback else "1", only or ""]
+        return bool(self._end(keys=keys, args=args))
 
     def due(self) -> int:
         """Count the tasks about which the provider is to be asked now."""
@@ -213,6 +228,7 @@ def _watch_of(task_id: str, record: dict[str, str]) -> Watch:
         asked=int(record.get("asked", 0)),
         tried=tuple(record.get("tried", "").split()),
         doubtful="doubtful" in record,
+        exists="exists" in record,
         unknown=int(record.get("unknown", 0)),
         outcome=record.get("outcome"),  # type: ignore[arg-type]  # end_watch.lua writes only outcomes
         reason=record.get("reason", ""),

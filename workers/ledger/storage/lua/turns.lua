@@ -4,9 +4,9 @@ local turns = {}
 
 -- Take a turn: 0, or the seconds to wait for one.
 function turns.take(provider, rate, now)
-  -- Redis's clock may have been set back; no turn is ever further away than one step.
-  local free_at = math.min(tonumber(redis.call('HGET', provider, 'free_at') or '0'), now + 1 / rate)
-  if free_at > now then return free_at - now end
+  local free_at = tonumber(redis.call('HGET', provider, 'free_at') or '0')
+  -- A turn that is further away than one step is from before Redis's clock was set back.
+  if free_at > now and free_at <= now + 1.01 / rate then return free_at - now end
   redis.call('HSET', provider, 'free_at', string.format('%.6f', now + 1 / rate))
   return 0
 end
@@ -15,6 +15,12 @@ end
 -- request may find out whether the provider answers again.
 function turns.pause(pause, now)
   local known = redis.call('HMGET', pause, 'until', 'wait')
-  return known[1] and math.min(known[1] - now, tonumber(known[2])) or 0
+  if not known[1] then return 0 end
+  if known[1] - now > tonumber(known[2]) + 1 then
+    -- Redis's clock was set back: the pause begins anew.
+    redis.call('HSET', pause, 'until', string.format('%.3f', now + known[2]), 'set_at', string.format('%.3f', now))
+    return tonumber(known[2])
+  end
+  return known[1] - now
 end
 
