@@ -10,6 +10,7 @@ from tests.unit.polling import Scripted, poll_for, video_answer, with_provider
 from tests.unit.story import run, state
 from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
+from workers.errors import LeaseLostError
 from workers.ingest import ingest
 from workers.provider.errors import NotOfferedError, RateLimitedError
 from workers.refresh import is_dead
@@ -129,6 +130,17 @@ def test_assets_that_expire_one_after_the_other_all_get_fresh_urls(
     data["response"] = fresh
     work_for(context, clock, sent, 400)
     assert [state(context, AssetId("s", name))[0] for name in names] == ["archived", "archived"]
+
+
+def test_an_asset_whose_deadline_has_moved_does_not_expire(
+    context: WorkerContext, origin: Origin, clock: Clock
+) -> None:
+    announce(context, f"{origin.url}/dead.mp4?Expires={int(clock() + 600)}")
+    clock.advance(601)
+    announce(context, origin.url + "/fresh.mp4")
+    with pytest.raises(LeaseLostError):
+        context.ledger.settle(VIDEO, "", "expired", reason="never_tried")
+    assert state(context, VIDEO)[0] == "pending"
 
 
 def test_a_refusal_of_links_that_concerns_all_pauses_all(

@@ -155,7 +155,7 @@ def test_a_family_that_gives_no_clear_answer_keeps_no_other_from_being_asked_and
 ) -> None:
     context.watches.add("v", "", "backfill")
     provider.answers["music", "v"] = ProviderFaultError("500")
-    provider.answers["jobs", "v"] = {"code": 200, "data": {"taskId": "v"}}
+    provider.answers["jobs", "v"] = {"code": 200, "data": {}}
     poll_for(context, clock, 900)
     assert watch_of(context).outcome is None
     provider.answers["video", "v"] = video_answer(origin.url + PATH)
@@ -393,3 +393,42 @@ def test_an_early_stage_that_comes_late_has_nothing_asked(
         ingest(context, json.dumps(body), clock())
     assert context.watches.number() == 0
     assert provider.asked == []
+
+
+def test_a_registered_task_of_which_a_callback_came_is_never_gone(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    context.watches.add("m", "music", "watch")
+    track = {"id": "a", "audio_url": origin.url + "/a.mp3"}
+    body = {"code": 200, "data": {"task_id": "m", "callbackType": "first", "data": [track]}}
+    ingest(context, json.dumps(body), clock())
+    poll_for(context, clock, 3600, step=60)
+    assert len(provider.asked) > 10
+    assert watch_of(context, "m").outcome is None
+
+
+def test_a_family_in_which_the_answer_names_the_task_is_the_right_one(
+    context: WorkerContext, provider: Scripted, clock: Clock
+) -> None:
+    context.watches.add("m", "", "backfill")
+    provider.answers["music", "m"] = music_answer("CALLBACK_EXCEPTION")
+    poll_for(context, clock, 60)
+    assert watch_of(context, "m").family == "music"
+    assert {family for family, _ in provider.asked} == {"music"}
+
+
+def test_a_length_or_a_failure_that_an_answer_tells_anew_is_recorded(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    track = {"id": "a", "audioUrl": origin.url + "/a.mp3", "duration": None}
+    context.watches.add("m", "music", "watch")
+    provider.answers["music", "m"] = music_answer("FIRST_SUCCESS", track)
+    poll_for(context, clock, 20)
+    provider.answers["music", "m"] = music_answer("FIRST_SUCCESS", {**track, "duration": 187.0})
+    poll_for(context, clock, 30)
+    assert context.ledger.asset(AssetId("m", "a/cover")).announced_seconds == 187
+    provider.answers["music", "m"] = music_answer("GENERATE_AUDIO_FAILED", track)
+    poll_for(context, clock, 30)
+    snapshot = context.ledger.snapshot("m")
+    assert snapshot
+    assert snapshot.task.stage == "error"

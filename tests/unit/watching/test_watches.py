@@ -154,12 +154,36 @@ def test_a_bare_id_is_asked_about_in_one_family_after_the_other_without_a_wait(w
         assert second.wait < 1
         watches_clock(watches).advance(second.wait)
     watches.not_of_family(second.watch, "jobs")
-    watches.found_family("a", "wav")
     watch = next(watches.states(["a"]))
     assert watch
-    assert (watch.tried, watch.family) == (("music", "jobs"), "wav")
+    assert watch.tried == ("music", "jobs")
+    watches.exists(watch, "wav")
+    watch = next(watches.states(["a"]))
+    assert watch
+    assert (watch.tried, watch.family, watch.exists) == ((), "wav", True)
 
 
 def watches_clock(watches: Watches) -> Clock:
     clock: Clock = watches._redis.clock  # type: ignore[attr-defined]  # noqa: SLF001 - the fake Redis's
     return clock
+
+
+def test_what_an_old_answer_says_does_not_end_a_watch_for_a_stronger_purpose(watches: Watches) -> None:
+    watches.add("a", "music", "refresh")
+    taken_watch = watches.take().watch
+    assert taken_watch
+    watches.add("a", "music", "watch")
+    assert not watches.end("a", "settled", "still_running", only=taken_watch.purpose)
+    assert watches.number() == 1
+
+
+def test_after_a_pause_the_probe_is_about_a_task_that_has_not_failed(watches: Watches, clock: Clock) -> None:
+    for name in ("a", "b", "c", "good"):
+        watches.add(name, "music", "watch")
+    for name in ("a", "b", "c"):
+        watches.turns.pause("fault", "", seconds=60, sent_at=clock(), task_id=name, different_tasks=3)
+    assert watches.take().wait
+    clock.advance(61)
+    probe = watches.take().watch
+    assert probe
+    assert probe.task_id == "good"
