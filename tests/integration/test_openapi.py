@@ -11,7 +11,7 @@ from tests.integration.conftest import running_ingress
 def test_the_real_server_keeps_to_its_description() -> None:
     with running_ingress(STEMVAULT_MAX_CALLBACK_BYTES="64KiB") as stack:
         command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{stack.url}/openapi.json"]
-        command += ["--checks", "all", "--max-examples", "50", "--seed", "1", "--no-color"]
+        command += ["--checks", "all", "--max-examples", "100", "--seed", "1", "--no-color"]
         hooks = {"SCHEMATHESIS_HOOKS": "openapi_hooks", "PYTHONPATH": str(Path(__file__).parent)}
         done = subprocess.run(
             command,
