@@ -167,9 +167,8 @@ def _next_family(context: WorkerContext, watch: Watch, family: PolledFamily, *, 
         return
     if (context.now() - watch.since) * SHARE_OF_AGE < _BETWEEN_ROUNDS:
         context.watches.postpone(watch.task_id, _BETWEEN_ROUNDS)
-    if watch.doubtful or doubtful:
-        context.watches.unknown(watch, watch.unknown)
-    else:
+    context.watches.unknown(watch, watch.unknown)
+    if not (watch.doubtful or doubtful):
         _count_unknown(context, watch, "unknown_task")
 
 

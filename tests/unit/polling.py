@@ -11,6 +11,7 @@ from workers.provider.answers import Answer, read_answer
 from workers.provider.client import ProviderClient
 from workers.provider.errors import ProviderError
 from workers.provider.families import PolledFamily
+from workers.watching.watches import Watch
 
 UNKNOWN: dict[str, Any] = {"code": 200, "msg": "success", "data": None}
 
@@ -75,3 +76,9 @@ def music_answer(status: str, *tracks: dict[str, Any], task_id: str = "m") -> di
     """Give an answer about a song."""
     data = {"taskId": task_id, "status": status, "response": {"taskId": task_id, "sunoData": list(tracks)}}
     return {"code": 200, "msg": "success", "data": data}
+
+
+def watch_of(context: WorkerContext, task_id: str = "v") -> Watch:
+    watch = next(context.watches.states([task_id]))
+    assert watch
+    return watch
