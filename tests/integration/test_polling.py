@@ -159,7 +159,7 @@ def test_an_asset_whose_url_died_is_archived_from_a_fresh_one_within_two_minutes
 
 def test_callbacks_are_recorded_while_the_provider_does_not_answer(fleet: Fleet) -> None:
     fleet.start_ingress()
-    fleet.provider.set_mood(Mood(wait=12))
+    fleet.provider.set_mood(Mood(wait=7))
     for number in range(20):
         fleet.watches.add(f"silent-{number}", "music", "watch")
     eventually(lambda: fleet.provider.requests.of("silent-0"), patience=15)

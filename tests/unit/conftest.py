@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,17 @@ if TYPE_CHECKING:
 #: Moto's, as an examination finds it (`test_fixtures`); an examination of 10 MiB before each test takes a third of it.
 OF_MOTO = Guarantees(Checksum.NONE, Condition.HONOURED)
 BUCKET = "vault"
+_FOLDER = Path(__file__).parent
 START = 1_800_000_000.0
 LEASE = 60.0
 URGENT = 86400.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, which ``make test`` runs in two processes before the others."""
+    for item in items:
+        if item.path.is_relative_to(_FOLDER):
+            item.add_marker(pytest.mark.unit)
 
 
 def pytest_collection_finish() -> None:
