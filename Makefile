@@ -31,8 +31,10 @@ demo: setup ## run the main job on embedded parts and compare the bucket with th
 up: setup ## stay up on embedded defaults until Ctrl-C
 	$(BIN)/stemvault up $(if $(PORT),--port $(PORT)) $(if $(PROVIDER),--provider)
 
-test: setup .venv/swift/ready coverage ## run all tests: the fast unit tests with coverage in two processes, then the others
-	$(BIN)/python -m pytest -m "slow or not unit"
+# Most tests on real processes wait, so two files at a time take little more than half as long. Those that measure run alone.
+test: setup .venv/swift/ready coverage ## run all tests: the fast unit tests with coverage, those on real processes, and limits of memory and time
+	$(BIN)/python -m pytest -m "slow or not unit" -n 2 --dist loadfile --ignore tests/benchmarks
+	$(BIN)/python -m pytest tests/benchmarks
 
 UNIT := tests/unit -n 2 --dist worksteal -m "not slow"
 test-unit: setup ## run the unit tests but the slow ones, in two processes
