@@ -15,10 +15,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from redis.connection import parse_url
 
 from config.addresses import host_of
-from config.faults import faults_of
 from config.layout import DEFAULT_TEMPLATE, KeyLayout
-from config.upload_args import UploadArgs, read_upload_args
-from config.values import LogLevel, Names, Ports, Rate, Seconds, Secrets
+from config.values.faults import faults_of
+from config.values.kinds import LogLevel, Names, Ports, Rate, Seconds, Secrets
+from config.values.upload_args import UploadArgs, read_upload_args
 
 PREFIX = "STEMVAULT_"
 #: The exit status with which gunicorn's arbiter gives up instead of starting the worker again.

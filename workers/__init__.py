@@ -1,6 +1,7 @@
 """The fleet: it stores the files that acknowledged callbacks name. Start it with ``celery -A workers worker``.
 
 Read ``tasks`` first, then the stories in the order of a callback's way: ``ingest`` (a callback becomes records),
-``archive`` (an asset becomes an object) and ``sweep`` (timers fire, and lost messages are replaced). ``carry`` runs
-many transfers at a time, and ``drain`` takes in callbacks that came while Redis was away. The packages hold the parts.
+``archive`` (an asset becomes an object; ``carry`` runs many transfers at a time), ``clock`` (timers fire, lost messages
+are replaced, the inbox is drained) and ``polling`` (the provider is asked about tasks). The other packages hold the
+steps of these stories.
 """

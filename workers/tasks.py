@@ -3,9 +3,9 @@
 - ``ingest_callback`` (queue ``callbacks``): ``workers.ingest`` records callbacks and their assets.
 - ``archive_assets`` (``urgent``, ``assets``): ``workers.carry`` stores many assets at a time by ``workers.archive``.
 - ``archive_suspects`` (``suspects``): ``workers.archive`` stores, one at a time, assets that dead processes held.
-- ``poll_tasks`` (``polls``): ``workers.poll`` asks the provider about watched tasks.
-- ``sweep`` (``alarms``, every 5 seconds): ``workers.sweep`` fires the timers that are due.
-- ``drain_inbox`` (``alarms``, every 10 seconds): ``workers.drain`` moves callbacks from the bucket's inbox to Redis.
+- ``poll_tasks`` (``polls``): ``workers.polling`` asks the provider about watched tasks.
+- ``sweep`` (``alarms``, every 5 seconds): ``workers.clock.sweep`` fires the timers that are due.
+- ``drain_inbox`` (``alarms``, every 10 seconds): ``workers.clock.drain`` moves callbacks from the inbox to Redis.
 
 A message is only a wake-up and carries no data. The callbacks and assets that wait are kept in Redis
 (``workers.intake``, ``workers.ledger``). So every message is acknowledged at once and none is redelivered; the sweep
@@ -32,24 +32,24 @@ from config.settings import EXIT_MISCONFIGURED
 from workers.archive import archive_next
 from workers.carry import carry
 from workers.celery import app
+from workers.clock.drain import drain
+from workers.clock.sweep import sweep as fire_timers
 from workers.context import Clients, WorkerContext, open_clients, open_context
 from workers.dispatch.containment import contained
 from workers.dispatch.processes import shutdown
 from workers.dispatch.processes.slots import Slots, WorkerSlots
 from workers.dispatch.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
 from workers.dispatch.wake_ups import WakeUps
-from workers.drain import drain
 from workers.follow_up import recover_from_dead_process, wake_workers
 from workers.ingest import ingest_next
 from workers.intake.fullness import RECORDING_STOPS
 from workers.ledger.connection import open_ledger, open_redis
 from workers.ledger.storage.keys import FORMAT
 from workers.liveness.signs_of_life import CLOCK, POLL, SWEEP, WORKER, SignsOfLife, heartbeat
-from workers.poll import poll
+from workers.polling.poll import poll
 from workers.recording.adopt import adopt_older, make_room
 from workers.s3.client import s3_models
 from workers.settings import settings
-from workers.sweep import sweep as fire_timers
 from workers.transfer.capacity import Capacity
 from workers.transfer.memory import TransferMemory
 

@@ -19,12 +19,12 @@ from tests.benchmarks.ends import Ends
 from tests.benchmarks.fleet import ours
 from tests.benchmarks.measuring import in_turn, memory, peak_memory, table
 from workers.callbacks import parse_callback
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext, open_context
 from workers.dispatch.queues import ASSET_QUEUES
 from workers.intake.received import BODIES, DUE
 from workers.ledger.storage.keys import TIMERS
 from workers.recording.expiry import deadline_of
-from workers.sweep import sweep
 
 KNOWN = (1_000, 10_000, 100_000, 1_000_000)
 STEMS = 12

@@ -10,9 +10,9 @@ from tests.unit.conftest import Clock, Sent
 from tests.unit.reading import PART
 from workers.archive import archive_next
 from workers.callbacks.assets import AssetId
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.dispatch.queues import ASSET_QUEUES
-from workers.sweep import sweep
 
 VIDEO = AssetId("taskId_c20ad4d76fe9", "video")
 KEY = "taskId_c20ad4d76fe9/taskId_c20ad4d76fe9_video.mp4"

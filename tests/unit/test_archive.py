@@ -21,10 +21,10 @@ from tests.unit.story import (
     stored,
 )
 from workers.archive import archive_next
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.dispatch.queues import ASSET_QUEUES
 from workers.ingest import ingest
-from workers.sweep import sweep
 
 
 def test_a_callback_becomes_an_object_a_record_and_a_manifest(

@@ -12,9 +12,9 @@ from tests.origin import Answer, Origin, film
 from tests.unit.conftest import Clock, Sent
 from tests.unit.reading import PART
 from tests.unit.story import GOOD, PATH, VIDEO, run, state, stored
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.ingest import ingest
-from workers.sweep import sweep
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from tests.conftest import eventually
 from tests.unit.conftest import START, Clock, Sent
 from tests.unit.story import VIDEO, stored
 from workers.callbacks import Callback, parse_callback
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import MAX_TRIES, MAX_WAIT, ingest_next
 from workers.intake.received import LEASE as INGEST_LEASE
 from workers.intake.received import ReceivedCallbacks
-from workers.sweep import sweep
 
 
 def test_a_callback_that_keeps_crashing_its_worker_is_kept_for_people_with_the_reason(

@@ -11,7 +11,7 @@ from workers.follow_up import follow_up
 from workers.ledger.backoff import MAX_DELAY, GiveUp, Retry, next_step
 from workers.ledger.values.lease import Lease
 from workers.manifest import write_manifest
-from workers.refresh import is_dead, request_refresh
+from workers.polling.refresh import is_dead, request_refresh
 
 log = structlog.get_logger()
 

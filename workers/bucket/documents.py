@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import urllib3
 from botocore.exceptions import ClientError
 
-from config.upload_args import UploadArgs, of_documents
+from config.values.upload_args import UploadArgs, of_documents
 from workers.bucket.checksums import checksums
 from workers.bucket.guarantees import OF_AWS, Guarantees, Learned
 from workers.bucket.requests import Bucket

@@ -20,7 +20,7 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from config.layout import KeyLayout
-from config.upload_args import UploadArgs
+from config.values.upload_args import UploadArgs
 from workers.bucket.checksums import checksums
 from workers.bucket.documents import Documents, lower_names
 from workers.bucket.examination import examine_put, examine_upload

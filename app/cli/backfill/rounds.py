@@ -1,7 +1,7 @@
 """The story of a backfill: look → watch → wait for the provider's answer → wait for the files → tell the outcome.
 
 1. Look: a task that is archived already is told at once. Neither the provider nor a source is asked.
-2. Watch: the fleet is to ask the provider about the task (``workers.poll``), which records the answer like a callback.
+2. Watch: the fleet asks the provider about the task and records the answer like a callback (``workers.polling``).
 3. Wait until the watch has ended: the provider named the files, reported a failure, or does not know the task.
 4. Wait until the files are settled and the manifest is written.
 5. Tell the outcome, and forget the task.

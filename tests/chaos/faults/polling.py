@@ -19,7 +19,7 @@ from tests.chaos.load import scaled
 from tests.chaos.town import Row, Town
 from tests.conftest import eventually
 from workers.callbacks import parse_callback
-from workers.poll import MAX_AT_ONCE
+from workers.polling.poll import MAX_AT_ONCE
 from workers.watching.turns import Turns
 from workers.watching.watches import Watches
 

@@ -23,10 +23,10 @@ from tests.unit.story import (
     track_in_manifest,
     video_in_manifest,
 )
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.ingest import ingest
 from workers.ledger.backoff import ATTEMPTS
-from workers.sweep import sweep
 
 
 def test_media_that_contradicts_its_key_is_stored_under_its_right_type_with_a_note(

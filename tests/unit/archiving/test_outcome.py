@@ -12,11 +12,11 @@ from tests.conftest import eventually
 from tests.origin import Answer, Origin
 from tests.unit.conftest import LEASE, Clock, Sent
 from tests.unit.story import GOOD, KEY, PATH, VIDEO, check_stored_after, run, state, stored, video_in_manifest
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import ingest
 from workers.ledger.storage.keys import TIMERS
-from workers.sweep import sweep
 
 
 def test_a_source_is_not_asked_again_before_its_retry_after_has_passed(

@@ -8,11 +8,11 @@ import pytest
 from tests.origin import Answer, Origin, song
 from tests.unit.conftest import START, Clock, Sent
 from tests.unit.story import CUT, TRACK, TRACK_KEY, WHOLE, announce, partials, run, state, stored, track_in_manifest
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.ingest import ingest
 from workers.ledger.assets import FINAL_SECONDS
 from workers.ledger.backoff import ATTEMPTS
-from workers.sweep import sweep
 
 
 def assert_ended_with_the_part(context: WorkerContext) -> None:

@@ -17,13 +17,13 @@ from app.cli.backfill.rounds import MAX_UNASKED, Parts
 from tests.origin import Answer, Origin, film
 from tests.unit.cli.memory import tracing
 from tests.unit.conftest import Clock, Sent
-from tests.unit.polling import Scripted, video_answer, video_state, with_provider
+from tests.unit.polling.scripted import Scripted, video_answer, video_state, with_provider
 from tests.unit.story import run
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.errors import TransientError
-from workers.poll import poll
+from workers.polling.poll import poll
 from workers.provider.errors import MaintenanceError, WrongKeyError
-from workers.sweep import sweep
 
 
 @dataclass

@@ -12,14 +12,14 @@ from redis.exceptions import OutOfMemoryError
 from tests.origin import Origin
 from tests.unit.conftest import Clock, Sent
 from tests.unit.story import GOOD, PATH, VIDEO, run, state
-from workers import drain as draining
+from workers.clock import drain as draining
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.ingest import ingest
 from workers.intake import fullness as shares
 from workers.intake import inbox
 from workers.intake.fullness import RedisMemory
 from workers.ledger.storage.keys import task_key
-from workers.sweep import sweep
 
 
 def redis_with(**memory: int) -> Any:

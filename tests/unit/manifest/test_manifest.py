@@ -10,12 +10,12 @@ from tests.origin import Answer, Origin, picture, song
 from tests.unit.conftest import Clock, Sent
 from tests.unit.story import GOOD, PATH, VIDEO, run, stored
 from workers.callbacks.families.tracks import STEMS
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import ingest, ingest_next
 from workers.ledger.storage.keys import asset_key
 from workers.manifest import FORMAT, ManifestError, read_manifest, remembered_task, write_manifest
-from workers.sweep import sweep
 
 
 def manifest(context: WorkerContext, task_id: str = VIDEO.task_id) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from tests.origin import Origin
 from tests.unit.conftest import START, Clock, Sent
 from tests.unit.story import GOOD, KEY, PATH, VIDEO, run, state, stored
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import ingest, ingest_next
@@ -19,7 +20,6 @@ from workers.intake.fullness import SWEEP_FORGETS
 from workers.ledger.storage.keys import asset_key, lock_key, task_key
 from workers.recording.adopt import adopt_older, make_room
 from workers.recording.record import read_callback, record_callback
-from workers.sweep import sweep
 
 TASK = VIDEO.task_id
 Fields = dict[Any, Any]

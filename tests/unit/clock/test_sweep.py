@@ -10,10 +10,10 @@ from tests.origin import Answer, Origin
 from tests.unit.conftest import LEASE, Clock, Sent
 from tests.unit.story import GOOD, PATH, check_stored_after, run, state, stored
 from workers.callbacks.assets import AssetId
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.follow_up import follow_up
 from workers.ingest import ingest
-from workers.sweep import sweep
 
 
 def test_a_killed_workers_asset_is_taken_up_when_its_lease_ends(
@@ -68,7 +68,7 @@ def test_a_timer_that_raises_does_not_stop_the_sweep(
             raise OverflowError
         return follow_up(context, asset)
 
-    monkeypatch.setattr("workers.sweep.follow_up", fail_for_bass)
+    monkeypatch.setattr("workers.clock.sweep.follow_up", fail_for_bass)
     clock.advance(context.settings.retention - context.settings.urgent_window + 1)
     sweep(context)
     assert set(fired) == names

@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.unit.conftest import START, Clock, Sent
-from workers import drain as draining
+from workers.clock import drain as draining
 from workers.context import WorkerContext
 from workers.intake import inbox
 from workers.intake.received import Received, ReceivedCallbacks

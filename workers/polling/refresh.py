@@ -1,8 +1,9 @@
 """Requests for fresh URLs: an asset's URL is dead, so the provider is asked for its task's files again.
 
-The answer is recorded like a callback (``workers.poll``), and its URLs replace those of assets that are not archived. A
-task is refreshed every five minutes at most, and twelve times in all (``workers.watching.watches``), so URLs that never
-work do not keep each other alive (``test_urls_that_never_work_are_refreshed_a_limited_number_of_times``).
+The answer is recorded like a callback (``workers.polling``), and its URLs replace those of assets that are not
+archived. A task is refreshed every five minutes at most, and twelve times in all (``workers.watching.watches``), so
+that URLs which never work do not cause requests without end
+(``test_urls_that_never_work_are_refreshed_a_limited_number_of_times``).
 """
 
 from workers.context import WorkerContext

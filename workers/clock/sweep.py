@@ -22,7 +22,7 @@ from workers.follow_up import follow_up, top_up_wake_ups
 from workers.intake.fullness import SWEEP_FORGETS
 from workers.ledger.uploads import UNNAMED
 from workers.manifest import write_manifest
-from workers.refresh import request_refresh
+from workers.polling.refresh import request_refresh
 
 log = structlog.get_logger()
 

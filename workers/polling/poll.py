@@ -23,11 +23,11 @@ from workers.callbacks.assets import Asset
 from workers.context import WorkerContext
 from workers.dispatch.containment import contained
 from workers.errors import StemvaultError
-from workers.fresh_urls import with_fresh_urls
 from workers.ingest import ingest
 from workers.intake.fullness import INGRESS_STOPS
 from workers.ledger.tasks import STAGE_RANK
 from workers.ledger.values.records import AssetRecord
+from workers.polling.fresh_urls import with_fresh_urls
 from workers.provider.answers import Answer
 from workers.provider.errors import NotOfferedError, ProviderError, ProviderFaultError, RefusedError
 from workers.provider.families import ASKING_ORDER, FAMILIES, PolledFamily, State

@@ -8,11 +8,11 @@ from botocore.exceptions import ClientError
 from tests.origin import Origin
 from tests.unit.conftest import LEASE, Clock, Sent
 from tests.unit.story import GOOD, KEY, PATH, run
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.errors import TransientError
 from workers.ingest import ingest
 from workers.ledger.storage.keys import ORPHANS, UPLOADS
-from workers.sweep import sweep
 
 
 def test_an_upload_is_noted_before_it_is_created(

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from tests.unit.conftest import Clock
 from workers.context import WorkerContext
-from workers.poll import poll
+from workers.polling.poll import poll
 from workers.provider.answers import Answer, read_answer
 from workers.provider.client import ProviderClient
 from workers.provider.errors import ProviderError

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from app.cli.policy import least_policy
 from config.settings import SettingsError
-from config.upload_args import read_upload_args
+from config.values.upload_args import read_upload_args
 from tests.conftest import MakeSettings
 from tests.unit.bucket.test_store import write
 from tests.unit.conftest import BUCKET

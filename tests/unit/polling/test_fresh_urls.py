@@ -6,15 +6,15 @@ import pytest
 
 from tests.origin import Answer, Origin, film, song
 from tests.unit.conftest import Clock, Sent
-from tests.unit.polling import Scripted, poll_for, video_answer, with_provider
+from tests.unit.polling.scripted import Scripted, poll_for, video_answer, with_provider
 from tests.unit.story import run, state
 from workers.callbacks.assets import AssetId
+from workers.clock.sweep import sweep
 from workers.context import WorkerContext
 from workers.errors import LeaseLostError
 from workers.ingest import ingest
+from workers.polling.refresh import is_dead
 from workers.provider.errors import NotOfferedError, RateLimitedError
-from workers.refresh import is_dead
-from workers.sweep import sweep
 from workers.watching.watches import MAX_REFRESHES
 
 VIDEO = AssetId("v", "video")

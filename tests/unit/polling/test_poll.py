@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from tests.origin import Origin, film
 from tests.unit.conftest import Clock, Sent
-from tests.unit.polling import (
+from tests.unit.polling.scripted import (
     Scripted,
     music_answer,
     poll_for,
@@ -170,7 +170,7 @@ def test_an_answer_that_cannot_be_recorded_now_is_asked_for_again(
         raise ConnectionError("the bucket is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("workers.poll.ingest", fail)
+        patch.setattr("workers.polling.poll.ingest", fail)
         poll_for(context, clock, 20)
         assert watch_of(context).outcome is None
         poll_for(context, clock, 40)

@@ -13,9 +13,9 @@ import structlog
 from workers.callbacks import parse_body, parse_callback
 from workers.context import WorkerContext
 from workers.errors import StemvaultError
+from workers.polling.refresh import is_dead
 from workers.provider.errors import ProviderError
 from workers.provider.writing import text_of
-from workers.refresh import is_dead
 from workers.watching.pauses import pause_after
 
 log = structlog.get_logger()

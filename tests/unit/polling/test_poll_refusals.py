@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from tests.origin import Origin
 from tests.unit.conftest import Clock
-from tests.unit.polling import (
+from tests.unit.polling.scripted import (
     UNKNOWN,
     Scripted,
     music_answer,

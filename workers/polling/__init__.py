@@ -1,0 +1,5 @@
+"""The story of polling: the provider is asked about watched tasks, and its answers are recorded like callbacks.
+
+``poll.poll`` is the door: it asks about all watched tasks that are due. ``fresh_urls`` puts new links in place of the
+dead URLs that an answer repeats. ``refresh.request_refresh`` is the door for an asset whose URL is dead.
+"""
