@@ -3,12 +3,10 @@
 AWS credentials, region and endpoint are not here: boto3 reads them from its own variables and files.
 """
 
-import re
 import sys
 from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -16,8 +14,18 @@ from redis.connection import parse_url
 
 from config.addresses import host_of
 from config.layout import DEFAULT_TEMPLATE, KeyLayout
+from config.values.checks import (
+    BucketName,
+    HeaderToken,
+    HostPatterns,
+    PathToken,
+    ProviderUrl,
+    PublicUrl,
+    RedisUrl,
+    fits_in_a_header,
+)
 from config.values.faults import faults_of
-from config.values.kinds import LogLevel, Names, Ports, Rate, Seconds, Secrets
+from config.values.kinds import LogLevel, Ports, Rate, Seconds, Secrets
 from config.values.upload_args import UploadArgs, read_upload_args
 
 PREFIX = "STEMVAULT_"
@@ -27,10 +35,6 @@ EXIT_MISCONFIGURED = 4
 MIN_PART_BYTES = 5 * 1024**2
 """S3 refuses smaller parts, except for the last one: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"""
 MAX_PARTS = 10_000
-#: The least length of the console's token.
-MIN_TOKEN = 16
-
-_HOST_PATTERN = re.compile(r"[A-Za-z0-9.*?\[\]_-]+")
 
 _NO_AUTHENTICATION = (
     "callbacks are not authenticated. Set one of these three: "
@@ -53,8 +57,9 @@ class Settings(BaseSettings):
     """The settings, one environment variable each, named ``STEMVAULT_`` and the field in capitals.
 
     Durations are seconds; sizes are bytes (``8MiB`` is read too). ``repr`` does not show secrets.
-    A field that is checked against another one stands below it, because pydantic validates in this order. All checks
-    are on fields: pydantic runs each of them even if others fail, but skips a check on the whole model then.
+    A field's type checks its form (``config.values``). A field that is checked against another one stands below it,
+    because pydantic validates in this order. All checks are on fields: pydantic runs each of them even if others fail,
+    but skips a check on the whole model then.
     """
 
     model_config = SettingsConfigDict(
@@ -66,21 +71,21 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    redis_url: Annotated[SecretStr, Field(examples=["redis://127.0.0.1:6379/0"])]
+    redis_url: Annotated[RedisUrl, Field(examples=["redis://127.0.0.1:6379/0"])]
     redis_max_bytes: Annotated[ByteSize, Field(gt=0)] | None = None
-    s3_bucket: Annotated[str, Field(min_length=3, max_length=63, examples=["my-bucket"])]
+    s3_bucket: Annotated[BucketName, Field(examples=["my-bucket"])]
     s3_prefix: str = ""
     key_template: str = DEFAULT_TEMPLATE
     s3_upload_args: Annotated[UploadArgs, NoDecode, BeforeValidator(read_upload_args)] = {}
 
     webhook_hmac_keys: Secrets = ()
     signature_tolerance: Seconds = 300
-    callback_token: SecretStr | None = None
+    callback_token: PathToken | None = None
     allow_unsigned: bool = False
-    public_url: str = ""
+    public_url: PublicUrl = ""
     max_callback_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(1024**2)
 
-    allowed_asset_hosts: Names = ()
+    allowed_asset_hosts: HostPatterns = ()
     allow_private_addresses: bool = False
     allowed_asset_ports: Ports = (80, 443)
     part_bytes: Annotated[ByteSize, Field(ge=MIN_PART_BYTES)] = ByteSize(8 * 1024**2)
@@ -99,63 +104,14 @@ class Settings(BaseSettings):
     urgent_window: Seconds = 86400
     ledger_retention: Seconds = 30 * 86400
 
-    provider_base_url: str = ""
+    provider_base_url: ProviderUrl = ""
     provider_api_key: SecretStr | None = None
     provider_rate: Rate = 5.0
     poll_interval: Annotated[Seconds, Field(ge=1)] = 30
     poll_give_up: Seconds = 86400
-    admin_token: SecretStr | None = None
+    admin_token: HeaderToken | None = None
 
     log_level: LogLevel = "info"
-
-    @field_validator("redis_url")
-    @classmethod
-    def _is_a_redis_url(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(("redis://", "rediss://")):
-            raise ValueError("must begin with redis://, or with rediss:// for TLS")
-        try:
-            parse_url(value.get_secret_value())  # type: ignore[no-untyped-call]  # redis-py lacks its types
-        except ValueError:  # its text can hold a part of the password
-            raise ValueError(
-                "is not a valid URL: write redis://user:password@host:port/database, and percent-encode every "
-                "character of user and password that is not a letter or digit"
-            ) from None
-        return value
-
-    @field_validator("s3_bucket")
-    @classmethod
-    def _is_a_name(cls, value: str) -> str:
-        if "/" in value or ":" in value:
-            raise ValueError(
-                "write only the bucket's name, without s3:// and without a path. A path belongs in "
-                "STEMVAULT_S3_PREFIX; for an access point write its alias"
-            )
-        return value
-
-    @field_validator("callback_token")
-    @classmethod
-    def _is_one_step_of_a_path(cls, value: SecretStr | None) -> SecretStr | None:
-        token = value.get_secret_value() if value else ""
-        if set(token) & set("/?#%") or any(letter.isspace() for letter in token):
-            raise ValueError("must not contain / ? # % or spaces, because it is the last step of the callback URL")
-        return value
-
-    @field_validator("allowed_asset_hosts")
-    @classmethod
-    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := [host for host in value if not _HOST_PATTERN.fullmatch(host)]:
-            raise ValueError(
-                f"{wrong[0]!r} is not a host: write names, or patterns such as *.example.com, "
-                "without scheme, port or path"
-            )
-        return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _is_a_web_address(cls, value: str) -> str:
-        if value and (not value.startswith(("http://", "https://")) or not host_of(value) or "@" in value):
-            raise ValueError("write the address at which the provider reaches the ingress, such as https://your.host")
-        return value
 
     @field_validator("key_template")
     @classmethod
@@ -185,38 +141,14 @@ class Settings(BaseSettings):
             raise ValueError(_NO_AUTHENTICATION)
         return value
 
-    @field_validator("provider_base_url")
-    @classmethod
-    def _is_the_providers_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (
-            not host_of(value)
-            or parts.scheme not in {"http", "https"}
-            or parts.query
-            or parts.fragment
-            or "@" in parts.netloc
-        ):
-            raise ValueError(
-                "write the address of the provider's API without its path, such as https://api.example.com"
-            )
-        return value.rstrip("/").removesuffix("/api/v1")
-
     @field_validator("provider_api_key")
     @classmethod
     def _key_has_an_address(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         key = value.get_secret_value() if value else ""
-        if key and (not key.isascii() or not key.isprintable() or " " in key):
+        if key and not fits_in_a_header(key):
             raise ValueError("must consist of printable ASCII characters without spaces, as it is sent in a header")
         if key and info.data.get("provider_base_url") == "":
             raise ValueError(f"the provider's address is missing: set {PREFIX}PROVIDER_BASE_URL too")
-        return value
-
-    @field_validator("admin_token")
-    @classmethod
-    def _cannot_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
-        token = value.get_secret_value() if value else ""
-        if token and (len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token):
-            raise ValueError(f"must be at least {MIN_TOKEN} printable ASCII characters without spaces")
         return value
 
     @property
