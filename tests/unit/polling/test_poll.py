@@ -170,7 +170,7 @@ def test_an_answer_that_cannot_be_recorded_now_is_asked_for_again(
         raise ConnectionError("the bucket is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("workers.polling.poll.ingest", fail)
+        patch.setattr("workers.polling.record.ingest", fail)
         poll_for(context, clock, 20)
         assert watch_of(context).outcome is None
         poll_for(context, clock, 40)
