@@ -24,6 +24,7 @@ from workers.context import WorkerContext, open_context
 from workers.dispatch.queues import ASSET_QUEUES
 from workers.intake.received import BODIES, DUE
 from workers.ledger.storage.keys import TIMERS
+from workers.ledger.values.facts import ObjectFacts
 from workers.recording.expiry import deadline_of
 
 KNOWN = (1_000, 10_000, 100_000, 1_000_000)
@@ -147,7 +148,7 @@ def redis_bytes_of(assets: int, *, stems: int, compact: int) -> tuple[float, flo
         tasks = set()
         owners = count()
         while lease := context.ledger.take(ASSET_QUEUES, f"o{next(owners)}"):
-            facts = {"size": 4_000_000, "sha256": "0" * 64, "content_type": "audio/mpeg"}
+            facts = ObjectFacts(4_000_000, "audio/mpeg", sha256="0" * 64)
             context.ledger.settle(lease.id, lease.owner, "archived", facts=facts)
             tasks.add(lease.id.task_id)
         for task in tasks:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from workers.bucket.store import Stored
+from workers.ledger.values.facts import ObjectFacts
 from workers.ledger.values.lease import Lease
 
 #: S3 allows 2 KB for all metadata of an object together, and Swift 256 characters for each.
@@ -32,27 +33,24 @@ class Findings:
     """``unannounced`` for a body whose end was the end of its connection, which may have come too early."""
 
 
-def facts_of(stored: Stored, findings: Findings) -> dict[str, object]:
-    """Give the fields that are recorded for an archived asset."""
+def facts_of(stored: Stored, findings: Findings) -> ObjectFacts:
+    """Give the facts that are recorded for an archived asset."""
     if stored.found in _NOTES_ON_FOUND_OBJECT:
         # The source's file is not stored, so its findings do not describe the object.
         findings = Findings(stored.content_type, [_NOTES_ON_FOUND_OBJECT[stored.found]])
-    facts: dict[str, object] = {"size": stored.size, "content_type": findings.content_type}
-    if stored.sha256:
-        facts["sha256"] = stored.sha256
-    if stored.found:
-        facts["found"] = stored.found
-    if findings.notes:
-        facts["notes"] = "\n".join(findings.notes)
-    if findings.seconds is not None:
-        facts["seconds"] = findings.seconds
-    if findings.length:
-        facts["length"] = findings.length
-    return facts
+    return ObjectFacts(
+        stored.size,
+        findings.content_type,
+        sha256=stored.sha256 or "",
+        found=stored.found or "",
+        notes=tuple(findings.notes),
+        seconds=findings.seconds,
+        length=findings.length,
+    )
 
 
-def facts_of_found(stored: Stored) -> dict[str, object]:
-    """Give the fields for an asset whose object was found without an attempt (``Store.look_up``)."""
+def facts_of_found(stored: Stored) -> ObjectFacts:
+    """Give the facts for an asset whose object was found without an attempt (``Store.look_up``)."""
     return facts_of(stored, Findings(stored.content_type))
 
 

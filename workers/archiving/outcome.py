@@ -1,5 +1,7 @@
 """The outcome of an attempt, as the ledger records it: archived, postponed, handed back, or given up."""
 
+from dataclasses import asdict
+
 import structlog
 
 from workers.archiving.facts import Findings, facts_of, facts_of_found
@@ -9,6 +11,7 @@ from workers.context import WorkerContext
 from workers.errors import AssetError, PermanentError, ShortError, TransientError
 from workers.follow_up import follow_up
 from workers.ledger.backoff import MAX_DELAY, GiveUp, Retry, next_step
+from workers.ledger.values.facts import ObjectFacts, PartialFile
 from workers.ledger.values.lease import Lease
 from workers.manifest import write_manifest
 from workers.polling.refresh import is_dead, request_refresh
@@ -30,7 +33,13 @@ def record_archived(
     if stored.found:
         log.warning("object_found", key=lease.key, found=stored.found)
     _settle_archived(context, lease, facts)
-    log.info("asset_archived", key=lease.key, took=round(context.monotonic() - started, 3), **facts)
+    log.info("asset_archived", key=lease.key, took=round(context.monotonic() - started, 3), **_told(facts))
+
+
+def _told(facts: ObjectFacts) -> dict[str, object]:
+    """Give the facts that are not empty for the log, with the notes as one text."""
+    values = {**asdict(facts), "notes": "\n".join(facts.notes)}
+    return {name: value for name, value in values.items() if value not in {None, ""}}
 
 
 def hand_back(context: WorkerContext, lease: Lease) -> None:
@@ -68,7 +77,7 @@ def _step_after(context: WorkerContext, lease: Lease, error: AssetError, streak:
 
 
 def _postpone(context: WorkerContext, lease: Lease, error: AssetError, *, streak: int, until: float) -> None:
-    context.ledger.postpone(lease, error.reason, streak=streak, until=until, facts=_partial_facts(error))
+    context.ledger.postpone(lease, error.reason, streak=streak, until=until, partial=_partial_of(error))
     log.warning(
         "asset_postponed",
         reason=error.reason,
@@ -79,21 +88,21 @@ def _postpone(context: WorkerContext, lease: Lease, error: AssetError, *, streak
     )
 
 
-def _partial_facts(error: AssetError) -> dict[str, object]:
-    """Give the fields that tell the ledger of the partial file that this attempt kept, if it did."""
-    return {"partial": error.partial, "seconds": error.seconds} if isinstance(error, ShortError) else {}
+def _partial_of(error: AssetError) -> PartialFile | None:
+    """Give the partial file that this attempt kept, if it did."""
+    return PartialFile(error.partial, error.seconds) if isinstance(error, ShortError) else None
 
 
 def _has_partial(lease: Lease, error: AssetError) -> bool:
     """Tell whether there is a partial file to store. A permanent failure to store it means that it is gone."""
     is_gone = lease.final and isinstance(error, PermanentError)
-    return bool(_partial_facts(error) or lease.partial) and not is_gone
+    return bool(_partial_of(error) or lease.partial) and not is_gone
 
 
 def _end_with_partial(context: WorkerContext, lease: Lease, error: AssetError) -> None:
     """Have the next attempt store the partial file: at once, or after a delay if such an attempt has just failed."""
     until = context.now() + (MAX_DELAY if lease.final else 0.0)
-    context.ledger.postpone(lease, error.reason, streak=0, until=until, final=True, facts=_partial_facts(error))
+    context.ledger.postpone(lease, error.reason, streak=0, until=until, final=True, partial=_partial_of(error))
     log.warning("asset_ends_with_its_part", reason=error.reason, detail=error.detail, attempt=lease.attempts)
     if not lease.final:
         follow_up(context, lease.id)
@@ -120,16 +129,16 @@ def _give_up(context: WorkerContext, lease: Lease, error: AssetError, state: str
     log.error(f"asset_{state}", reason=error.reason, detail=error.detail, attempt=lease.attempts)  # noqa: G004 - two fixed words
 
 
-def _settle_archived(context: WorkerContext, lease: Lease, facts: dict[str, object]) -> None:
+def _settle_archived(context: WorkerContext, lease: Lease, facts: ObjectFacts) -> None:
     _settle(context, lease, "archived", facts=facts)
     # The partial file is deleted only now: an asset that is not settled may yet have to end with it.
     forget_partial(context.store, lease)
 
 
 def _settle(
-    context: WorkerContext, lease: Lease, state: str, *, reason: str = "", facts: dict[str, object] | None = None
+    context: WorkerContext, lease: Lease, state: str, *, reason: str = "", facts: ObjectFacts | None = None
 ) -> None:
     """Settle the asset, and write the manifest if it was the task's last open one."""
-    still_open = context.ledger.settle(lease.id, lease.owner, state, reason=reason, facts=facts or {})
+    still_open = context.ledger.settle(lease.id, lease.owner, state, reason=reason, facts=facts)
     if not still_open:
         write_manifest(context, lease.id.task_id)

@@ -1,13 +1,14 @@
 """The life of an asset: ready, held by a worker, postponed, settled, and perhaps tried again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from workers.callbacks.assets import AssetId
 from workers.errors import FreshUrlError, LeaseLostError
 from workers.ledger.storage.keys import ASSETS, COUNTERS, READY, TAKEN, TIMERS, UPLOADS, asset_key, task_key
 from workers.ledger.storage.scripts import Scripted
-from workers.ledger.storage.stored_form import asset_of, lease_of
+from workers.ledger.storage.stored_form import asset_of, lease_of, pairs_of
 from workers.ledger.timers import GRACE
+from workers.ledger.values.facts import ObjectFacts, PartialFile
 from workers.ledger.values.lease import Lease
 from workers.ledger.values.records import AssetRecord
 
@@ -64,16 +65,16 @@ class Assets(Scripted):
         streak: int,
         until: float,
         final: bool = False,
-        facts: Mapping[str, object] = {},
+        partial: PartialFile | None = None,
     ) -> None:
         """Give the asset back until ``until`` (unix seconds). With ``final`` the next attempt stores its partial file.
 
-        ``facts`` are further fields of its record. Raises ``LeaseLostError``.
+        ``partial`` is the partial file that this attempt kept. Raises ``LeaseLostError``.
         """
         keys = [asset_key(lease.id), TIMERS, TAKEN]
         deadline = until + FINAL_SECONDS if final else ""
-        pairs = [value for item in facts.items() for value in item]
-        if not self._run("postpone", keys, lease.id, lease.owner, reason, streak, until, deadline, *pairs):
+        arguments = (lease.owner, reason, streak, until, deadline)
+        if not self._run("postpone", keys, lease.id, *arguments, *pairs_of(partial)):
             raise LeaseLostError(str(lease.id))
 
     def crashed(self, owners: str) -> list[str]:
@@ -91,17 +92,18 @@ class Assets(Scripted):
         state: str,
         *,
         reason: str = "",
-        facts: Mapping[str, object] = {},
+        facts: ObjectFacts | None = None,
     ) -> int:
         """Settle the asset and give the number of unsettled assets of its task.
 
         ``state`` is ``archived``, ``rejected``, ``expired`` or ``set_aside``. ``owner`` is the lease's, or empty for an
-        asset that no worker holds. Raises ``LeaseLostError``. Raises ``FreshUrlError`` for any state but ``archived``
-        if a fresh URL came during the attempt: the asset is then pending again.
+        asset that no worker holds. ``facts`` are those of an archived asset's object. Raises ``LeaseLostError``. Raises
+        ``FreshUrlError`` for any state but ``archived`` if a fresh URL came during the attempt: the asset is then
+        pending again.
         """
         keys = [asset_key(asset), task_key(asset.task_id), TIMERS, COUNTERS, TAKEN, *READY.values()]
-        pairs = [value for item in facts.items() for value in item]
-        still_open = self._run("settle", keys, asset, asset.task_id, owner, state, reason, GRACE, *pairs)
+        arguments = (asset.task_id, owner, state, reason, GRACE)
+        still_open = self._run("settle", keys, asset, *arguments, *pairs_of(facts))
         if still_open == _HAS_FRESH_URL:
             raise FreshUrlError(str(asset))
         if still_open < 0:

@@ -8,6 +8,7 @@ from tests.unit.ledger.steps import VIDEO, fail, record, take, with_url
 from workers.callbacks.assets import AssetId
 from workers.errors import FreshUrlError
 from workers.ledger.ledger import Ledger
+from workers.ledger.values.facts import ObjectFacts
 
 
 def test_a_later_callback_refreshes_the_url_of_what_is_not_archived_and_has_it_tried_at_once(
@@ -31,7 +32,8 @@ def test_a_later_callback_revives_what_was_rejected_but_only_with_another_url(le
 
 def test_a_later_callback_never_touches_what_is_archived(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
-    at(ledger, START).settle(VIDEO, take(ledger, "one").owner, "archived", facts={"sha256": "abc"})
+    facts = ObjectFacts(1, "video/mp4", sha256="abc")
+    at(ledger, START).settle(VIDEO, take(ledger, "one").owner, "archived", facts=facts)
     before = ledger.asset(VIDEO)
     assert record(ledger, with_url(payload("video"), "http://evil.test/other.mp4")).ready == {"urgent": 0, "assets": 0}
     assert ledger.asset(VIDEO) == before

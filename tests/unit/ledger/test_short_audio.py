@@ -8,12 +8,17 @@ from tests.unit.conftest import START, at
 from tests.unit.ledger.steps import record, snapshot, take
 from workers.errors import LeaseLostError
 from workers.ledger.ledger import Ledger
+from workers.ledger.values.facts import ObjectFacts, PartialFile
 from workers.media.duration import is_short
 
 
 def track(duration: float | None, stage: str, url: str = "http://h/x.mp3") -> dict[str, Any]:
     entry = {"id": "i", "audio_url": url, "duration": duration}
     return {"code": 200, "data": {"task_id": "t", "callbackType": stage, "data": [entry]}}
+
+
+def facts_of(seconds: float) -> ObjectFacts:
+    return ObjectFacts(1, "audio/mpeg", seconds=seconds)
 
 
 @pytest.mark.parametrize("announced", [3.0, 60.0, 99.0, 100.0, 101.0, 198.44, 600.0])
@@ -25,7 +30,7 @@ def test_the_ledger_marks_as_short_what_the_worker_retries_as_short(
     record(ledger, {"code": 200, "data": {"task_id": "t", "callbackType": "complete", "data": [track]}})
     lease = take(ledger, "one")
     measured = round(announced - missing, 3)
-    at(ledger, START).settle(lease.id, "one", "archived", facts={"seconds": measured})
+    at(ledger, START).settle(lease.id, "one", "archived", facts=facts_of(measured))
     marked = bool(ledger.asset(lease.id).notes)
     assert marked == is_short(measured, announced)
     assert ledger.counters().get("short_audio||", 0) == int(marked)
@@ -34,7 +39,7 @@ def test_the_ledger_marks_as_short_what_the_worker_retries_as_short(
 def test_a_mark_follows_what_the_latest_stage_announces_and_is_counted_once(ledger: Ledger) -> None:
     record(ledger, track(183.0, "first"))
     lease = take(ledger, "one")
-    at(ledger, START).settle(lease.id, "one", "archived", facts={"seconds": 183.2})
+    at(ledger, START).settle(lease.id, "one", "archived", facts=facts_of(183.2))
     record(ledger, track(250.0, "complete"), now=START + 1)
     assert ledger.asset(lease.id).notes == ("short: 183.2 s of 250.0 s announced",)
     record(ledger, track(99.0, "first"), now=START + 2)
@@ -51,7 +56,7 @@ def test_a_mark_follows_what_the_latest_stage_announces_and_is_counted_once(ledg
 def test_a_whole_song_that_cannot_be_measured_is_not_marked_by_the_length_of_its_part(ledger: Ledger) -> None:
     record(ledger, track(6.0, "complete"))
     lease = take(ledger, "one")
-    ledger.postpone(lease, "short", streak=1, until=START + 1, facts={"partial": "_partial/k", "seconds": 2.0})
+    ledger.postpone(lease, "short", streak=1, until=START + 1, partial=PartialFile("_partial/k", 2.0))
     at(ledger, START + 1).make_ready(lease.id)
     again = take(ledger, "two", now=START + 2)
     assert (again.partial, again.seconds, again.final) == ("_partial/k", 2.0, False)

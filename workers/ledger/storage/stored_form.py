@@ -5,6 +5,7 @@ each under the SHA-256 of its body. A value that is absent or empty has no field
 """
 
 import base64
+import dataclasses
 import json
 import zlib
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 from workers.callbacks import Callback
 from workers.callbacks.assets import AssetId
+from workers.ledger.values.facts import ObjectFacts, PartialFile
 from workers.ledger.values.lease import Lease
 from workers.ledger.values.records import AssetRecord, CallbackRecord, TaskRecord, TaskSnapshot
 
@@ -40,6 +42,7 @@ _RAW = -15
 
 #: How a value is read from its field, and written to it.
 _Form = tuple[Callable[[str], Any], Callable[[Any], str]]
+_Record = TaskRecord | AssetRecord | ObjectFacts | PartialFile
 _TEXT: _Form = (str, str)
 _COUNT: _Form = (int, str)
 _NUMBER: _Form = (float, str)
@@ -125,6 +128,14 @@ def asset_fields(task_id: str, asset: AssetRecord) -> dict[str, str]:
     return {**fields, "key": short_key(fields["key"], task_id)} if "key" in fields else fields
 
 
+def pairs_of(facts: ObjectFacts | PartialFile | None) -> list[str]:
+    """Give further fields of an asset's hash as a script takes them: each name before its value."""
+    if facts is None:
+        return []
+    written = _written({each.name: _ASSET[each.name] for each in dataclasses.fields(facts)}, facts)
+    return [text for pair in written.items() for text in pair]
+
+
 def asset_of(task_id: str, fields: Mapping[str, str]) -> AssetRecord:
     """Undo ``asset_fields``. A hash without fields gives a record without values."""
     values = _read(_ASSET, fields)
@@ -182,7 +193,7 @@ def _read(forms: Mapping[str, _Form], fields: Mapping[str, str]) -> dict[str, An
     return {name: read(fields[name]) for name, (read, _) in forms.items() if name in fields}
 
 
-def _written(forms: Mapping[str, _Form], record: TaskRecord | AssetRecord) -> dict[str, str]:
+def _written(forms: Mapping[str, _Form], record: _Record) -> dict[str, str]:
     """Undo ``_read``."""
     values = {name: getattr(record, name) for name in forms}
     texts = {name: forms[name][1](value) for name, value in values.items() if value is not None}

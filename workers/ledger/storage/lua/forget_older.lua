@@ -5,7 +5,7 @@
 -- ARGV: task id, version of the older record that was read, prefix of the new assets' records, then the assets' names
 -- Reply: 1, or 0 if the older record has changed since, or if a worker of either version holds one of its assets
 local OWN_KEYS, OWN_ARGV = 11, 3
-local task, alarms = KEYS[7], KEYS[8]
+local task, timers = KEYS[7], KEYS[8]
 if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[2] then return 0 end
 local now = clock()
 for i = OWN_KEYS + 1, #KEYS do
@@ -27,7 +27,7 @@ for i = OWN_KEYS + 1, #KEYS do
       if value then redis.call('HSET', record, field, value) end
     end
     redis.call('HDEL', record, 'error', 'streak', 'lapses', 'crashes', 'crashes_in_company', 'final', 'fresh')
-    redis.call('ZREM', alarms, member)
+    redis.call('ZREM', timers, member)
     waiting.remove({KEYS[9], KEYS[10], KEYS[11]}, member, redis.call('HGET', record, 'url') or '')
     if state == 'pending' then redis.call('HINCRBY', task, 'open', -1) end
     redis.call('HINCRBY', task, 'version', 1)
@@ -41,6 +41,6 @@ for i = OWN_KEYS + 1, #KEYS do redis.call('DEL', KEYS[i]) end
 -- The older version may have ended before it wrote the manifest.
 if (redis.call('HGET', task, 'open') or '') == '0' then
   redis.call('PERSIST', task)
-  redis.call('ZADD', alarms, now, ARGV[1])
+  redis.call('ZADD', timers, now, ARGV[1])
 end
 return 1

@@ -11,7 +11,7 @@
 -- Reply: {} if the task should be known and is not, else {unsettled assets, whether anything changed, how many assets
 --        became ready as urgent, how many otherwise, whether the callback itself was kept, how many assets were too
 --        many}
-local task, alarms, counters, urgent, assets = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local task, timers, counters, urgent, assets = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, window, id, rank = clock(), tonumber(ARGV[1]), ARGV[3], tonumber(ARGV[4])
 local family, stage, callback = ARGV[5], ARGV[6], ARGV[7]
 local most_callbacks, most_assets, prefix = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
@@ -82,11 +82,11 @@ for i = 1, #KEYS - OWN_KEYS do
         redis.call('HSET', record, 'url', url, 'deadline', deadline, 'order', order, 'streak', 0)
         redis.call('HDEL', record, 'final', 'crashes_in_company')
       else
-        local part = redis.call('HMGET', record, 'partial', 'seconds')
+        local kept_file = redis.call('HMGET', record, 'partial', 'seconds')
         redis.call('DEL', record)
         redis.call('HSET', record, 'state', 'pending', 'recorded_at', math.floor(now), 'key', key, 'url', url,
           'deadline', deadline, 'order', order)
-        if part[1] then redis.call('HSET', record, 'partial', part[1], 'seconds', part[2] or 0) end
+        if kept_file[1] then redis.call('HSET', record, 'partial', kept_file[1], 'seconds', kept_file[2] or 0) end
         if seconds ~= '' then redis.call('HSET', record, 'announced_seconds', seconds) end
         if optional ~= '' then redis.call('HSET', record, 'optional', optional) end
         if source ~= '' then redis.call('HSET', record, 'source_name', source) end
@@ -96,7 +96,7 @@ for i = 1, #KEYS - OWN_KEYS do
         redis.call('HINCRBY', task, 'open', 1)
       end
       local member, queue = id .. '/' .. name, deadline - window <= now and urgent or assets
-      redis.call('ZREM', alarms, member)
+      redis.call('ZREM', timers, member)
       if known[2] then waiting.remove({urgent, assets, suspects}, member, known[2]) end
       waiting.add(queue, member, deadline, url)
       ready[queue] = ready[queue] + 1
@@ -131,7 +131,7 @@ if changed then
   -- (test_siblings_of_what_comes_back_do_not_expire).
   redis.call('PERSIST', task)
   for _, name in ipairs(known_names) do redis.call('PERSIST', prefix .. id .. '/' .. name) end
-  if open == 0 then redis.call('ZADD', alarms, now + ARGV[2], id) end
+  if open == 0 then redis.call('ZADD', timers, now + ARGV[2], id) end
 end
 redis.call('HINCRBY', counters, 'callbacks|' .. family .. '|' .. stage, 1)
 return {open, changed and 1 or 0, ready[urgent], ready[assets], kept and 1 or 0, surplus}
