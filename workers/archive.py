@@ -39,7 +39,7 @@ from workers.follow_up import follow_up
 from workers.ledger.values.lease import Lease
 from workers.liveness.heartbeats import Hold
 from workers.source.opening import open_source
-from workers.transfer.memory import Share
+from workers.transfer.memory import Reservation
 from workers.transfer.parts import Digest, read_parts
 
 log = structlog.get_logger()
@@ -51,21 +51,21 @@ def archive_next(context: WorkerContext, queues: Sequence[str], owner: str) -> b
     The first of ``queues`` that holds an asset is used. ``owner`` names the lease's owner; no two leases may have the
     same owner at a time. Raises what ``archive`` raises.
     """
-    if not (share := context.memory.reserve()):
+    if not (reservation := context.memory.reserve()):
         return False
-    with share:
+    with reservation:
         lease = context.ledger.take(queues, owner)
         if lease is None:
             return False
         if lease.calls:
             with contained("call"):
                 context.wake_ups.send(lease.calls, 1)
-        archive(context, lease, share)
+        archive(context, lease, reservation)
     return True
 
 
-def archive(context: WorkerContext, lease: Lease, share: Share) -> None:
-    """Store the asset of a lease, with the memory of ``share``.
+def archive(context: WorkerContext, lease: Lease, reservation: Reservation) -> None:
+    """Store the asset of a lease, with the memory of ``reservation``.
 
     A fault of the source or of the bucket is recorded with the asset, and a timer is set for the next attempt. Raises
     redis-py's errors when the ledger cannot be reached. Then the lease ends, its timer fires, and the sweep makes the
@@ -73,7 +73,7 @@ def archive(context: WorkerContext, lease: Lease, share: Share) -> None:
     """
     with structlog.contextvars.bound_contextvars(task_id=lease.id.task_id, asset=lease.id.name):
         try:
-            _attempt(context, lease, share)
+            _attempt(context, lease, reservation)
         except LeaseLostError:
             log.warning("lease_lost", attempt=lease.attempts)
         except FreshUrlError:
@@ -81,12 +81,12 @@ def archive(context: WorkerContext, lease: Lease, share: Share) -> None:
             log.info("asset_has_fresh_url", attempt=lease.attempts)
 
 
-def _attempt(context: WorkerContext, lease: Lease, share: Share) -> None:
+def _attempt(context: WorkerContext, lease: Lease, reservation: Reservation) -> None:
     """Transfer the file and record the outcome."""
     started = context.monotonic()
     log.info("asset_attempt_started", attempt=lease.attempts, worker=socket.gethostname())
     try:
-        stored, findings = _transfer(context, lease, share)
+        stored, findings = _transfer(context, lease, reservation)
     except HandedBackError:
         hand_back(context, lease)
     except AssetError as error:
@@ -105,7 +105,7 @@ def _attempt(context: WorkerContext, lease: Lease, share: Share) -> None:
         record_archived(context, lease, stored, findings, started=started)
 
 
-def _transfer(context: WorkerContext, lease: Lease, share: Share) -> tuple[Stored, Findings]:
+def _transfer(context: WorkerContext, lease: Lease, reservation: Reservation) -> tuple[Stored, Findings]:
     """Open the source, check its parts and store them; nothing is recorded yet.
 
     Raises ``AssetError`` for a fault of source, file or bucket, ``LeaseLostError``, and ``HandedBackError`` when the
@@ -113,8 +113,8 @@ def _transfer(context: WorkerContext, lease: Lease, share: Share) -> tuple[Store
     """
     with context.heartbeats.held(lease, context.must_stop) as hold, _source(context, lease) as source:
         digest = Digest()
-        share.fit(source.announced)
-        with closing(read_parts(_reading(source, hold), share, digest)) as parts:
+        reservation.fit(source.announced)
+        with closing(read_parts(_reading(source, hold), reservation, digest)) as parts:
             first = next(parts)
             findings = check_head(first, lease.key)
             new = NewObject(lease.key, findings.content_type, metadata_of(lease))

@@ -17,7 +17,7 @@ from workers.archive import archive
 from workers.context import WorkerContext
 from workers.dispatch.containment import contained
 from workers.ledger.values.lease import Lease
-from workers.transfer.memory import Share
+from workers.transfer.memory import Reservation
 
 #: Seconds between looks for more assets, and between wake-up messages for assets that this process leaves waiting.
 LOOK_EVERY, CALL_EVERY = 0.2, 1.0
@@ -42,15 +42,15 @@ def carry(context: WorkerContext, queues: Sequence[str], shift: str) -> None:
 
 
 class _Transfers:
-    """The transfers that a process has under way, each with its share of memory."""
+    """The transfers that a process has under way, each with its memory."""
 
     def __init__(self, context: WorkerContext, queues: Sequence[str], shift: str) -> None:
         self._context = context
         self._queues = queues
         self._owners = (f"{shift}:{number}" for number in itertools.count())
-        #: The transfers under way: the memory share of each, and its source host.
-        self._hosts: dict[Share, str] = {}
-        self._ended: SimpleQueue[Share] = SimpleQueue()
+        #: The transfers under way: the memory of each, and its source host.
+        self._hosts: dict[Reservation, str] = {}
+        self._ended: SimpleQueue[Reservation] = SimpleQueue()
         self._calls_again_at = 0.0
 
     @property
@@ -61,19 +61,19 @@ class _Transfers:
         """Begin with the asset that has the earliest deadline; tell whether there was one, and room for it."""
         if self._context.is_ending() or len(self._hosts) == self._context.capacity.at_once:
             return False
-        if not (share := self._context.memory.reserve()):
+        if not (reservation := self._context.memory.reserve()):
             return False
         lease = None
         with contained("take"):
             lease = self._take()
         if not lease:
-            share.give_back()
+            reservation.give_back()
             return False
-        self._hosts[share] = lease.host
+        self._hosts[reservation] = lease.host
         try:
-            threading.Thread(target=self._carry, args=(lease, share), name="transfer", daemon=True).start()
+            threading.Thread(target=self._carry, args=(lease, reservation), name="transfer", daemon=True).start()
         except RuntimeError:  # the system gives no more threads
-            self._carry(lease, share)
+            self._carry(lease, reservation)
         return True
 
     def _take(self) -> Lease | None:
@@ -92,19 +92,19 @@ class _Transfers:
         """
         capacity, memory = self._context.capacity, self._context.memory
         transfers = Counter(self._hosts.values())
-        held: Counter[str] = Counter()
-        for share, host in self._hosts.items():
-            held[host] += share.promised
+        reserved: Counter[str] = Counter()
+        for reservation, host in self._hosts.items():
+            reserved[host] += reservation.promised
         most = memory.budget * capacity.per_host // capacity.at_once - memory.least
-        return {host for host in transfers if transfers[host] >= capacity.per_host or held[host] > most}
+        return {host for host in transfers if transfers[host] >= capacity.per_host or reserved[host] > most}
 
-    def _carry(self, lease: Lease, share: Share) -> None:
+    def _carry(self, lease: Lease, reservation: Reservation) -> None:
         """Store an asset; this runs in the transfer's own thread."""
         try:
-            with contained("archive"), share:
-                archive(self._context, lease, share)
+            with contained("archive"), reservation:
+                archive(self._context, lease, reservation)
         finally:
-            self._ended.put(share)
+            self._ended.put(reservation)
 
     def wait(self) -> None:
         """Wait until a transfer has ended, or until it is time to look for more assets."""

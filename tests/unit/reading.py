@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 
-from workers.transfer.memory import Share, TransferMemory
+from workers.transfer.memory import Reservation, TransferMemory
 from workers.transfer.parts import Digest, Part, read_parts
 
 #: Bytes of a part: a song fits in one, a film does not. S3 requires 5 MiB; no code under test depends on that.
@@ -23,8 +23,8 @@ def reader(content: bytes, most: int = 1_000_003) -> Callable[[memoryview], int]
     return read_into
 
 
-def share(budget: int = 1024**3, part: int = PART, announced: int | None = None) -> Share:
-    """Reserve a share of a memory of its own."""
+def reservation(budget: int = 1024**3, part: int = PART, announced: int | None = None) -> Reservation:
+    """Reserve memory for one transfer, in a budget of its own."""
     reserved = TransferMemory(budget, part, least=part).reserve()
     assert reserved
     reserved.fit(announced)
@@ -33,4 +33,4 @@ def share(budget: int = 1024**3, part: int = PART, announced: int | None = None)
 
 def parts_of(content: bytes, digest: Digest | None = None) -> Generator[Part]:
     """Cut content into parts, with the next one read ahead."""
-    return read_parts(reader(content), share(), digest or Digest())
+    return read_parts(reader(content), reservation(), digest or Digest())

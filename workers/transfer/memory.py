@@ -37,9 +37,9 @@ class TransferMemory:
         self._idle_bytes = 0
         self._lock = threading.Lock()
 
-    def reserve(self) -> "Share | None":
+    def reserve(self) -> "Reservation | None":
         """Reserve ``least`` bytes for a transfer; None where they are not free now."""
-        return Share(self) if self.promise(self.least) else None
+        return Reservation(self) if self.promise(self.least) else None
 
     def promise(self, size: int, *, leaving: int = 0) -> bool:
         """Promise ``size`` more bytes (fewer, if negative) if they are free and ``leaving`` bytes stay free."""
@@ -88,7 +88,7 @@ class TransferMemory:
             self._idle_bytes += len(buffer)
 
 
-class Share:
+class Reservation:
     """The memory of one transfer, until the ``with`` block ends: one buffer, and a second one if memory is free.
 
     It begins as a reservation of ``least`` bytes; ``fit`` adapts it to the file.

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import NamedTuple
 
-from workers.transfer.memory import Share
+from workers.transfer.memory import Reservation
 
 #: Bytes that are read behind a full buffer, to find out whether more follow.
 _BEHIND_BYTES = 64 * 1024
@@ -48,7 +48,7 @@ class Part(NamedTuple):
     is_last: bool
 
 
-def read_parts(read_into: Callable[[memoryview], int], share: Share, digest: Digest) -> Generator[Part]:
+def read_parts(read_into: Callable[[memoryview], int], reservation: Reservation, digest: Digest) -> Generator[Part]:
     """Cut a stream into parts of a buffer's size, the last one shorter, and update the digest.
 
     With a second buffer, a thread reads the next part while the caller uses this one. At most two parts of an asset are
@@ -56,9 +56,9 @@ def read_parts(read_into: Callable[[memoryview], int], share: Share, digest: Dig
     waits for the thread (``test_nobody_writes_to_a_buffer_any_more_once_the_reading_was_closed``).
     """
     reader = _Reader(read_into, digest)
-    buffer = share.first()
+    buffer = reservation.first()
     part = reader.fill(buffer)
-    other = None if part.is_last else share.second()
+    other = None if part.is_last else reservation.second()
     while other and not part.is_last:
         following = _in_a_thread(partial(copy_context().run, reader.fill, other))
         try:

@@ -7,7 +7,7 @@ import filetype
 import pytest
 
 from tests.origin import song
-from tests.unit.reading import reader, share
+from tests.unit.reading import reader, reservation
 from workers.media.duration import SAMPLE_BYTES, AudioSample, is_short
 from workers.transfer.parts import Digest, read_parts
 
@@ -17,7 +17,7 @@ MEDIA_FILES = Path(__file__).parents[2] / "media"
 def measured(content: bytes, *, part: int = 5 * 1024**2) -> float | None:
     """Measure content that passes in parts through two buffers, as an asset does."""
     sample = AudioSample()
-    for _ in sample.follow(read_parts(reader(content, most=65536), share(part=part), Digest())):
+    for _ in sample.follow(read_parts(reader(content, most=65536), reservation(part=part), Digest())):
         pass
     kind = filetype.guess(content[:8192])
     return sample.seconds(kind.mime if kind else "")

@@ -7,7 +7,7 @@ import pytest
 from config.settings import MAX_PARTS, MIN_PART_BYTES
 from tests.conftest import MakeSettings
 from workers.transfer.capacity import Capacity, carrying_processes
-from workers.transfer.memory import Share, TransferMemory, rounded
+from workers.transfer.memory import Reservation, TransferMemory, rounded
 
 MIB = 1024**2
 PART = 8 * MIB
@@ -18,13 +18,13 @@ def memory() -> TransferMemory:
     return TransferMemory(124 * MIB, PART)
 
 
-def begun(memory: TransferMemory, announced: int | None) -> Share:
+def begun(memory: TransferMemory, announced: int | None) -> Reservation:
     """Begin a transfer of a file of so many bytes, and read some of it."""
-    share = memory.reserve()
-    assert share
-    share.fit(announced)
-    share.first()
-    return share
+    reservation = memory.reserve()
+    assert reservation
+    reservation.fit(announced)
+    reservation.first()
+    return reservation
 
 
 @pytest.mark.parametrize(
@@ -42,45 +42,45 @@ def begun(memory: TransferMemory, announced: int | None) -> Share:
 def test_a_transfer_takes_as_much_as_its_file_needs_and_a_part_at_most(
     memory: TransferMemory, announced: int | None, size: int
 ) -> None:
-    share = begun(memory, announced)
-    assert (memory.promised, len(share.first()) >= min(size, announced or 0)) == (size, True)
+    reservation = begun(memory, announced)
+    assert (memory.promised, len(reservation.first()) >= min(size, announced or 0)) == (size, True)
 
 
 def test_thirty_one_files_of_four_megabytes_have_their_memory_at_once(memory: TransferMemory) -> None:
-    shares = [begun(memory, 4_000_000) for _ in range(30)]
+    reservations = [begun(memory, 4_000_000) for _ in range(30)]
     assert memory.promised == 120 * MIB
     assert memory.reserve() is None  # 4 MiB are left, and a transfer needs 5 to begin
-    with shares.pop():
+    with reservations.pop():
         pass
     assert memory.reserve()
 
 
 def test_what_reads_ahead_leaves_memory_with_which_others_can_begin(memory: TransferMemory) -> None:
-    shares = []
-    while share := memory.reserve():
-        share.fit(10**9)
-        share.first()
-        share.second()
-        shares.append(share)
-    assert len(shares) > 10
+    reservations = []
+    while reservation := memory.reserve():
+        reservation.fit(10**9)
+        reservation.first()
+        reservation.second()
+        reservations.append(reservation)
+    assert len(reservations) > 10
     assert memory.promised <= memory.budget
 
 
 def test_memory_is_never_beyond_its_budget_and_all_of_it_comes_back() -> None:
-    memory, chance, shares = TransferMemory(40 * MIB, PART), random.Random(1), []
+    memory, chance, reservations = TransferMemory(40 * MIB, PART), random.Random(1), []
     for _ in range(500):
-        if share := memory.reserve():
-            share.fit(chance.choice([None, 10, 10**5, 10**6, 4 * 10**6, 10**8]))
-            share.first()
+        if reservation := memory.reserve():
+            reservation.fit(chance.choice([None, 10, 10**5, 10**6, 4 * 10**6, 10**8]))
+            reservation.first()
             if chance.random() < 0.5:
-                share.second()
-            shares.append(share)
-        if not share or chance.random() < 0.3:
-            shares.pop(chance.randrange(len(shares))).give_back()
+                reservation.second()
+            reservations.append(reservation)
+        if not reservation or chance.random() < 0.3:
+            reservations.pop(chance.randrange(len(reservations))).give_back()
         assert memory.promised <= memory.budget
         assert memory.held <= memory.budget
-    for share in shares:
-        share.give_back()
+    for reservation in reservations:
+        reservation.give_back()
     assert (memory.promised, memory.held <= memory.budget) == (0, True)
     memory.give_up_idle()
     assert memory.held == 0
@@ -90,9 +90,9 @@ def test_a_large_asset_has_no_more_parts_than_s3_allows(make_settings: MakeSetti
     settings = make_settings(MAX_ASSET_BYTES="100GiB", PART_BYTES="16MiB")
     capacity = Capacity.of(settings, 2)
     memory = TransferMemory(capacity.memory, settings.part_bytes, least=capacity.least_part)
-    while share := memory.reserve():
-        share.fit(settings.max_asset_bytes)
-        assert settings.max_asset_bytes / len(share.first()) <= MAX_PARTS
+    while reservation := memory.reserve():
+        reservation.fit(settings.max_asset_bytes)
+        assert settings.max_asset_bytes / len(reservation.first()) <= MAX_PARTS
 
 
 def test_a_workers_processes_have_its_transfers_and_its_memory_together(make_settings: MakeSettings) -> None:
@@ -112,12 +112,12 @@ def test_a_workers_processes_have_its_transfers_and_its_memory_together(make_set
 
 
 def test_a_buffer_is_used_again(memory: TransferMemory) -> None:
-    with begun(memory, 10**9) as share:
-        first = share.second()
+    with begun(memory, 10**9) as reservation:
+        first = reservation.second()
         assert first
     assert memory.held == 2 * PART
-    with begun(memory, 10**9) as share:
-        assert share.second()
+    with begun(memory, 10**9) as reservation:
+        assert reservation.second()
         assert memory.held == 2 * PART
 
 

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from tests.unit.conftest import Clock
-from tests.unit.reading import PART, reader, share
+from tests.unit.reading import PART, reader, reservation
 from workers.errors import LeaseLostError
 from workers.transfer.parts import Body, Digest, Part, read_parts
 
@@ -19,7 +19,7 @@ from workers.transfer.parts import Body, Digest, Part, read_parts
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART, 3 * PART - 1, 3 * PART, 3 * PART + 1])
 def test_every_size_is_cut_into_whole_parts_of_which_only_the_last_says_so(budget: int, size: int) -> None:
     content, digest = random.Random(size).randbytes(size), Digest()
-    with share(budget) as memory:
+    with reservation(budget) as memory:
         parts = [
             Part(memoryview(bytes(part.data)), part.is_last) for part in read_parts(reader(content), memory, digest)
         ]
@@ -30,7 +30,7 @@ def test_every_size_is_cut_into_whole_parts_of_which_only_the_last_says_so(budge
 
 
 def test_no_more_than_two_parts_are_ever_held() -> None:
-    with share() as memory:
+    with reservation() as memory:
         seen = {id(part.data.obj) for part in read_parts(reader(bytes(7 * PART + 1)), memory, Digest())}
     assert len(seen) == 2
 
@@ -61,7 +61,7 @@ def source() -> Generator[Watched]:
 
 
 def test_the_next_part_is_read_while_the_last_one_is_in_use(source: Watched) -> None:
-    with share() as memory:
+    with reservation() as memory:
         parts = read_parts(source.read_into, memory, Digest())
         next(parts)
         assert source.second.wait(10)
@@ -71,7 +71,7 @@ def test_the_next_part_is_read_while_the_last_one_is_in_use(source: Watched) -> 
 
 
 def test_nobody_writes_to_a_buffer_any_more_once_the_reading_was_closed(source: Watched) -> None:
-    with share() as memory:
+    with reservation() as memory:
         parts = read_parts(source.read_into, memory, Digest())
         next(parts)
         assert source.second.wait(10)
@@ -89,7 +89,7 @@ def test_what_goes_wrong_while_reading_ahead_is_raised_where_the_next_part_is_as
             raise LeaseLostError
         return count
 
-    with share() as memory:
+    with reservation() as memory:
         parts = read_parts(fail_in_second, memory, Digest())
         assert not next(parts).is_last
         with pytest.raises(LeaseLostError):
@@ -117,5 +117,5 @@ def test_where_the_system_gives_no_more_threads_nothing_is_read_ahead(monkeypatc
     none_left = SimpleNamespace(start=Mock(side_effect=RuntimeError("can't start new thread")))
     monkeypatch.setattr("workers.transfer.parts.threading", SimpleNamespace(Thread=lambda **_: none_left))
     content = random.Random(1).randbytes(3 * PART + 1)
-    with share() as memory:
+    with reservation() as memory:
         assert b"".join(bytes(part.data) for part in read_parts(reader(content), memory, Digest())) == content
