@@ -1,7 +1,7 @@
 """``python -m tests.benchmarks [SECTION ...]``: measure all sections, or those named, and write RESULTS.md.
 
-It takes about three quarters of an hour. Peers run in ``.venv/peers`` (``make bench`` makes it); origin and ``wrk`` are
-the system's (``apt install nginx wrk webhook curl``). Missing programs are named in the results.
+It takes about three quarters of an hour. Peers run in ``.venv/peers``, which ``make bench`` makes. nginx, wrk, webhook
+and curl are those of the system (``apt install nginx wrk webhook curl``). The results name missing programs.
 """
 
 import json
@@ -37,13 +37,15 @@ _WORKLOADS = {(4, 100): "100 × 4 MB", (40, 5): "5 × 40 MB", (1024, 1): "1 × 1
 
 
 _ABOUT_FLEET = """\
-Wall and CPU seconds, CPU seconds a GB, memory at its highest (shared pages counted once, in a round of its own).
-Ours is everything from the callback to the manifest: gunicorn, Redis, worker and beat, with SHA-256, CRC-32C, media
-check, egress filter and conditional writes. A peer only copies. Imports and the opening of clients are not counted.
+Wall and CPU seconds, CPU seconds a GB, and peak memory (shared pages counted once, in a separate round). The figures
+of Stemvault are for the whole way from the callback to the manifest: gunicorn, Redis, worker and beat, with SHA-256,
+CRC-32C, media check, egress filter and conditional writes. A peer only copies. Imports and the opening of clients are
+not counted.
 """
 _ABOUT_INGRESS = """\
-Bodies of 2 KB, signed; two gunicorn workers on gevent each (FastAPI: two uvicorn workers). The last two columns: the
-server is killed under load twice, and what it had answered 200 to is compared with what was kept.
+Signed bodies of 2 KB; two gunicorn workers on gevent for each server (FastAPI: two uvicorn workers). For the last two
+columns, the server is killed under load twice, and the callbacks that it answered with 200 are compared with those that
+were kept.
 
 """
 
@@ -118,7 +120,7 @@ def ingress(ends: dict[str, Ends], directory: Path) -> str:
         found = in_turn({name: turn(each) for name, each in running.items()}, ROUNDS)
         lost = in_turn({name: lambda each=each: lost_when_killed(each, script) for name, each in running.items()}, 2)  # type: ignore[misc]
     loads = [f"{what}, {number} connections" for number in (16, 256) for what in ("requests/s", "p50 ms", "p99 ms")]
-    head = ["way", *loads, "p50 ms at 1,000/s", "p99 ms at 1,000/s", "acknowledged", "of them lost"]
+    head = ["way", *loads, "p50 ms at 1,000/s", "p99 ms at 1,000/s", "acknowledged", "lost of these"]
     rows = []
     for name, figures in found.items():
         acknowledged, gone = (lost[name][what].figures for what in ("acknowledged", "lost"))
@@ -134,10 +136,10 @@ def growing(ends: dict[str, Ends], _: Path) -> str:
     """Measure growth."""
     return "\n".join(
         [
-            "Median µs with their range over the rounds, and the ratio to the first line.\n",
+            "Median in µs with the range over the rounds, and the ratio to the first row.\n",
             growth.costs(),
             growth.redis_bytes(),
-            "A worker with one process, assets one after the other:\n",
+            "A worker with one process that stores one asset after the other:\n",
             growth.worker_memory(ends["http"]),
             "100 × 4 MB, by the number of processes that run transfers:\n",
             growth.worker_processes(ends["http"]),
@@ -170,11 +172,11 @@ def slow(ends: dict[str, Ends], directory: Path) -> str:
 
 SECTIONS: dict[str, tuple[str, Callable[[dict[str, Ends], Path], str]]] = {
     "fleet": ("From callback to bucket", fleet),
-    "slow": ("From sources that are slow", slow),
-    "real": ("The same against a store that keeps", real),
+    "slow": ("Slow sources", slow),
+    "real": ("A store that writes to disk", real),
     "ingress": ("Acknowledging callbacks", ingress),
-    "growth": ("What grows and what does not", growing),
-    "choices": ("What choices rest on", deciding),
+    "growth": ("Growth", growing),
+    "choices": ("Alternatives behind decisions", deciding),
 }
 
 
@@ -223,7 +225,7 @@ def _write(title: str, text: str, origin: str) -> None:
     kept: dict[str, str] = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", before, re.DOTALL | re.MULTILINE))
     when = f"Measured {datetime.now(UTC):%Y-%m-%d}, {ROUNDS} rounds in turn, medians (and ranges)."
     kept[title] = f"\n{when}\n\n{text.strip()}\n\n"
-    head = "# What has been measured\n\nWritten by `make bench`; docs/performance.md says what follows from it.\n\n"
+    head = "# Measurements\n\nWritten by `make bench`; docs/performance.md has the conclusions.\n\n"
     head += f"Machine: {_processor()}. Origin: {origin}. Sink: `sink.c`, both on loopback.\n\n"
     head += "".join(f"- {line}\n" for line in _versions()) + "\n"
     order = [title for title, _ in SECTIONS.values() if title in kept]

@@ -63,7 +63,7 @@ def _context_on(stack: Stack) -> WorkerContext:
 
 
 def costs() -> str:
-    """Time an acknowledgement, a claim and a sweep with more and more known assets, each number in its own Redis."""
+    """Time an acknowledgement, a lease and a sweep with more and more known assets, each number in its own Redis."""
     with ExitStack() as stacks:
         contestants: dict[str, Callable[[], Mapping[str, float]]] = {}
         for known in KNOWN:
@@ -79,7 +79,7 @@ def costs() -> str:
         for known, costs in found.items()
     ]
     what = f"sweep, {_DUE} timers due"
-    head = ["assets in flight", "acknowledge, µs · ratio", "claim, µs · ratio", "sweep, nothing due", what]
+    head = ["assets in flight", "acknowledge, µs · ratio", "lease, µs · ratio", "sweep, nothing due", what]
     return table(head, rows)
 
 
@@ -184,4 +184,4 @@ def worker_processes(ends: Ends) -> str:
                 running.archive(files)
             highest = peak[0] / 1024**2
         rows.append([str(processes), found["wall"].show(), found["cpu"].show(), f"{idle:.0f}", f"{highest:.0f}"])
-    return table(["processes", "wall s", "CPU s", "MiB between assets", "MiB at the highest"], rows)
+    return table(["processes", "wall s", "CPU s", "MiB between assets", "peak MiB"], rows)

@@ -1,4 +1,4 @@
-"""The same with a store that keeps objects on disk: ``rclone serve s3``."""
+"""Stemvault and its peers with a store that keeps objects on disk: ``rclone serve s3``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,5 +51,5 @@ def against_a_real_store(ends: Ends, peers: Path, directory: Path, installed: di
             compared = installed_peers(_COMPARED, installed, peers / "python", kept, directory)
             found = side_by_side(running, compared, urls, _ROUNDS)
     rows = [[name, figures["wall"].show(), figures["cpu"].show()] for name, figures in found.items()]
-    text = "100 × 4 MB over http into `rclone serve s3`, which writes to disk and takes its share of the two cores.\n\n"
+    text = "100 × 4 MB over http into `rclone serve s3`, which writes to disk and uses the same two cores.\n\n"
     return text + table(["way", "wall s", "CPU s"], rows)

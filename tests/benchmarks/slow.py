@@ -17,7 +17,7 @@ _MIXED = {1: 40, 4: 18, 40: 5, 16: 1}
 
 
 def against_slow_sources(ends: Ends, peers: Path, directory: Path, installed: dict[str, str]) -> str:
-    """Archive 100 × 4 MB at each of the rates, and files of mixed sizes beside one that drips."""
+    """Archive 100 × 4 MB at each of the rates, and files of mixed sizes beside one that never ends."""
     if not ends.nginx:
         return "nginx is not installed, and only nginx can limit the rate here.\n"
     compared = installed_peers(_COMPARED, installed, peers / "python", ends, directory, at_once=AT_ONCE)
@@ -45,11 +45,11 @@ def against_slow_sources(ends: Ends, peers: Path, directory: Path, installed: di
             dripping = f"{source.url}/drip.mp3"
             turns = {name: partial(way.archive_beside, mixed, dripping) for name, way in ways.items()}
             found = in_turn(turns, 1)
-        named = f"{len(mixed)} files of 1 to 40 MB at 4 MiB/s, beside one that drips"
+        named = f"{len(mixed)} files of 1 to 40 MB at 4 MiB/s, beside one that never ends"
         rows += [[named, name, figures["wall"].show(), "-", "-"] for name, figures in found.items()]
     about = (
-        f"Each connection to the source is as slow as the row says; {AT_ONCE} transfers at a time, ours and peers'. "
-        f"Ours has its default settings, so {AT_ONCE - AT_ONCE // 8} from one host. Memory is the worker's, all its "
-        "processes, and the peer's.\n\n"
+        f"Each connection to the source has the rate in the row. Stemvault and the peers run {AT_ONCE} transfers at a "
+        f"time. Stemvault has its default settings, so {AT_ONCE - AT_ONCE // 8} of them are from one host. Memory is "
+        "that of all processes of the worker, or of the peer.\n\n"
     )
-    return about + table(["what", "way", "wall s", "CPU s", "memory MiB"], rows)
+    return about + table(["files", "way", "wall s", "CPU s", "memory MiB"], rows)
