@@ -1,6 +1,7 @@
 """Gunicorn's settings for the console: ``gunicorn -c python:config.console_gunicorn 'app.console:create_app()'``.
 
-They are those of the ingress, but for what stands here. It listens on loopback unless ``--bind`` names another address.
+They are those of the ingress, except for the settings below. It listens on loopback unless ``--bind`` names another
+address.
 """
 
 from config.gunicorn import *  # noqa: F403 - gunicorn reads settings from the names of this module

@@ -20,7 +20,7 @@ from config.settings import load_settings_or_exit
 warnings.filterwarnings("ignore", "Monkey-patching ssl after ssl has already been imported")
 
 #: Seconds from the end of a request's headers until its answer. Without a limit, a client that sends one byte a second
-#: would hold its connection for days.
+#: would keep its connection for days.
 REQUEST_SECONDS = 30
 
 
@@ -75,7 +75,7 @@ limit_request_line = 2048
 limit_request_fields = 50
 limit_request_field_size = 4096
 
-# No access log: its lines would hold the token of /callbacks/<token>. The ingress logs its own events instead.
+# No access log: its lines would contain the token of /callbacks/<token>. The ingress logs its own events instead.
 accesslog = None
 logger_class = IngressLog
 

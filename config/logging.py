@@ -17,12 +17,12 @@ Level = Literal["debug", "info", "warning", "error"]
 #: File descriptors.
 _STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
-#: A URL's query, which can hold the signature of a file's URL, and the text behind /callbacks/, the callback token.
+#: A URL's query, which can contain the signature of a file's URL, and the text behind /callbacks/, the callback token.
 _SECRET = re.compile(r"(?:(?<=\?)|(?<=/callbacks/))[^\s\"'<>\\]+")
 
 
 def _hide_secrets(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Remove secrets from every URL and path in every text. Our own events hold none; those of libraries can."""
+    """Remove secrets from every URL and path in every text. Our own events contain none; those of libraries can."""
     return {
         name: _SECRET.sub("…", value) if isinstance(value, str) and "/" in value else value
         for name, value in event.items()

@@ -189,7 +189,7 @@ class Settings(BaseSettings):
 def load_settings(read: Callable[[], Settings] = Settings) -> Settings:
     """Read the settings from the environment.
 
-    Raises ``SettingsError`` with every fault. Its text holds no secret
+    Raises ``SettingsError`` with every fault. Its text contains no secret
     (``test_no_secret_shows_in_repr_or_in_a_fault``).
     """
     try:

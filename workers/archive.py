@@ -48,7 +48,7 @@ log = structlog.get_logger()
 def archive_next(context: WorkerContext, queues: Sequence[str], owner: str) -> bool:
     """Store the ready asset with the earliest deadline; tell whether there was one, and memory for it.
 
-    The first of ``queues`` that holds an asset is used. ``owner`` names the lease's owner; no two leases may have the
+    The first of ``queues`` that has an asset is used. ``owner`` names the lease's owner; no two leases may have the
     same owner at a time. Raises what ``archive`` raises.
     """
     if not (reservation := context.memory.reserve()):

@@ -40,9 +40,9 @@ class Clients(NamedTuple):
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """Everything that the stories ``ingest``, ``archive`` and ``sweep`` use: settings, clients, clocks and chance.
+    """Everything that the stories use: settings, clients, clocks and random numbers.
 
-    Clocks and chance are functions, so that a test of day 15 takes a millisecond.
+    Clocks and random numbers are functions, so that a test of day 15 takes a millisecond.
     """
 
     settings: Settings
@@ -69,7 +69,7 @@ class WorkerContext:
     random: Callable[[], float] = random.random
     """A random number in [0, 1), for the backoff's jitter."""
     fullness: Callable[[], float] = lambda: 0.0
-    """The share of its memory that Redis uses. Raises redis-py's errors."""
+    """The fraction of its memory that Redis uses. Raises redis-py's errors."""
     must_stop: Callable[[], bool] = never
     """Whether this worker must stop now and hand back the assets that it holds."""
     is_ending: Callable[[], bool] = never

@@ -30,7 +30,7 @@ class HandedBackError(StemvaultError):
 
 
 class AssetError(StemvaultError):
-    """An asset could not be stored this time. ``detail`` is for people and holds no URL query."""
+    """An asset could not be stored this time. ``detail`` is for people and contains no URL query."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -56,4 +56,4 @@ class ShortError(TransientError):
 
 
 class PermanentError(AssetError):
-    """It will not work later either; a person has to look."""
+    """It will not work later either; an operator has to examine it."""

@@ -41,7 +41,7 @@ def ingest_next(context: WorkerContext) -> bool:
     if callback is None:
         return False
     if callback.tries > MAX_TRIES:
-        keep_for_people(context, callback.body, "it keeps crashing its worker or failing; see the worker's log")
+        keep_for_people(context, callback.body, "it keeps crashing its worker, or failing; see the worker's log")
         context.received.done(callback)
         return True
     try:

@@ -103,7 +103,7 @@ def _contained(task: Callable[Arguments, None]) -> Callable[Arguments, None]:
     """Log an error that a task raises, and do not pass it on to Celery.
 
     A pool process must not send a traceback to the worker: their pipe takes it in several writes. If the broker is lost
-    meanwhile, Celery 5.7 drops the part of the message that it has read, and reads the rest as the next message's
+    meanwhile, Celery 5.7 drops the bytes of the message that it has read, and reads the rest as the next message's
     length. It then never learns that the process is idle. The test is
     ``test_an_error_is_logged_and_does_not_leave_its_pool_process``.
     """

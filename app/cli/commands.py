@@ -85,7 +85,7 @@ def _exit_on(number: signal.Signals) -> None:
 @stemvault.command()
 @_plain_errors
 def demo() -> None:
-    """Archive sample callbacks with embedded parts; check the bucket.
+    """Archive sample callbacks with embedded processes; check the bucket.
 
     Exit status 0: every file is in the bucket, byte for byte.
     """
@@ -105,7 +105,7 @@ def demo() -> None:
 def up(port: int, *, provider: bool) -> None:
     """Run everything with embedded Redis and S3, until Ctrl-C.
 
-    For trials: the bucket is in memory and gone afterwards. Your other STEMVAULT_ settings apply.
+    For trials: the bucket is in memory and ends with the command. Your other STEMVAULT_ settings apply.
     """
     stay_up(console, port, embedded_stack, provider=provider)
 
@@ -206,10 +206,10 @@ def watch(tasks: tuple[str, ...], *, family: str | None) -> None:
 def backfill(file: str, *, family: str | None, report: str | None) -> None:
     """Archive the tasks in FILE that the provider still has.
 
-    For tasks that were submitted before Stemvault was there. FILE is CSV (task_id,family, with or without a header),
-    JSON lines, or bare ids one a line; - reads standard input.
+    For tasks that were submitted before Stemvault was installed. FILE is CSV (task_id,family, with or without a
+    header), JSON lines, or bare ids one a line; - reads standard input.
 
-    The workers do the work. Stop it with Ctrl-C and run it again at any time: what is archived is skipped.
+    The workers do the work. Stop it with Ctrl-C and run it again at any time: archived tasks are skipped.
 
     Exit status 0: nothing is missing. Tasks that failed at the provider have no files.
     """

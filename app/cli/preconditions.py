@@ -1,4 +1,4 @@
-"""What tasks need so that the provider is asked about them: its address and key, a worker, and a clock."""
+"""The preconditions of asking the provider about tasks: its address and key, a worker, and a clock."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ def missing_settings(settings: Settings) -> str:
 
 
 def missing_processes(redis: "Redis") -> Iterator[str]:
-    """Name the parts of the fleet that give no sign of life. Raises redis-py's errors."""
+    """Name the kinds of process of the fleet that give no sign of life. Raises redis-py's errors."""
     fleet = SignsOfLife(redis).fleet()
     if not fleet.workers:
         yield "No worker runs, so nothing is asked or archived until one does: celery -A workers worker"

@@ -26,7 +26,7 @@ _PATIENCE, _LOOK_EVERY = 10.0, 0.2
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """A callback that was enqueued, and the object that holds it, if it came from the bucket."""
+    """A callback that was enqueued, and the object that contains it, if it came from the bucket."""
 
     name: str
     key: str

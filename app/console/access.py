@@ -1,4 +1,4 @@
-"""Lets in requests with the administrator's token: ``Authorization: Bearer ADMIN_TOKEN``."""
+"""Accepts only requests with the administrator's token: ``Authorization: Bearer ADMIN_TOKEN``."""
 
 import hmac
 
@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from app.ingress.refusals import RefusedError
 
-#: The route for probes, which tells nothing.
+#: The route for probes, whose answer contains no information.
 _OPEN = "/healthz"
 _UNAUTHORIZED = 401
 

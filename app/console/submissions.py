@@ -1,6 +1,6 @@
 """``POST /provider/<path>``: submit a task through Stemvault, so that it is watched from the beginning.
 
-Check the request → make sure that the task can be kept, and wait for a turn → put our callback URL in and forward →
+Check the request → make sure that the task can be kept, and wait for a turn → add our callback URL and forward →
 have the new task watched → give the provider's answer as it came. The provider's key replaces the caller's token.
 """
 
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 #: Tells in an answer where the new task is kept: ``redis``, ``inbox``, ``no``, or ``no_task`` if the answer names none.
 WATCHED_HEADER = "X-Stemvault-Watched"
-#: The most seconds of one submission, and how many may be under way. The parts of one take 35 s at most.
+#: The most seconds of one submission, and how many may be under way. Its steps take 35 s at most.
 _SECONDS, _AT_ONCE = 60.0, 64
 
 

@@ -1,4 +1,4 @@
-"""``POST /tasks`` registers submitted tasks for watching; ``GET /tasks/<id>`` tells how a task stands."""
+"""``POST /tasks`` registers submitted tasks for watching; ``GET /tasks/<id>`` gives a task's state."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,9 +1,9 @@
-"""Ends the embedded parts and removes their folder when the process that started them has ended, in whatever way.
+"""Ends the embedded processes and removes their folder when the process that started them has ended, in whatever way.
 
 That process cannot always clean up: it may be killed, its terminal may be closed, or a second Ctrl-C may interrupt it.
-So another process does it, the guard. It reads from a pipe to which each part writes the number of its process group
+So another process does it, the guard. It reads from a pipe to which each process writes the number of its process group
 before it starts. Only the starting process keeps the pipe open, so the guard reads the end of the pipe when that
-process has ended. ``test_however_up_ends_no_process_and_no_folder_is_left`` holds this.
+process has ended. Held by ``test_however_up_ends_no_process_and_no_folder_is_left``.
 
 The guard runs this file as a script, which imports only the standard library and so starts fast.
 """
@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-#: Seconds to wait for parts to end after SIGTERM, and then after SIGKILL.
+#: Seconds to wait for processes to end after SIGTERM, and then after SIGKILL.
 TERM_SECONDS, KILL_SECONDS = 5.0, 2.0
 #: Seconds between two looks for groups that have ended.
 CHECK_EVERY = 1.0
 
-#: A shell announces its process group on standard input, the pipe, and then executes the part in its place. The shell
-#: keeps the pipe open until then, so the guard knows of every part that runs.
+#: A shell announces its process group on standard input, the pipe, and then executes the command in its place. The
+#: shell keeps the pipe open until then, so the guard knows of every process that runs.
 _ANNOUNCE = 'echo "$$" >&0 && exec "$@" </dev/null'
 
 
@@ -33,7 +33,7 @@ _ANNOUNCE = 'echo "$$" >&0 && exec "$@" </dev/null'
 def guarded(folder: Path) -> Iterator[int]:
     """Run a guard; give the pipe (a file descriptor) on which ``announced`` commands announce themselves.
 
-    At the end of the block the guard ends all parts that still run, and removes the folder.
+    At the end of the block the guard ends all processes that still run, and removes the folder.
     """
     with subprocess.Popen(  # noqa: S603 - our own file
         [sys.executable, "-I", __file__, str(folder)],
@@ -82,7 +82,7 @@ def end(groups: set[int]) -> None:
 
 
 def _lives(group: int) -> bool:
-    """Tell whether a process of the group lives. A group that may not be signalled is not one of the parts."""
+    """Tell whether a process of the group lives. A group that may not be signalled is not one of ours."""
     try:
         os.killpg(group, 0)
     except OSError:

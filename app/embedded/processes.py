@@ -15,7 +15,7 @@ from app.embedded.guard import announced, guarded
 
 
 class StartError(Exception):
-    """A part did not start. The message says which one and why."""
+    """A process did not start. The message says which one and why."""
 
 
 @dataclass
@@ -92,7 +92,7 @@ def process_group(environment: Mapping[str, str]) -> Iterator[ProcessGroup]:
     The guard does so if this process is killed, or interrupted while it cleans up.
     """
     with ExitStack() as ends:
-        # If the clean-up is interrupted, parts still write to the folder. The guard removes it then.
+        # If the clean-up is interrupted, processes still write to the folder. The guard removes it then.
         folder = tempfile.TemporaryDirectory(prefix="stemvault-", ignore_cleanup_errors=True)
         directory = Path(ends.enter_context(folder))
         group = ProcessGroup(directory, environment, ends.enter_context(guarded(directory)))

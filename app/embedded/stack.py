@@ -42,7 +42,7 @@ _AWS = {
 
 @dataclass
 class Stack:
-    """The running parts and their addresses."""
+    """The running processes and their addresses."""
 
     group: ProcessGroup
     redis_port: int
@@ -192,7 +192,7 @@ def embedded_stack(settings: Mapping[str, str], *, ingress_port: int | None = No
 
 
 def _inherited() -> dict[str, str]:
-    """Give this process's environment without the settings and proxies that would misdirect the embedded parts."""
+    """Give this process's environment without the settings and proxies that would misdirect the embedded processes."""
     unwanted = ("AWS_", "STEMVAULT_")
     proxies = {"http_proxy", "https_proxy", "all_proxy"}
     return {

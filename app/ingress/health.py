@@ -1,7 +1,7 @@
 """``/healthz`` (is this process alive), ``/readyz`` (can it store a callback), ``/metrics`` and ``/openapi.json``.
 
 A callback can be stored while either Redis or the bucket answers. So if one of them is down, ``/readyz`` still answers
-200, and a load balancer keeps the ingress; only the body names the part that is down.
+200, and a load balancer keeps the ingress; only the body names the component that is down.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from workers.s3.client import open_client
 
 #: Time limit in seconds for each of connecting and answering, for requests whose failure does no harm.
 SOCKET_TIMEOUT = 1
-#: Seconds that ``/readyz`` waits for each part, with name resolution.
+#: Seconds that ``/readyz`` waits for each component, with name resolution.
 _CHECK_SECONDS = 2.0
 
 
@@ -30,8 +30,8 @@ def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
     routes = Blueprint("health", __name__)
     documents = Documents(open_client(connect_timeout=SOCKET_TIMEOUT, read_timeout=2, attempts=1), settings.s3_bucket)
     description = (files("app") / "openapi.json").read_text()
-    # One for each part, so that a part that hangs does not block the check of the other.
-    checking = {part: Bounded(_CHECK_SECONDS, at_once=4) for part in ("broker", "bucket")}
+    # One for each component, so that one that hangs does not block the check of the other.
+    checking = {name: Bounded(_CHECK_SECONDS, at_once=4) for name in ("broker", "bucket")}
     registry = CollectorRegistry()
     registry.register(LedgerCollector(redis, settings.redis_max_bytes))
 
@@ -41,9 +41,9 @@ def blueprint(settings: Settings, redis: "Redis") -> Blueprint:
 
     @routes.get("/readyz")
     def readyz() -> Response:
-        parts: dict[str, Callable[[], object]] = {"broker": redis.ping, "bucket": documents.check}
-        reasons = {part: reason for part, check in parts.items() if (reason := _failure(checking[part], check))}
-        status = "unready" if len(reasons) == len(parts) else "degraded" if reasons else "ready"
+        checks: dict[str, Callable[[], object]] = {"broker": redis.ping, "bucket": documents.check}
+        reasons = {name: reason for name, check in checks.items() if (reason := _failure(checking[name], check))}
+        status = "unready" if len(reasons) == len(checks) else "degraded" if reasons else "ready"
         answer = jsonify(status=status, reasons=reasons) if reasons else jsonify(status=status)
         answer.status_code = 503 if status == "unready" else 200
         return answer
@@ -63,6 +63,6 @@ def _failure(checking: Bounded, check: Callable[[], object]) -> str:
     """Return the kind of error of a check, or nothing. The error's own text could contain an address or a secret."""
     try:
         checking.call(check)
-    except Exception as error:  # noqa: BLE001 - with any error, the part is not usable
+    except Exception as error:  # noqa: BLE001 - with any error, the component is not usable
         return getattr(error, "detail", "") or type(error).__name__
     return ""

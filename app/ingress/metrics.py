@@ -53,11 +53,11 @@ class LedgerCollector(Collector):
             "stemvault_seconds_since_sweep", "Seconds since the last sweep, absent after an hour", fleet.since_sweep
         )
         yield _gauge(
-            "stemvault_broker_fullness", "Share of its memory that Redis uses, 0 without a limit", self._fullness()
+            "stemvault_broker_fullness", "Fraction of its memory that Redis uses, 0 without a limit", self._fullness()
         )
         yield _gauge("stemvault_watched_tasks", "Tasks about which the provider is asked", self._watches.number())
         yield _paused(self._watches.turns.pauses())
-        yield _gauge("stemvault_transfers", "Assets that workers have in hand", self._ledger.transferring())
+        yield _gauge("stemvault_transfers", "Assets that workers transfer now", self._ledger.transferring())
         yield _gauge_by_queue("stemvault_assets_waiting", "Assets that wait for a worker", self._ledger.ready())
         yield _gauge_by_queue(
             "stemvault_queue_length", "Messages waiting", {queue: self._wake_ups.waiting(queue) for queue in QUEUES}

@@ -29,7 +29,7 @@ def _redis_url(value: SecretStr) -> SecretStr:
         raise ValueError("must begin with redis://, or with rediss:// for TLS")
     try:
         parse_url(value.get_secret_value())  # type: ignore[no-untyped-call]  # redis-py lacks its types
-    except ValueError:  # its text can hold a part of the password
+    except ValueError:  # its text can contain characters of the password
         raise ValueError(
             "is not a valid URL: write redis://user:password@host:port/database, and percent-encode every "
             "character of user and password that is not a letter or digit"

@@ -27,7 +27,7 @@ _TEXTS = {
 def faults_of(error: ValidationError, settings: type[BaseModel], prefix: str) -> list[str]:
     """Give a line for each fault that pydantic found in ``settings``, whose variables begin with ``prefix``.
 
-    No line holds the faulty value, which can be a secret.
+    No line contains the faulty value, which can be a secret.
     """
     return [_fault(dict(each), settings, prefix) for each in error.errors(include_url=False, include_input=False)]
 

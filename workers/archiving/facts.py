@@ -1,4 +1,4 @@
-"""Facts of a stored file: what its object carries as metadata, and what the ledger and the manifest record."""
+"""Facts of a stored file: the metadata of its object, and the fields that the ledger and the manifest record."""
 
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit

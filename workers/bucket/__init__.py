@@ -2,5 +2,5 @@
 
 The doors are ``documents.Documents`` for small objects, and ``store.Store``, which adds assets. ``requests`` sends the
 single S3 requests, ``multipart`` runs multipart uploads, ``checksums`` computes the checksums of bodies, ``guarantees``
-records what this store checks, and ``examination`` finds that out by trying.
+records which checks this store makes, and ``examination`` tests them.
 """

@@ -1,9 +1,10 @@
 """Assets in the bucket: each object is written once, as a whole or not at all, and verified.
 
 A write carries ``If-None-Match: *``, so the second of two writers of one key changes nothing. Each body carries a
-checksum, which the store compares before it accepts the body. Some stores ignore one or both. ``examination`` finds
-out what this store does, and ``Store`` makes up for the rest: MD5 instead of CRC-32C, one HEAD before the write and
-one after it. s3transfer is not used, because it can neither write conditionally nor keep to two parts in memory.
+checksum, which the store compares before it accepts the body. Some stores ignore one or both. ``examination`` tests
+this store, and ``Store`` takes another measure for each missing check: MD5 instead of CRC-32C, one HEAD before the
+write and one after it. s3transfer is not used, because it can neither write conditionally nor keep to two parts in
+memory.
 """
 
 import contextlib
@@ -206,7 +207,7 @@ class Store(Documents):
             except ClientError as error:
                 # Not the status: a missing bucket is 404 too.
                 if code_of(error) == "NoSuchKey":
-                    raise PermanentError("part_gone", "the part that was kept is not in the bucket any more") from None
+                    raise PermanentError("part_gone", "the partial file is not in the bucket any more") from None
                 raise
             with contextlib.closing(body):
                 yield body

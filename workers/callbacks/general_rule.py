@@ -1,8 +1,8 @@
 """The general rule: every URL in a callback is a result.
 
-The provider adds shapes faster than software is released, and a file expires while its callback waits for people. So
-every absolute http(s) URL that no family names is found here, under any field name. ``workers.callbacks.tree`` has left
-out the customer's own request, whose URLs are not results.
+The provider adds shapes faster than software is released, and a file expires while its callback waits for an operator.
+So every absolute http(s) URL that no family names is found here, under any field name. ``workers.callbacks.tree`` has
+left out the customer's own request, whose URLs are not results.
 """
 
 import re

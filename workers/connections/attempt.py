@@ -1,7 +1,7 @@
 """A hard limit for one attempt: when its time is over, its connections are shut down.
 
-A socket's own time limit begins anew with each byte, so a source that drips headers, redirects, `100 Continue` or empty
-chunks could hold its reader without limit. `shutdown()` on the socket wakes the reader, in whichever library it waits.
+A socket's own time limit begins anew with each byte, so a source that sends headers, redirects, `100 Continue` or empty
+chunks slowly could block its reader without limit. `shutdown()` on the socket wakes the reader in any library.
 Held by ``test_an_attempt_ends_when_its_time_is_over``.
 """
 
@@ -66,7 +66,7 @@ class Attempt:
         left = min(patience, self._ends_at - time.monotonic())
         if left <= 0 or self._must_stop():
             if patience <= 0:
-                self.why_over = "it gave nothing for LOW_SPEED_TIME"
+                self.why_over = "no bytes came for LOW_SPEED_TIME"
             self.cut()
             return 0.0
         return min(left, _CHECK_SECONDS)

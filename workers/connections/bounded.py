@@ -1,4 +1,4 @@
-"""Blocking calls with a time limit that holds whatever the other side does.
+"""Blocking calls with a time limit that the other side cannot extend.
 
 Sockets have time limits; resolving a name, logging in or fetching credentials have none, or long ones.
 """

@@ -1,6 +1,6 @@
 """Connects to one of a name's addresses, with one limit for all of them.
 
-urllib3 gives each address the whole connect timeout, so a name with many silent addresses could hold an attempt for
+urllib3 gives each address the whole connect timeout, so a name with many silent addresses could block an attempt for
 many times its limit.
 """
 

@@ -1,6 +1,6 @@
 """urllib3 connection pools whose sockets belong to the attempt that uses them.
 
-This module overrides private parts of urllib3: ``_new_conn``, ``_put_conn``, ``_make_request``, ``_get_timeout``,
+This module overrides private attributes of urllib3: ``_new_conn``, ``_put_conn``, ``_make_request``, ``_get_timeout``,
 ``_dns_host`` and ``_DEFAULT_TIMEOUT``, and uses http.client's ``sock`` and ``response_class``. Checked with urllib3
 2.8.0 on Python 3.11. ``tests/unit/connections/test_pools.py`` fails if they change.
 """

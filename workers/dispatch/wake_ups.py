@@ -4,7 +4,7 @@ A wake-up message names a queue, and neither a callback nor an asset. The worker
 asset that is due first, then the next one, until its turn ends. A surplus message finds no work and ends. A missing one
 is replaced by the worker that leaves assets waiting without a message, or by the sweep.
 
-Private part of kombu in use: ``Channel._get`` of the transport in memory, checked with kombu 5.7.0.
+Private method of kombu in use: ``Channel._get`` of the transport in memory, checked with kombu 5.7.0.
 ``test_kombus_channel_in_memory_gives_a_message_as_a_dictionary`` fails if it changes.
 """
 

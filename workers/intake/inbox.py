@@ -1,6 +1,6 @@
 """``_inbox/`` in the bucket: the callbacks that were acknowledged while Redis was away or nearly full.
 
-The ingress writes them and the workers drain them (``workers.clock.drain``). An object's name holds the callback's
+The ingress writes them and the workers drain them (``workers.clock.drain``). An object's name has the callback's
 time of arrival, from which deadlines count.
 """
 

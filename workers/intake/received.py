@@ -1,7 +1,7 @@
-"""Acknowledged callbacks that are not recorded yet. Their bodies lie in Redis, and not in Celery's messages.
+"""Acknowledged callbacks that are not recorded yet. Their bodies are in Redis, and not in Celery's messages.
 
 kombu removes a message from its queue before it notes the message as unacknowledged. A worker that is killed in between
-loses it, and a noted message comes back only after a timeout. A callback must not depend on that, so its body lies here
+loses it, and a noted message comes back only after a timeout. A callback must not depend on that, so its body is here
 until it is recorded. Celery's messages only wake workers, and the sweep replaces lost ones.
 """
 
@@ -50,7 +50,7 @@ class ReceivedCallbacks:
         self._take = script(redis, "take_callback")
 
     def put(self, body: str, received_at: float) -> None:
-        """Store a callback and wake a worker. After the return it is as safe as Redis is. Raises redis-py's errors.
+        """Store a callback and wake a worker. After the return it is as durable as Redis. Raises redis-py's errors.
 
         ``received_at`` is in unix seconds.
         """

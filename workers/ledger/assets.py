@@ -26,7 +26,7 @@ _HAS_FRESH_URL = -2
 
 
 class Assets(Scripted):
-    """The part of the ledger that leases assets to workers and settles them."""
+    """The ledger's methods that lease assets to workers and settle them."""
 
     def asset(self, asset: AssetId) -> AssetRecord:
         """Give an asset's record; its ``state`` is None where there is none."""

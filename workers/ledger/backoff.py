@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 FIRST_DELAY = 5.0
 MAX_DELAY = 900.0
-#: At most this share of a delay is added at random, so that assets that failed together are not retried together.
+#: At most this fraction of a delay is added at random, so that assets that failed together are not retried together.
 JITTER = 0.25
 #: The last attempt is made this long before the deadline.
 LAST_CALL = 60.0

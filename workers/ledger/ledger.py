@@ -1,8 +1,8 @@
 """The ledger: one record for each task and each asset, and the time of its next step.
 
-Each unsettled asset has exactly one next step: it stands in a ready set, where it waits for a worker until its
+Each unsettled asset has exactly one next step: it is in a ready set, where it waits for a worker until its
 deadline, or in ``timers`` (``test_each_asset_has_exactly_one_next_step_until_it_is_settled``). A task whose manifest is
-due stands in ``timers`` too. Every change of state is one Lua script, so it happens whole or not at all and may be
+due is in ``timers`` too. Every change of state is one Lua script, so it happens whole or not at all and may be
 repeated. All times are unix seconds by Redis's clock.
 
 The scripts name records that they find in a set. Redis Cluster would not allow that; Celery does not run on it either.

@@ -41,7 +41,7 @@ _MANIFEST_LOCK = 10
 
 
 class Tasks(Scripted):
-    """The part of the ledger that holds the tasks' records."""
+    """The ledger's methods for the records of tasks."""
 
     def knows(self, task_id: str) -> bool:
         """Tell whether the task has a record, completely restored from its manifest if it was forgotten before."""
@@ -71,7 +71,7 @@ class Tasks(Scripted):
         self.redis.hdel(task_key(task_id), _RECALLING)
 
     def has_recorded(self, callback: Callback, body: bytes) -> bool:
-        """Tell whether the task's record holds the callback with this body, and every asset that it names."""
+        """Tell whether the task's record has the callback with this body, and every asset that it names."""
         field = field_of(hashlib.sha256(body).digest())
         known, names = self.redis.hmget(task_key(callback.task_id), field, "assets")
         return bool(known) and {asset.id.name for asset in callback.assets} <= set(str(names or "").split("\n"))
@@ -90,7 +90,7 @@ class Tasks(Scripted):
         """Record a callback and its assets, each given as (asset, its key, its deadline in unix seconds).
 
         A new asset becomes ready for a worker. A known one that is not archived gets a new URL: that of the later stage
-        counts, then that of the later arrival. A known body changes nothing. A record holds at most ``MAX_CALLBACKS``
+        counts, then that of the later arrival. A known body changes nothing. A record has at most ``MAX_CALLBACKS``
         different callbacks and ``MAX_TASK_ASSETS`` assets; the reply tells how many were too many.
 
         With ``replay`` the body was recorded elsewhere before: its URLs count, but no asset that was given up is tried

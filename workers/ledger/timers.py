@@ -13,7 +13,7 @@ _UNLIMITED = 10**9
 
 
 class Timers(Scripted):
-    """The part of the ledger that knows when each asset and each manifest needs its next step."""
+    """The ledger's methods for the times at which assets and manifests need their next step."""
 
     def due(self, *, limit: int) -> list[str]:
         """Take up to ``limit`` steps that are due: ``task/asset`` names, or a task's id for its manifest."""

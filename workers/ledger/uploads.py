@@ -12,7 +12,7 @@ _MAX_ORPHANS = 100
 
 
 class Uploads(Scripted):
-    """The part of the ledger that knows which multipart uploads are under way.
+    """The ledger's methods for the multipart uploads that are under way.
 
     An upload is given as text: its id, a space and its key. ``UNNAMED`` stands for an id that S3 has not
     given yet.

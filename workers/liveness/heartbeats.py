@@ -17,7 +17,7 @@ from workers.ledger.values.lease import Lease
 
 log = structlog.get_logger()
 
-#: A lease is renewed when this share of it has passed.
+#: A lease is renewed when this fraction of it has passed.
 _SHARE = 1 / 6
 
 

@@ -1,6 +1,6 @@
 """``<task_id>_manifest.json``: the whole record of a task in the bucket, from which Redis can be restored.
 
-The doors stand here: ``write_manifest`` and ``with_forgotten`` (``writing``), ``read_manifest`` and ``remembered_task``
+The doors are here: ``write_manifest`` and ``with_forgotten`` (``writing``), ``read_manifest`` and ``remembered_task``
 (``reading``), and ``status``, ``document`` and ``snapshot_of``, which turn records into the manifest's JSON and back
 (``form``).
 """

@@ -10,7 +10,7 @@ from typing import Any
 from workers.ledger.tasks import STAGE_RANK
 from workers.ledger.values.records import AssetRecord, CallbackRecord, TaskRecord, TaskSnapshot
 
-#: Format 1 held callbacks as JSON and not as their text. It is still read (test_one_of_the_first_format_is_still_read).
+#: Format 1 had callbacks as JSON and not as their text. It is still read (test_one_of_the_first_format_is_still_read).
 FORMAT = 2
 _DEPRECATED = "not archived, from a field that the provider has deprecated: "
 
@@ -126,7 +126,7 @@ def snapshot_of(manifest: dict[str, Any]) -> TaskSnapshot:
 
 
 def _callback(entry: dict[str, Any]) -> CallbackRecord:
-    """Give a callback's record. Format 1 held the body as JSON, so its exact text is lost."""
+    """Give a callback's record. Format 1 had the body as JSON, so its exact text is lost."""
     body = entry["body"]
     text = body if isinstance(body, str) else json.dumps(body)
     return CallbackRecord(_unix(entry["received_at"]), entry["sha256"], text)

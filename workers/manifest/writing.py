@@ -1,4 +1,4 @@
-"""Writes manifests to the bucket. No manifest holds less than the one before."""
+"""Writes manifests to the bucket. No manifest has less content than the one before."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -37,7 +37,7 @@ def write_manifest(context: WorkerContext, task_id: str) -> None:
 
 
 def _with_older_manifest(context: WorkerContext, snapshot: TaskSnapshot) -> TaskSnapshot:
-    """Fill in assets whose record Redis has lost, so that no manifest holds less than the one before."""
+    """Fill in assets whose record Redis has lost, so that no manifest has less content than before."""
     forgotten = [name for name, record in snapshot.assets.items() if record.state is None]
     return with_forgotten(context, snapshot, forgotten) if forgotten else snapshot
 

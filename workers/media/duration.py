@@ -26,7 +26,7 @@ SAMPLE_BYTES = 1024**2
 _VARIABLE_MODES = {BitrateMode.VBR, BitrateMode.ABR}
 _KILO = 1000
 
-#: Audio counts as short if it lacks more than both of these: seconds, and a share of the announced time.
+#: Audio counts as short if it lacks more than both of these: seconds, and a fraction of the announced time.
 TOLERATED_SECONDS, TOLERATED_SHARE = 2.0, 0.02
 
 
@@ -111,11 +111,11 @@ _SMALLEST_BOX = 8
 
 
 def _mp4(file: BinaryIO) -> float:
-    """Measure an MP4 by its index, reduced by the share of the media data that is missing.
+    """Measure an MP4 by its index, reduced by the fraction of the media data that is missing.
 
     Return 0 for a fragmented file: its index covers the first fragment only.
     """
-    size, at, share = file.seek(0, io.SEEK_END), 0, 1.0
+    size, at, fraction = file.seek(0, io.SEEK_END), 0, 1.0
     while at + _SMALLEST_BOX <= size:
         file.seek(at)
         length, kind = int.from_bytes(file.read(4)), file.read(4)
@@ -123,10 +123,10 @@ def _mp4(file: BinaryIO) -> float:
         if kind == b"moof" or length < _SMALLEST_BOX:
             return 0.0
         if kind == b"mdat":
-            share = min(1.0, (size - at) / length)
+            fraction = min(1.0, (size - at) / length)
         at += length
     file.seek(0)
-    return _length(MP4(file)) * share
+    return _length(MP4(file)) * fraction
 
 
 #: The longest Ogg page, in bytes, and the place of the stream's serial number in a page.

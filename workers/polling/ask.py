@@ -13,7 +13,7 @@ from workers.provider.answers import Answer
 from workers.provider.errors import NotOfferedError, ProviderError, ProviderFaultError, RefusedError
 from workers.provider.families import ASKING_ORDER, FAMILIES, PolledFamily, State
 from workers.watching.pauses import pause_after
-from workers.watching.watches import SHARE_OF_AGE, Purpose, Watch
+from workers.watching.watches import FRACTION_OF_AGE, Purpose, Watch
 
 log = structlog.get_logger()
 
@@ -97,7 +97,7 @@ def _next_family(context: WorkerContext, watch: Watch, family: PolledFamily, *, 
     if len(watch.tried) + 1 < len(ASKING_ORDER):
         context.watches.not_of_family(watch, family.name, doubtful=doubtful)
         return
-    if (context.now() - watch.since) * SHARE_OF_AGE < _BETWEEN_ROUNDS:
+    if (context.now() - watch.since) * FRACTION_OF_AGE < _BETWEEN_ROUNDS:
         context.watches.postpone(watch.task_id, _BETWEEN_ROUNDS)
     context.watches.unknown(watch, watch.unknown)
     if not (watch.doubtful or doubtful):

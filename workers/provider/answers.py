@@ -19,7 +19,7 @@ _ID_FIELDS = ("task_id", "taskId")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a task stands."""
+    """The state of a task, and its result."""
 
     state: State
     body: dict[str, Any] | None = None

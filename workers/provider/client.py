@@ -1,4 +1,4 @@
-"""Requests to the provider's API, with limits that the provider cannot move.
+"""Requests to the provider's API, with limits that the provider cannot extend.
 
 The API key goes to the base URL alone, in the ``Authorization`` header: redirects are not followed, and no error text,
 log line or ``repr`` has it. The base URL is the operator's own setting, so it may be a private address.

@@ -12,7 +12,7 @@ _GATEWAY_CODES = frozenset({502, 503, 504})
 
 
 class ProviderError(StemvaultError):
-    """The provider did not say how a task stands. ``detail`` is our own text, and holds no URL."""
+    """The provider did not give the state of a task. ``detail`` is our own text, and contains no URL."""
 
     reason: ClassVar[str] = "provider_error"
     for_all: bool = False

@@ -55,7 +55,7 @@ def state_word(value: object) -> str:
 _PENDING, _PARTIAL, _DONE, _FAILED = State.PENDING, State.PARTIAL, State.DONE, State.FAILED
 
 #: Words of the families whose state is a text in capitals. No word has two meanings.
-#: ``CALLBACK_EXCEPTION``: the callback could not be delivered. ``answers`` looks whether the work is done.
+#: ``CALLBACK_EXCEPTION``: the callback could not be delivered. ``answers`` checks whether the work is done.
 _WORDS = {
     "PENDING": _PENDING,
     "TEXT_SUCCESS": _PARTIAL,

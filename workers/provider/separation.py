@@ -6,8 +6,8 @@ from workers.callbacks.families.separation import stem_of_label
 from workers.callbacks.naming import snake_case, snake_fields, url_of
 
 _URL_SUFFIX = "_url"
-#: The parts of an entry of an advanced separation → what precedes the stem in the file's name.
-_PARTS = {"extract": "", "remove": "without_"}
+#: The fields of an entry of an advanced separation → what precedes the stem in the file's name.
+_FIELDS = {"extract": "", "remove": "without_"}
 
 
 def separation_info(fields: dict[str, Any]) -> dict[str, Any] | None:
@@ -34,11 +34,13 @@ def _without_named(entry: object, info: dict[str, Any], urls: set[str]) -> objec
     """Give an entry without the stems that have a field; None if nothing is left."""
     if not isinstance(entry, dict):
         return entry
-    parts = {name: _PARTS[field] for name in entry if (field := snake_case(name)) in _PARTS}
-    if not parts:
+    prefixes = {name: _FIELDS[field] for name in entry if (field := snake_case(name)) in _FIELDS}
+    if not prefixes:
         return None if _is_named(entry, "", info, urls) else entry
     kept = {
-        name: part for name, part in entry.items() if name not in parts or not _is_named(part, parts[name], info, urls)
+        name: piece
+        for name, piece in entry.items()
+        if name not in prefixes or not _is_named(piece, prefixes[name], info, urls)
     }
     return kept or None
 

@@ -150,7 +150,7 @@ def _notes(record: _Record) -> dict[str, Any]:
 
 
 def _info(record: _Record) -> dict[str, Any]:
-    """4o image, Flux, Veo: the results stand in ``info``."""
+    """4o image, Flux, Veo: the results are in ``info``."""
     return {"data": {**record.rest, "taskId": record.task_id, "info": record.results or None}}
 
 
@@ -173,7 +173,7 @@ def _job(record: _Record) -> dict[str, Any]:
     return {"data": data}
 
 
-#: Where the results stand, in families in which it is not ``response``.
+#: The place of the results, in families in which it is not ``response``.
 _RESULTS_IN = {"runway": "videoInfo", "midi": "midiData"}
 _DATA: dict[str, Callable[[_Record], dict[str, Any]]] = {
     "music": _tracks,

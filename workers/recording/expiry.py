@@ -23,7 +23,7 @@ _PLAUSIBLE_MILLISECONDS = re.compile(r"[0-9]{13}")
 
 
 def deadline_of(asset: Asset, *, received_at: float, settings: Settings) -> float:
-    """Give the deadline in unix seconds: after it, the asset's URL is taken for dead.
+    """Give the deadline in unix seconds: after it, the asset's URL is treated as dead.
 
     It is the earlier of the end of the provider's retention and the expiry that the URL carries. The retention is 15
     days, as the provider's music-video page says; streams live for an unknown, short time.
@@ -46,7 +46,7 @@ def url_expiry(url: str) -> float | None:
 
 
 def _signed_for_a_time(prefix: str) -> Callable[[Mapping[str, str]], Iterator[float]]:
-    """Make a reader for a date and a number of seconds after it, as AWS and its followers write them."""
+    """Make a reader for a date and a number of seconds after it, as AWS and services like it write them."""
 
     def read(query: Mapping[str, str]) -> Iterator[float]:
         seconds = query.get(f"{prefix}expires", "")

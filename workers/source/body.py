@@ -1,4 +1,4 @@
-"""The body of one asset: every way in which it can end early, late or never is an error here."""
+"""The body of one asset. It raises an error if the body ends early, late or never."""
 
 from collections.abc import Callable, Mapping
 from io import DEFAULT_BUFFER_SIZE
@@ -15,7 +15,7 @@ from workers.source.speed import LowSpeed, SpeedCheck, slow_if_over
 
 #: Resumptions in one attempt.
 MAX_RESUMPTIONS = 100
-#: Bytes that one read may return: many packets, and a small share of a part.
+#: Bytes that one read may return: many packets, and a small fraction of a part.
 READ_BYTES = 256 * 1024
 
 #: Sends the request again, with these headers; raises AssetError.
@@ -108,7 +108,7 @@ class Source:
                 return count
         data = self._decoded(len(buffer))
         buffer[: len(data)] = data
-        # The first large read empties http.client's buffer, which holds the bytes that came with the headers.
+        # The first large read empties http.client's buffer, which has the bytes that came with the headers.
         self._past_head |= large
         return len(data)
 

@@ -12,7 +12,7 @@ from workers.errors import TransientError
 #: Reads at most so many bytes; returns none only at the end.
 Read = Callable[[int], bytes]
 
-#: Nested codings in one body. No honest source sends more.
+#: Nested codings in one body. No known source sends more.
 MAX_CODINGS = 5
 #: Encoded bytes that are read at a time.
 _INPUT_BYTES = 64 * 1024
@@ -68,7 +68,7 @@ class _Begin(Protocol):
 
 
 class _Inflating:
-    """Undoes one coding while it is read. Holds ``_INPUT_BYTES`` and zlib's own state."""
+    """Undoes one coding while it is read. Keeps ``_INPUT_BYTES`` and zlib's own state in memory."""
 
     def __init__(self, read: Read, begin: _Begin) -> None:
         self._read = read

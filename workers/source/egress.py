@@ -98,7 +98,7 @@ def _check_host(parsed: Url, settings: Settings) -> str:
     if not host:
         raise PermanentError("bad_url", "it names no host")
     if "%" in host:
-        raise PermanentError("bad_url", "a host has no percent sign, neither for a zone nor to hide another")
+        raise PermanentError("bad_url", "the host contains a percent sign, as for a zone or an encoded character")
     allowed = settings.allowed_asset_hosts
     if allowed and not any(fnmatchcase(host, pattern.lower()) for pattern in allowed):
         raise PermanentError("forbidden_host", f"{host} is not in STEMVAULT_ALLOWED_ASSET_HOSTS")
@@ -109,5 +109,5 @@ def check_redirect(url: str, location: str, settings: Settings) -> str:
     """Check a redirect's target and return its URL. Raises ``PermanentError``."""
     target = check_url(urljoin(url, location), settings)
     if url.startswith("https:") and not target.startswith("https:"):
-        raise PermanentError("redirect_to_http", "from https only https is followed")
+        raise PermanentError("redirect_to_http", "a redirect from https must lead to https")
     return target

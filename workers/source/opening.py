@@ -18,8 +18,8 @@ from workers.source.speed import LowSpeed, slow_if_over
 
 #: Seconds that a source may take to accept a connection, and seconds that it may then send nothing at all.
 CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 25.0
-#: Each is also limited to this share of a lease, so that a silent source never costs a worker its lease.
-_SHARE_OF_LEASE = 0.4
+#: Each is also limited to this fraction of a lease, so that a worker never loses its lease because of a silent source.
+_FRACTION_OF_LEASE = 0.4
 #: Seconds; a connect timeout of 0 is not allowed.
 _MIN_TIMEOUT = 0.005
 MAX_REDIRECTS = 5
@@ -85,8 +85,8 @@ def _open(
 def _get(
     session: requests.Session, url: str, settings: Settings, headers: Mapping[str, str], attempt: Attempt
 ) -> requests.Response:
-    share = settings.lease * _SHARE_OF_LEASE
-    timeout = (max(_MIN_TIMEOUT, min(CONNECT_TIMEOUT, share, attempt.left)), min(READ_TIMEOUT, share))
+    limit = settings.lease * _FRACTION_OF_LEASE
+    timeout = (max(_MIN_TIMEOUT, min(CONNECT_TIMEOUT, limit, attempt.left)), min(READ_TIMEOUT, limit))
     try:
         return session.get(url, stream=True, allow_redirects=False, timeout=timeout, headers=headers)
     except (InvalidIPAddress, requests.exceptions.InvalidURL):

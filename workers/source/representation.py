@@ -18,9 +18,9 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 def check_decodable(response: requests.Response) -> None:
     """Raise ``TransientError`` (``undecodable``) for a coding that was not asked for and cannot be undone."""
     if not _DECODABLE.issuperset(name.strip() for name in encoding(response).split(",")):
-        raise TransientError("undecodable", "the source insists on an encoding that was not asked for")
+        raise TransientError("undecodable", "the source sent an encoding that was not requested")
     if response.headers.get("Transfer-Encoding", "").lower().strip() not in _TRANSFER_CODINGS:
-        raise TransientError("undecodable", "the source insists on a transfer coding that was not asked for")
+        raise TransientError("undecodable", "the source sent a transfer coding that was not requested")
 
 
 def has_announced_end(response: requests.Response) -> bool:

@@ -15,7 +15,7 @@ log = structlog.get_logger()
 #: the source, two of its connection to the bucket, one to Redis, and ``DEFAULT_POOLSIZE`` kept ones to other hosts.
 _DESCRIPTORS, _DESCRIPTORS_EACH = 64, 5 + DEFAULT_POOLSIZE
 #: Processes beside those that carry transfers: one that is always free for callbacks and the clock, and one that tries
-#: each asset over which a process died (a suspect) alone.
+#: suspects alone, the assets that dead processes held.
 OTHER_PROCESSES = 2
 
 

@@ -13,7 +13,7 @@ _SMALL = (64 * 1024, 256 * 1024)
 
 
 def rounded(size: int) -> int:
-    """Return the size in bytes of a buffer that holds ``size`` bytes."""
+    """Return the size in bytes of a buffer for ``size`` bytes."""
     return next((small for small in _SMALL if size <= small), -(-size // _MIB) * _MIB)
 
 

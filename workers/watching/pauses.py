@@ -9,7 +9,7 @@ log = structlog.get_logger()
 
 
 #: A fault can be one task's own, such as an answer that never ends. After faults with so many different tasks in a row,
-#: it is taken for the provider's (``test_one_task_whose_requests_always_fail_keeps_no_other_waiting``).
+#: it counts as the provider's (``test_one_task_whose_requests_always_fail_keeps_no_other_waiting``).
 _DIFFERENT_TASKS = 3
 
 

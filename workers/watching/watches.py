@@ -1,7 +1,7 @@
 """Watches: tasks about which the provider is asked until they are settled.
 
 A watch is a record and a time in a sorted set, as an asset's timer is. It has a set of its own, because a worker of an
-earlier version removes timers that it cannot read (decision 50).
+earlier version removes timers that it cannot read (decision 51).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,12 +20,12 @@ WATCHES = PREFIX + "watches"
 _WATCH = PREFIX + "watch:"
 
 #: Seconds between two refreshes of one task's URLs, and how many there are at most, so that URLs that never work do not
-#: keep each other alive.
+#: cause requests without end.
 REFRESH_EVERY, MAX_REFRESHES = 300.0, 12
 #: Seconds for which one request may probe whether the provider answers again.
 _PROBE = 60.0
-#: An old task is asked about after this share of its age, but after so many seconds at most.
-SHARE_OF_AGE, MAX_INTERVAL = 1 / 20, 900.0
+#: An old task is asked about after this fraction of its age, but after so many seconds at most.
+FRACTION_OF_AGE, MAX_INTERVAL = 1 / 20, 900.0
 #: Seconds for which the outcome of a watch is kept.
 _KEEP = 86400
 #: Dead letters are asked about in every family, so only this many a minute are.
@@ -100,8 +100,8 @@ class Watches:
         """Watch tasks, given with their families, from ``after`` seconds on, as ``add`` does, in one transaction.
 
         If it raises, all, some or none of them are watched; to call it again is harmless. It needs three round trips
-        at most (``test_a_thousand_tasks_are_watched_in_a_few_round_trips``). Redis serves nobody else meanwhile, for
-        some tens of milliseconds with 1,000 tasks.
+        at most (``test_a_thousand_tasks_are_watched_in_a_few_round_trips``). Redis serves no other client meanwhile,
+        for some tens of milliseconds with 1,000 tasks.
         """
         pipe = self._redis.pipeline(transaction=True)
         for task_id, family in tasks.items():
@@ -119,7 +119,7 @@ class Watches:
         The task is due again after ``interval``, or later as it ages: with the 30 s that the provider's pages advise,
         requests are 30 s apart for ten minutes, 3 minutes apart after an hour, and 15 minutes apart after five hours.
         """
-        args: list[str | float] = [_WATCH, self.turns.rate, self.interval, MAX_INTERVAL, SHARE_OF_AGE, _PROBE]
+        args: list[str | float] = [_WATCH, self.turns.rate, self.interval, MAX_INTERVAL, FRACTION_OF_AGE, _PROBE]
         reply = self._take(keys=[WATCHES, PROVIDER, self.turns.pause_key, self.turns.failed_key], args=args)
         if not reply:
             return Taken()

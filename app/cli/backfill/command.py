@@ -1,4 +1,4 @@
-"""``stemvault backfill``: read the list, archive what is still alive, and report."""
+"""``stemvault backfill``: read the list, archive the tasks that the provider still has, and report."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -100,7 +100,7 @@ class Backfill:
         try:
             self._run(rounds)
         except KeyboardInterrupt:
-            self._console.print("Stopped. The fleet goes on with the tasks that are unfinished. Run it again any time.")
+            self._console.print("Stopped. The fleet continues with the unfinished tasks. Run it again at any time.")
             return _INTERRUPTED
         finally:
             rounds.leave()
@@ -153,7 +153,7 @@ class Backfill:
                     pause = self._parts.watches.turns.paused()
                     answered_at = self._monotonic()
                 except (RedisError, TransientError) as error:
-                    self._wait_for_parts(error, self._monotonic() - answered_at)
+                    self._wait_for_outage(error, self._monotonic() - answered_at)
                 else:
                     pauses.look(pause)
                 asking, storing = (len(rounds.in_phase(phase)) for phase in (Phase.ASK, Phase.FILES))
@@ -161,14 +161,14 @@ class Backfill:
                 if not go_on and not rounds.is_over:
                     self._sleep(_EVERY)
 
-    def _wait_for_parts(self, error: Exception, away: float) -> None:
+    def _wait_for_outage(self, error: Exception, away: float) -> None:
         """Tell once that Redis or the bucket is away; raise the error again after ``_PATIENCE`` seconds."""
         if away > _PATIENCE:
             raise error
-        part = "Redis" if isinstance(error, RedisError) else "The bucket"
-        if part not in self._away:
-            self._away.add(part)
-            self._print(f"{part} did not answer ({type(error).__name__}). The backfill tries again each second.")
+        component = "Redis" if isinstance(error, RedisError) else "The bucket"
+        if component not in self._away:
+            self._away.add(component)
+            self._print(f"{component} did not answer ({type(error).__name__}). The backfill tries again each second.")
 
     def _report(self) -> None:
         """Print how many tasks have which outcome."""

@@ -1,4 +1,4 @@
-"""What a backfill tells while the provider refuses to answer, and when it stops waiting."""
+"""The messages of a backfill while the provider refuses to answer, and the end of its waiting."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ _WRONG_KEY = "wrong_key"
 
 
 class ProviderRefusesError(StemvaultError):
-    """The provider does not accept the fleet's API key, so waiting is of no use."""
+    """The provider does not accept the fleet's API key, so waiting does not help."""
 
 
 class Pauses:

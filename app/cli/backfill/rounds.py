@@ -6,8 +6,8 @@
 4. Wait until the files are settled and the manifest is written.
 5. Tell the outcome, and forget the task.
 
-This process changes nothing but watches. So it can be stopped at any time, and the fleet goes on with what it watches.
-Each step may be repeated: after an error of Redis or the bucket, the next round begins where this one ended.
+This process changes nothing but watches. So it can be stopped at any time, and the fleet continues with the watched
+tasks. Each step may be repeated: after an error of Redis or the bucket, the next round begins where this one ended.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -51,7 +51,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a backfill works with."""
+    """The ledger, watches and functions that a backfill uses."""
 
     ledger: Ledger
     watches: Watches

@@ -1,4 +1,4 @@
-"""``stemvault doctor``: examine every part, and print or give all findings."""
+"""``stemvault doctor``: examine each component, and print or give all findings."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""``stemvault doctor`` on the provider: does it answer, does it accept the key, and does the key travel encrypted."""
+"""``stemvault doctor`` on the provider: whether it answers, accepts the key, and gets the key encrypted."""
 
 import ipaddress
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def examine_provider(
             "provider is asked through TLS",
             good=False,
             warning=True,
-            advice=f"The API key travels in clear. Write https:// in {PREFIX}PROVIDER_BASE_URL.",
+            advice=f"The API key is sent unencrypted. Write https:// in {PREFIX}PROVIDER_BASE_URL.",
         )
     if not settings.public_url:
         yield Finding(

@@ -59,7 +59,8 @@ def _limits_without_effect(settings: Settings) -> Iterator[Finding]:
             "max_transfers_per_host",
             "the limit of transfers from one host has no effect",
             f"{PREFIX}MAX_TRANSFERS_PER_HOST is {limit}, but a worker has only {settings.transfers} transfers "
-            f"({PREFIX}TRANSFERS), and one slow host can hold all of them. Set {PREFIX}MAX_TRANSFERS_PER_HOST to less.",
+            f"({PREFIX}TRANSFERS), and one slow host can occupy all of them. "
+            f"Set {PREFIX}MAX_TRANSFERS_PER_HOST to less.",
         )
 
 

@@ -90,7 +90,8 @@ def _show_kept(console: Console, settings: Settings) -> None:
     keys = store.list(settings.layout.unrecognized_key(""), limit=_MAX_SHOWN)
     if keys:
         kept = Table(
-            "not recorded, kept for you; to enqueue again: stemvault replay KEY, or --unrecognized for all", "reason"
+            "not recorded, kept for an operator; enqueue again: stemvault replay KEY, or --unrecognized for all",
+            "reason",
         )
         for key in keys:
             kept.add_row(key, store.metadata(key).get("why", ""))

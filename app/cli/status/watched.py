@@ -1,4 +1,4 @@
-"""The part of ``stemvault status`` about watched tasks and the provider."""
+"""The lines of ``stemvault status`` about watched tasks and the provider."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ def show_watched(
 
 
 def described_watch(settings: Settings, redis: "Redis", task_id: str, span: Callable[[float], str]) -> str:
-    """Tell how a task stands of which only its watch is known; empty without one. Raises redis-py's errors."""
+    """Describe the state of a task of which only its watch is known; empty without one. Raises redis-py's errors."""
     watches = open_watches(redis, settings)
     watch = next(watches.states([task_id]))
     if watch is None:

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from app.cli.task_lists.entries import Entry, Fault
 
-#: KiB of ids that are held in memory; those of about 200,000 tasks. More go to a file, which ends with the process.
+#: KiB of ids that are kept in memory; those of about 200,000 tasks. More go to a file, which ends with the process.
 _CACHE = 16 * 1024
 
 

@@ -27,7 +27,7 @@ _AUTHENTICATION = {"STEMVAULT_WEBHOOK_HMAC_KEYS", "STEMVAULT_CALLBACK_TOKEN", "S
 def stay_up(
     console: Console, port: int, embedded: Callable[..., AbstractContextManager[Stack]], *, provider: bool = False
 ) -> None:
-    """Start all parts, print their addresses, and stay until Ctrl-C, SIGTERM or SIGHUP.
+    """Start all processes, print their addresses, and stay until Ctrl-C, SIGTERM or SIGHUP.
 
     The caller's ``STEMVAULT_…`` settings apply, except for Redis and the bucket, which are embedded. Without a setting
     for authentication, anyone on this machine can send callbacks. ``provider`` starts a fake provider too, in place
@@ -132,7 +132,7 @@ def _explain_provider(console: Console, stack: Stack, settings: Mapping[str, str
 
 
 def _watch(console: Console, stack: Stack) -> None:
-    """Restart each part that ends by itself. Without the S3 server stop, because its objects are lost."""
+    """Restart each process that ends by itself. Without the S3 server stop, because its objects are lost."""
     while True:
         bucket = stack.process("s3")
         if bucket.popen.poll() is not None:

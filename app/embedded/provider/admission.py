@@ -72,7 +72,7 @@ class Request:
 
 
 class RequestLog:
-    """The newest requests, the oldest first. Safe for threads; holds at most 100,000."""
+    """The newest requests, the oldest first. Safe for threads; keeps at most 100,000."""
 
     def __init__(self) -> None:
         self._requests: deque[Request] = deque(maxlen=_MAX_KEPT)
@@ -97,7 +97,7 @@ class RequestLog:
     def peak(self, seconds: float = 1.0, **fields: Any) -> int:  # noqa: ANN401 - the fields of ``Request``
         """Give the highest number of requests in any window of this length, such as ``peak(task_id="a")``.
 
-        A window holds its first moment and not its last one.
+        A window contains its first moment and not its last one.
         """
         window: deque[float] = deque()
         highest = 0

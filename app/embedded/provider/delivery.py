@@ -145,7 +145,7 @@ class Deliveries:
             return answer.status_code
 
     def _signature(self, task_id: str) -> dict[str, str]:
-        """Sign the id and the time, as K does if the customer has switched it on. The body is not signed."""
+        """Sign the id and the time, as host K does if the customer has switched it on. The body is not signed."""
         if not self._options.signing_key:
             return {}
         moment = str(int(self._options.clock()))

@@ -123,8 +123,8 @@ class _Connection:
     One connection is enough, since batches are sent one after the other. A pool would check it before each batch.
     """
 
-    #: Redis's fullness is read again after so many seconds, or once this share of its free memory has been sent. The
-    #: share is small because several processes fill Redis together.
+    #: Redis's fullness is read again after so many seconds, or once this fraction of its free memory has been sent. The
+    #: fraction is small because several processes fill Redis together.
     LOOK_EVERY, LOOK_AFTER = 1.0, 1 / 16
 
     def __init__(self, url: str, limit: int | None) -> None:

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.console import create_app
-from app.console.application import Parts
+from app.console.application import Clients
 from app.console.keeping import Keeping
 from app.ingress.keeping.batching import PublishError
 from tests.conftest import MakeSettings
@@ -155,8 +155,8 @@ def make_console(
             clock.advance(seconds)
 
         keeping = Keeping(watches, inbox.publish, inbox.try_bucket, sleep=sleep, now=clock)
-        parts = Parts(ledger, watches, keeping, open_provider(settings))
-        return Console(create_app(settings, parts=parts).test_client(), watches, ledger.redis, slept, monkeypatch)
+        clients = Clients(ledger, watches, keeping, open_provider(settings))
+        return Console(create_app(settings, clients=clients).test_client(), watches, ledger.redis, slept, monkeypatch)
 
     return make
 

@@ -13,12 +13,12 @@ FORMATS = COMMON + "formats"
 #: Format 1 had no number in its names. Format 2 keeps a task in one compressed record, and a ready asset has no timer.
 FORMAT = 2
 PREFIX = f"{COMMON}{FORMAT}:"
-#: Asset, or task whose manifest is due → the unix seconds of its next step. In Redis, and in the scripts, the set is
-#: called "alarms"; it keeps that name within format 2.
+#: Asset, or task whose manifest is due → the unix seconds of its next step. In Redis the set is called "alarms"; it
+#: keeps that name within format 2.
 TIMERS = PREFIX + "alarms"
 #: Owner → asset, while it is leased. The owners' names of one process have the same prefix.
 TAKEN = PREFIX + "taken"
-#: By queue, the source hosts with ready assets, sorted by their earliest deadline. The name with ``:`` and a host holds
+#: By queue, the source hosts with ready assets, sorted by their earliest deadline. The name with ``:`` and a host has
 #: that host's ready assets by deadline. So the earliest deadline is found at once, and a host that has its share of a
 #: worker can be passed over.
 READY = {queue: f"{PREFIX}waiting:{queue}" for queue in WAITING_QUEUES}

@@ -34,7 +34,7 @@ def redis_now(redis: "Redis") -> float:
 
 
 class Scripted:
-    """The base of the ledger's parts: the Redis client (``decode_responses=True``), its clock and the scripts.
+    """The base class of the ledger's methods: the Redis client (``decode_responses=True``), its clock and the scripts.
 
     ``lease_seconds`` is the length of a lease. An asset with less than ``urgent_window`` seconds left is urgent.
     """

@@ -22,7 +22,7 @@ _CALLBACK = "#"
 #: Replaces the task's id in a key. No key contains it.
 _ID = "\n"
 #: The texts that bodies have in common. Bodies are short JSON in few shapes, so the dictionary saves more than the
-#: compression itself. zlib refers to its end most cheaply. The dictionary is a part of the ledger's format: another one
+#: compression itself. zlib refers to its end most cheaply. The dictionary belongs to the ledger's format: another one
 #: could not read older records (``test_what_was_packed_by_this_format_can_be_read_for_ever``).
 _DICTIONARY = (
     b'"errorMessage": "", "successFlag": 1, "createTime": "createTime": "prompt": "tags": "title": "model_name": '
@@ -82,7 +82,7 @@ def unpack(text: str, task_id: str) -> str:
 
 
 def field_of(digest: bytes) -> str:
-    """Give the name of the field that holds the callback whose body has this SHA-256."""
+    """Give the name of the field of the callback whose body has this SHA-256."""
     return _CALLBACK + base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 

@@ -1,4 +1,4 @@
-"""The records that the ledger gives out. They cannot change what Redis holds. Times are unix seconds."""
+"""The records that the ledger gives out. They cannot change the records in Redis. Times are unix seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Recorded:
     ready: dict[str, int]
     """How many assets became ready for a worker, by queue."""
     kept: bool
-    """Whether the callback itself stands in the task's record; False if the record is full."""
+    """Whether the callback itself is in the task's record; False if the record is full."""
     surplus: int
     """How many assets were not recorded, because the task has ``MAX_TASK_ASSETS`` already."""
 

@@ -1,4 +1,4 @@
-"""Feeds the bytes of a file, which passes in parts, to the parser of its format."""
+"""Gives the bytes of a file, which passes in parts, to the parser of its format."""
 
 import re
 
@@ -13,7 +13,7 @@ _NEXT_FF = re.compile(rb"\xff")
 
 
 class Follower:
-    """One walk through one file. Holds the requested bytes, and ``BYTES_BACK`` bytes before the current part."""
+    """One walk through one file. Keeps the requested bytes, and ``BYTES_BACK`` bytes before the current part."""
 
     def __init__(self, walk: Walk) -> None:
         self._walk = walk

@@ -1,4 +1,4 @@
 """Checks of the bucket. The door is ``bucket.examine_bucket``.
 
-``guarantees`` tells what the store checks, ``rivals`` tries two writers at once.
+``guarantees`` shows which checks the store makes, ``rivals`` tries two writers at once.
 """

@@ -1,4 +1,4 @@
-"""``stemvault doctor`` on the bucket: is it reachable, are the rights there, does it take each kind of request."""
+"""``stemvault doctor`` on the bucket: whether it is reachable, grants the rights, and takes each kind of request."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -143,7 +143,7 @@ class _Trial:
         except TransientError as error:
             advice = f"{error.detail}. Assets with long URLs cannot be stored: use a store that takes 2 KB of metadata."
             return Finding(name, what, good=False, advice=advice)
-        advice = "It returns other metadata than was written. Objects do not tell their source; the manifests do."
+        advice = "It returns other metadata than was written. The objects lack their source URL; the manifests have it."
         return Finding(name, what, good=kept, warning=True, advice=advice)
 
     def direct(self) -> Finding:

@@ -75,7 +75,7 @@ def _separation(result: Result) -> Body:
 
 
 def _lead_vocal(result: Result, side: str) -> Body:
-    """Describe one side of an advanced separation. Its URL holds a raw space, as the provider's do."""
+    """Describe one side of an advanced separation. Its URL contains a raw space, as the provider's do."""
     stem_id = result.id_of(side)
     return {
         "duration": result.seconds,

@@ -1,4 +1,4 @@
-"""Answers of requests that make no task: the result stands in the answer to the submission."""
+"""Answers of requests that make no task: the result is in the answer to the submission."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -3,7 +3,7 @@
 -- (test_a_task_is_asked_about_again_when_its_worker_has_died).
 -- After a pause the probe is about a task that has not failed lately, if one is due.
 -- KEYS: watches, provider, the key's pause, tasks whose last request failed
--- ARGV: prefix of watches, requests a second, least and most seconds between two requests, share of the age, seconds
+-- ARGV: prefix of watches, requests a second, least and most seconds between two requests, fraction of the age, seconds
 --       for a request that probes after a pause
 -- Reply: {} if nothing is due, {seconds to wait}, or {0, task, its fields}
 local MAX_LOOKED_AT = 20
