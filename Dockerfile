@@ -1,8 +1,8 @@
-# One image for ingress, worker and beat; docker-compose.yml says which command each runs.
+# One image for ingress, worker and beat; docker-compose.yml has the command of each.
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY constraints.txt ./
-# Whatever may be installed is here, with the hash that it should have; nothing else is asked for below.
+# constraints.txt has every package that may be installed, with its hashes; nothing else is installed below.
 RUN pip download --quiet --no-cache-dir --disable-pip-version-check --require-hashes --dest /wheels --requirement constraints.txt
 COPY pyproject.toml README.md ./
 COPY app app
@@ -14,8 +14,8 @@ RUN python -m venv /opt/stemvault \
 FROM python:3.11-slim
 ENV PATH=/opt/stemvault/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY --from=build /opt/stemvault /opt/stemvault
-# No account of the image owns anything; nothing is written but to /tmp and /dev/shm. The account has a name, as Celery
-# takes a group without one for the superuser's.
+# The account owns no file, and writes only to /tmp and /dev/shm. It has a name, as Celery treats a group without a name
+# as the superuser's.
 RUN echo 'stemvault:x:10001:' >> /etc/group && echo 'stemvault:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd
 USER 10001:10001
 WORKDIR /tmp

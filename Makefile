@@ -1,9 +1,9 @@
-# What each target does stands behind it; `make` alone lists them. All of them set up .venv first.
+# The text after ## describes each target; `make` alone lists them. All of them set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
-# uv does not compile what it installs, which would take most of the time. Python does at the first import, and keeps it.
+# uv does not compile the installed packages, which would take most of the time. Python compiles and caches each at its first import.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo up test test-unit coverage image-test chaos bench lint audit pins format clean
@@ -25,13 +25,13 @@ setup: .venv/ready ## make .venv with everything the other targets need
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## run the main job on embedded parts and compare the bucket with the source
+demo: setup ## archive sample callbacks with embedded processes and compare the bucket with the source
 	$(BIN)/stemvault demo
 
 up: setup ## stay up on embedded defaults until Ctrl-C
 	$(BIN)/stemvault up $(if $(PORT),--port $(PORT)) $(if $(PROVIDER),--provider)
 
-# Most tests on real processes wait, so two files at a time take little more than half as long. Those that measure run alone.
+# Most tests on real processes wait, so two files at a time take little more than half as long. Tests that measure run alone.
 test: setup .venv/swift/ready coverage ## run all tests: the fast unit tests with coverage, those on real processes, and limits of memory and time
 	$(BIN)/python -m pytest -m "slow or not unit" -n 2 --dist loadfile --ignore tests/benchmarks
 	$(BIN)/python -m pytest tests/benchmarks
@@ -55,13 +55,13 @@ coverage: setup ## measure which branches `make test-unit` reaches; fails below 
 image-test: ## build the image and run docker-compose.yml in a real Docker Engine (Debian, as root; about 5 minutes)
 	tests/image/run
 
-chaos: setup ## break everything for real, at full size, and print what it cost (about 15 minutes)
+chaos: setup ## break each component on real processes, at full size, and print losses and recovery times (about 15 minutes)
 	$(BIN)/python -m tests.chaos
 
-bench: setup .venv/peers/ready ## measure ours and the peers, and write tests/benchmarks/RESULTS.md (about 45 minutes)
+bench: setup .venv/peers/ready ## measure Stemvault and the peers, and write tests/benchmarks/RESULTS.md (about 45 minutes)
 	$(BIN)/python -m tests.benchmarks $(SECTIONS)
 
-# What cannot be installed is left out, and the results say so.
+# A peer that cannot be installed is left out, and the results name it.
 .venv/peers/ready: tests/benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv .venv/peers
 	grep -v '^#' $< | while read -r peer; do .venv/peers/bin/python -m pip install --quiet "$$peer" || echo "not installed: $$peer"; done
@@ -74,7 +74,7 @@ lint: setup ## check style, types, import directions and the compose file
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-audit: setup ## look for known holes in all that is pinned; asks a public database
+audit: setup ## look for known vulnerabilities in the pinned packages; asks a public database
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement constraints.txt
 
 pins: setup ## pin the newest versions that pyproject.toml allows, with their hashes
@@ -89,5 +89,5 @@ format: setup ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-clean: ## remove what the targets made
+clean: ## remove everything that the targets made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* build dist
