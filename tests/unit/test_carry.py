@@ -84,7 +84,7 @@ def test_everything_is_archived_many_at_a_time_and_never_more_than_allowed(
     carry(context, QUEUES, "shift")
     assert set(states(context, assets)) == {"archived"}
     assert most == 5
-    assert context.memory.held == 0
+    assert context.memory.allocated == 0
 
 
 def test_a_host_that_never_ends_has_its_share_and_others_pass(context: WorkerContext, origin: Origin) -> None:

@@ -55,7 +55,7 @@ class TransferMemory:
         return self._promised
 
     @property
-    def held(self) -> int:
+    def allocated(self) -> int:
         """The bytes of all buffers, in use or idle."""
         return self._lent + self._idle_bytes
 

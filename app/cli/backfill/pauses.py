@@ -42,7 +42,7 @@ class Pauses:
         if self._told != (pause.reason, pause.since):
             self._told = (pause.reason, pause.since)
             self._console.print(
-                f"The provider is not asked: {described(pause)}. The backfill waits and goes on by itself.",
+                f"The provider is not asked: {described(pause)}. The backfill waits and then continues.",
                 soft_wrap=True,
                 highlight=False,
                 markup=False,

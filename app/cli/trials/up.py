@@ -132,7 +132,7 @@ def _explain_provider(console: Console, stack: Stack, settings: Mapping[str, str
 
 
 def _watch(console: Console, stack: Stack) -> None:
-    """Restart each process that ends by itself. Without the S3 server stop, because its objects are lost."""
+    """Restart each process that ends unexpectedly. If the S3 server ends, stop: its objects are lost."""
     while True:
         bucket = stack.process("s3")
         if bucket.popen.poll() is not None:

@@ -30,7 +30,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
     with fake_provider(Options(key=key, signing_key=signing_key, **given)) as provider:
-        print(provider.url, flush=True)  # noqa: T201 - whoever started it reads its URL there
+        print(provider.url, flush=True)  # noqa: T201 - the starting process reads its URL there
         over.wait()
 
 

@@ -1,4 +1,4 @@
-"""Callbacks: sent in the order of their stages, sent again three times, and then given up for good."""
+"""Callbacks: sent in the order of their stages, sent again three times, and then given up."""
 
 import base64
 import hashlib

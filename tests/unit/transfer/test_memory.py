@@ -78,12 +78,12 @@ def test_memory_is_never_beyond_its_budget_and_all_of_it_comes_back() -> None:
         if not reservation or chance.random() < 0.3:
             reservations.pop(chance.randrange(len(reservations))).give_back()
         assert memory.promised <= memory.budget
-        assert memory.held <= memory.budget
+        assert memory.allocated <= memory.budget
     for reservation in reservations:
         reservation.give_back()
-    assert (memory.promised, memory.held <= memory.budget) == (0, True)
+    assert (memory.promised, memory.allocated <= memory.budget) == (0, True)
     memory.give_up_idle()
-    assert memory.held == 0
+    assert memory.allocated == 0
 
 
 def test_a_large_asset_has_no_more_parts_than_s3_allows(make_settings: MakeSettings) -> None:
@@ -115,10 +115,10 @@ def test_a_buffer_is_used_again(memory: TransferMemory) -> None:
     with begun(memory, 10**9) as reservation:
         first = reservation.second()
         assert first
-    assert memory.held == 2 * PART
+    assert memory.allocated == 2 * PART
     with begun(memory, 10**9) as reservation:
         assert reservation.second()
-        assert memory.held == 2 * PART
+        assert memory.allocated == 2 * PART
 
 
 def test_a_budget_below_one_part_is_refused() -> None:

@@ -169,7 +169,7 @@ def _lifecycle(store: Store) -> Finding:
     name, what = "lifecycle", "bucket aborts abandoned multipart uploads"
     unknown = (
         "This store has no lifecycle rules, or does not tell them. Look in its documentation for a way to abort "
-        "abandoned multipart uploads, or they use space for good."
+        "abandoned multipart uploads, or they occupy space without end."
     )
     rules: Sequence[Mapping[str, Any]] = []
     try:

@@ -32,7 +32,7 @@ for i = OWN_KEYS + 1, #KEYS do
     if state == 'pending' then redis.call('HINCRBY', task, 'open', -1) end
     redis.call('HINCRBY', task, 'version', 1)
   elseif older[2] and state == 'pending' then
-    -- The bucket holds a partial file of this asset; the new record has to know its key.
+    -- The bucket has a partial file of this asset; the new record has to know its key.
     redis.call('HSET', record, 'partial', older[2], 'seconds', older[3] or 0)
   end
 end

@@ -7,8 +7,8 @@
 local record, task, timers, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local owner, state, reason, now = ARGV[3], ARGV[4], ARGV[5], clock()
 local known = redis.call('HMGET', record, 'state', 'owner', 'url')
-local held = owner == '' and 'pending' or 'transferring'
-if known[1] ~= held or (known[2] or '') ~= owner then return -1 end
+local expected = owner == '' and 'pending' or 'transferring'
+if known[1] ~= expected or (known[2] or '') ~= owner then return -1 end
 -- A fresh URL may have moved the deadline since the caller saw that it had passed
 -- (test_an_asset_whose_deadline_has_moved_does_not_expire).
 if state == 'expired' and owner == '' and tonumber(redis.call('HGET', record, 'deadline') or '0') > now then return -1 end

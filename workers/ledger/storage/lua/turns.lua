@@ -11,7 +11,7 @@ function turns.take(provider, rate, now)
   return 0
 end
 
--- The seconds for which nobody may ask with this key, because the provider refused a request. When they are over, one
+-- The seconds for which no worker may ask with this key, because the provider refused a request. When they are over, one
 -- request may find out whether the provider answers again.
 function turns.pause(pause, now)
   local known = redis.call('HMGET', pause, 'until', 'wait')

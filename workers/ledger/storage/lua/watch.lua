@@ -1,5 +1,5 @@
--- Watch a task: have the provider asked about it. A task is watched once, whatever has asked for it; the purpose that
--- comes first in RANK is the one that counts.
+-- Watch a task: have the provider asked about it. A task is watched once, also if it has several purposes; the purpose
+-- that comes first in RANK counts.
 -- KEYS: watches, watch, the dead letters of this minute
 -- ARGV: task, family ('' if it is to be found), purpose, seconds until the first request, least seconds between two
 --       requests, seconds after which it is given up, least seconds between two refreshes, most refreshes, most dead

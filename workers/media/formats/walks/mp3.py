@@ -47,7 +47,7 @@ def mp3(at: int) -> Walk:
 
 
 def _verdict(frames: int, promised: int, *, is_complete: bool) -> str:
-    # Some writers also count the frame that holds the number.
+    # Some writers also count the frame that has the number.
     if frames < promised or (promised and frames == promised and not is_complete):
         cut_off(f"only {frames} of {promised} frames came")
     return "" if is_complete or promised else "the last frame is not complete"
