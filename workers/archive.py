@@ -49,7 +49,7 @@ def archive_next(context: WorkerContext, queues: Sequence[str], owner: str) -> b
     """Store the ready asset with the earliest deadline; tell whether there was one, and memory for it.
 
     The first of ``queues`` that has an asset is used. ``owner`` names the lease's owner; no two leases may have the
-    same owner at a time. Raises what ``archive`` raises.
+    same owner at a time. Raises the errors of ``archive``.
     """
     if not (reservation := context.memory.reserve()):
         return False

@@ -6,7 +6,7 @@ class StemvaultError(Exception):
 
 
 class UnreadableCallbackError(StemvaultError):
-    """The body is not a JSON object that names a task. The message says what is wrong with it."""
+    """The body is not a JSON object that names a task. The message names the fault."""
 
 
 class UnrecognizedCallbackError(StemvaultError):

@@ -4,7 +4,7 @@ The ingress has acknowledged the callback and kept its body in Redis, or in the 
 
 1. Take: a worker takes the callback that has been due for the longest time, under a lease.
 2. Read: ``workers.callbacks`` finds the task id, the family and the files that the callback names.
-3. Recall: if the ledger has no record of the task, it gets what the task's manifest says, or an older version's record.
+3. Recall: if the ledger has no record of the task, it gets that of the task's manifest, or of an older version.
 4. Record: the ledger records the callback and its assets. New assets are ready for a worker at once.
 5. Send wake-up messages: Celery messages wake workers, which store the assets (``workers.archive``).
 

@@ -115,7 +115,7 @@ def up(port: int, *, provider: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @_plain_errors
 def doctor(*, policy: bool, as_json: bool) -> None:
-    """Check settings, Redis, bucket and fleet; say what to correct.
+    """Check settings, Redis, bucket and fleet; name the remedy of each fault.
 
     Exit status 0: Stemvault can run like this; there may be warnings.
     """

@@ -32,7 +32,7 @@ class Enqueued:
     key: str
     body: bytes
     callback: Callback | None
-    """What this version reads in it; None if this version does not recognise it."""
+    """The callback as this version reads it; None if this version does not recognise it."""
     task_id: str
 
 

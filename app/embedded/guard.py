@@ -1,4 +1,4 @@
-"""Ends the embedded processes and removes their folder when the process that started them has ended, in whatever way.
+"""Ends the embedded processes and removes their folder when the process that started them has ended in any way.
 
 That process cannot always clean up: it may be killed, its terminal may be closed, or a second Ctrl-C may interrupt it.
 So another process does it, the guard. It reads from a pipe to which each process writes the number of its process group

@@ -1,4 +1,4 @@
-"""Finds out what a store guarantees: sends bodies with wrong checksums, and writes conditionally to an existing key.
+"""Tests a store's guarantees: sends bodies with wrong checksums, and writes conditionally to an existing key.
 
 Bodies have a few bytes. Each caller uses a key of its own: with a shared key, one caller's delete would make the
 other conclude that the store ignores conditions. Functions raise botocore's errors.

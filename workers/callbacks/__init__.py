@@ -3,9 +3,10 @@
 Everything here is pure: no clock, no network, no Redis. The door has three functions: ``parse_body`` and
 ``task_id_of``, which are all that the ingress needs, and ``parse_callback``.
 
-``envelope`` finds the task id and the code; ``codes`` says what a code means. ``tree`` unfolds the body and leaves out
-the customer's own request. ``families`` has the shapes that the provider documents. ``general_rule`` finds the URLs
-that no family names. ``naming`` makes stems and extensions. ``assets`` has the values, and ``reading`` calls the rest.
+``envelope`` finds the task id and the code; ``codes`` has the meaning of each code. ``tree`` unfolds the body and
+leaves out the customer's own request. ``families`` has the shapes that the provider documents. ``general_rule`` finds
+the URLs that no family names. ``naming`` makes stems and extensions. ``assets`` has the values, and
+``reading`` calls the rest.
 """
 
 from workers.callbacks.envelope import parse_body, task_id_of

@@ -28,7 +28,7 @@ from workers.ledger.values.records import Recorded, TaskSnapshot
 #: The record of a task keeps no more callbacks and assets than these. A task has at most three stages, each repeated
 #: word for word, so more different bodies or files are an attack or a fault.
 MAX_CALLBACKS, MAX_TASK_ASSETS = 50, 2000
-#: An earlier stage never replaces a later one, whatever the order of arrival
+#: An earlier stage never replaces a later one, in any order of arrival
 #: (``test_a_late_first_does_not_take_a_complete_back``).
 STAGE_RANK = {"pending": 0, "text": 1, "first": 2, "complete": 3, "error": 3}
 
@@ -168,7 +168,7 @@ class Tasks(Scripted):
 def _callback_arguments(
     callback: Callback, body: str, received_at: float, *, known: bool, replay: bool
 ) -> Iterator[object]:
-    """Give what record.lua reads of a callback, and the limits of a task's record."""
+    """Give record.lua's arguments for a callback, and the limits of a task's record."""
     yield GRACE
     yield callback.task_id
     yield STAGE_RANK[callback.stage]
@@ -187,7 +187,7 @@ def _callback_arguments(
 
 
 def _asset_arguments(asset: Asset, key: str, deadline: float, layout: KeyLayout) -> Iterator[object]:
-    """Give what record.lua reads of one asset."""
+    """Give record.lua's arguments for one asset."""
     yield asset.id.name
     yield asset.url
     yield short_key(key, asset.id.task_id)

@@ -13,7 +13,7 @@ from workers.provider.families import family_for
 
 #: The source says that the URL is dead. Content networks lag, so the old URL is retried all the same.
 _DEAD = frozenset({"gone"})
-#: What also dead URLs do: after this many attempts in a row with one of these reasons, a fresh URL is asked for.
+#: A dead URL can also have these effects: after so many attempts in a row with one of them, a fresh URL is requested.
 _DOUBTFUL = frozenset({"refused", "truncated", "incomplete", "not_media", "empty"})
 _DOUBTFUL_AFTER = 3
 

@@ -23,7 +23,7 @@ class Answer:
 
     state: State
     body: dict[str, Any] | None = None
-    """For ``partial``, ``done`` and ``failed``: what ``workers.callbacks.parse_callback`` reads, with ``polled``, the
+    """For ``partial``, ``done`` and ``failed``: a body for ``workers.callbacks.parse_callback``, with ``polled``, the
     path that was asked. A body without any file can be ``unrecognized`` there, as a delivered one."""
     is_certain: bool = True
     """False if the state is unreadable, and nothing in the answer shows that it is about this task."""

@@ -43,8 +43,8 @@ class ProviderClient:
     """The provider's API at ``base_url``, for one API key. It may be shared by threads, and not by processes.
 
     As a context manager, it closes its connections at the end. Raises ``ValueError`` if the base URL is no http(s) URL,
-    or if the key cannot be a header. ``timeout`` is the limit of each call in seconds, whatever the provider does, and
-    however many addresses it has (``test_a_question_ends_when_its_time_is_over``,
+    or if the key cannot be a header. ``timeout`` is the limit of each call in seconds; the provider cannot extend it,
+    and it covers all of the provider's addresses (``test_a_question_ends_when_its_time_is_over``,
     ``test_silent_addresses_of_the_provider_have_one_limit_together``). ``at_once`` is the number of connections that
     are kept.
     """
@@ -92,7 +92,7 @@ class ProviderClient:
         return fresh
 
     def submit(self, path: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
-        """Send a JSON body to a path below ``/api/v1/``; give the answer's status, headers and body, whatever they are.
+        """Send a JSON body to a path below ``/api/v1/``; give the answer's status, headers and body unchanged.
 
         Raises ``RefusedError`` for another path, and ``ProviderFaultError`` where there is no answer. The request is
         never repeated: after a ``ProviderFaultError``, the provider may have taken it all the same.

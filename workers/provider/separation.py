@@ -6,7 +6,7 @@ from workers.callbacks.families.separation import stem_of_label
 from workers.callbacks.naming import snake_case, snake_fields, url_of
 
 _URL_SUFFIX = "_url"
-#: The fields of an entry of an advanced separation → what precedes the stem in the file's name.
+#: The fields of an entry of an advanced separation → the text before the stem in the file's name.
 _FIELDS = {"extract": "", "remove": "without_"}
 
 

@@ -57,7 +57,7 @@ class Capacity:
 
 
 def make_room_for_descriptors(capacity: Capacity) -> None:
-    """Raise the soft limit of open files to what the transfers need; log a warning if the hard limit is lower."""
+    """Raise the soft limit of open files as the transfers need; log a warning if the hard limit is lower."""
     wanted = _DESCRIPTORS + _DESCRIPTORS_EACH * capacity.at_once
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)

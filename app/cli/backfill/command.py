@@ -94,7 +94,7 @@ class Backfill:
         self._away: set[str] = set()
 
     def run(self, source: ByteStream, *, family: str = "") -> int:
-        """Archive the tasks of a list; give the exit status. An interruption ends the run with what was reached."""
+        """Archive the tasks of a list; give the exit status. An interruption ends the run, with the outcomes so far."""
         self._total = self._count(source, family)
         rounds = Rounds(self._parts, self._entries(source, family), self._tell_outcome)
         try:

@@ -12,7 +12,7 @@ from workers.errors import StemvaultError
 
 Outcome = Literal["archived", "already_there", "failed", "gone", "given_up", "incomplete", "unfinished"]
 
-#: What each outcome means, in the order of the report.
+#: The meaning of each outcome, in the order of the report.
 MEANINGS: dict[Outcome, str] = {
     "archived": "archived now",
     "already_there": "already there: archived before, not asked about and not fetched",

@@ -54,7 +54,7 @@ class Pauses:
         if self._monotonic() - self._refused_since >= KEY_PATIENCE:
             raise ProviderRefusesError(
                 f"The provider does not accept the API key: {described(pause)}. Correct {PREFIX}PROVIDER_API_KEY, "
-                "restart the workers, and run this command again; it skips what is archived."
+                "restart the workers, and run this command again; it skips archived tasks."
             )
 
 

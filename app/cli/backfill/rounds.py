@@ -30,7 +30,7 @@ MAX_IN_HAND = 2000
 
 
 class Phase(Enum):
-    """What a task waits for."""
+    """The event for which a task waits."""
 
     LOOK = "look"
     ASK = "ask"

@@ -39,7 +39,7 @@ def examine_broker(redis: "Redis", settings: Settings) -> Iterator[Finding]:
 
 
 def redis_fault(error: RedisError, address: str) -> str:
-    """Say in a sentence what is wrong with Redis, and what to check."""
+    """Name the fault of Redis and its remedy, in a sentence."""
     if isinstance(error, (AuthenticationError, NoPermissionError)):
         return f"Redis at {address} refused user or password ({type(error).__name__}). Correct {PREFIX}REDIS_URL."
     if isinstance(error, ResponseError):

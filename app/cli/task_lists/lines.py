@@ -31,7 +31,7 @@ class ByteStream(Protocol):
         """Read ``size`` bytes, fewer only at the end."""
 
     def read1(self, size: int, /) -> bytes:
-        """Read what is there, at most ``size`` bytes; nothing at the end only."""
+        """Read the available bytes, at most ``size``; nothing at the end only."""
 
     def seekable(self) -> bool:
         """Tell whether it can be read again."""

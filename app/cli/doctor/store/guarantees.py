@@ -1,4 +1,4 @@
-"""``stemvault doctor`` on what the store guarantees: it compares checksums, and it refuses to overwrite."""
+"""``stemvault doctor`` on the store's guarantees: it compares checksums, and it refuses to overwrite."""
 
 from collections.abc import Iterator
 from contextlib import suppress

@@ -106,7 +106,7 @@ def _jobs(result: Result) -> Body:
         "failCode": str(code) if code else None,
         "failMsg": message,
     }
-    # The envelope of a failed job says 501, whatever its failCode says.
+    # The envelope of a failed job says 501, with any failCode.
     failed, succeeded = "Playground task failed.", "Playground task completed successfully."
     return {"code": 501 if code else 200, "msg": failed if code else succeeded, "data": data}
 
