@@ -50,8 +50,10 @@ class _Transfers:
         self._owners = (f"{shift}:{number}" for number in itertools.count())
         #: The transfers under way: the memory of each, and its source host.
         self._hosts: dict[Reservation, str] = {}
-        self._ended: SimpleQueue[Reservation] = SimpleQueue()
+        self._news: SimpleQueue[Reservation | None] = SimpleQueue()
+        """A reservation whose transfer has ended, or None when a transfer has learned how much memory it needs."""
         self._calls_again_at = 0.0
+        self._nothing = _Nothing()
 
     @property
     def all_ended(self) -> bool:
@@ -61,13 +63,17 @@ class _Transfers:
         """Begin with the asset that has the earliest deadline; tell whether there was one, and room for it."""
         if self._context.is_ending() or len(self._hosts) == self._context.capacity.at_once:
             return False
-        if not (reservation := self._context.memory.reserve()):
+        full = self._full_hosts()
+        if self._hosts and self._nothing.holds_for(full):
+            return False
+        if not (reservation := self._context.memory.reserve(on_fit=lambda: self._news.put(None))):
             return False
         lease = None
         with contained("take"):
-            lease = self._take()
+            lease = self._take(full)
         if not lease:
             reservation.give_back()
+            self._nothing.found_for(full)
             return False
         self._hosts[reservation] = lease.host
         try:
@@ -76,8 +82,8 @@ class _Transfers:
             self._carry(lease, reservation)
         return True
 
-    def _take(self) -> Lease | None:
-        lease = self._context.ledger.take(self._queues, next(self._owners), passing_over=self._full_hosts())
+    def _take(self, full: set[str]) -> Lease | None:
+        lease = self._context.ledger.take(self._queues, next(self._owners), passing_over=full)
         if lease and lease.calls and time.monotonic() > self._calls_again_at:
             self._calls_again_at = time.monotonic() + CALL_EVERY
             with contained("call"):
@@ -104,9 +110,29 @@ class _Transfers:
             with contained("archive"), reservation:
                 archive(self._context, lease, reservation)
         finally:
-            self._ended.put(reservation)
+            self._news.put(reservation)
 
     def wait(self) -> None:
-        """Wait until a transfer has ended, or until it is time to look for more assets."""
+        """Wait until a transfer has ended or needs less memory, or until it is time to look for more assets."""
         with suppress(Empty):
-            del self._hosts[self._ended.get(timeout=LOOK_EVERY)]
+            news = self._news.get(timeout=LOOK_EVERY)
+            while True:
+                if news:
+                    del self._hosts[news]
+                news = self._news.get_nowait()
+
+
+class _Nothing:
+    """Whether the ledger has just had no asset of hosts that are not full, so that it need not be asked again yet."""
+
+    def __init__(self) -> None:
+        self._full: set[str] = set()
+        self._until = 0.0
+
+    def found_for(self, full: set[str]) -> None:
+        """Note that no asset was found when the hosts in ``full`` were passed over."""
+        self._full, self._until = full, time.monotonic() + LOOK_EVERY
+
+    def holds_for(self, full: set[str]) -> bool:
+        """Tell whether an asset is unlikely to be found now, when the hosts in ``full`` are passed over."""
+        return full >= self._full and time.monotonic() < self._until

@@ -113,6 +113,32 @@ def test_a_host_has_the_same_share_of_the_memory(context: WorkerContext, origin:
             eventually(lambda: set(states(context, honest)) == {"archived"})
 
 
+def test_memory_that_a_file_turns_out_not_to_need_is_used_at_once(
+    context: WorkerContext, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.carry.LOOK_EVERY", 60)
+    memory = TransferMemory(16 * MIB, 5 * MIB)  # room for three files of unknown length
+    context = replace(context, memory=memory, capacity=Capacity(at_once=64, per_host=64, memory=memory.budget))
+    origin.otherwise = dripping(60)
+    assets = recorded(context, origin.url, 8)
+    with carrying(context):
+        eventually(lambda: states(context, assets).count("transferring") == 8)
+
+
+def test_the_ledger_is_asked_once_for_each_asset_while_a_host_has_its_share(
+    context: WorkerContext, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.carry.LOOK_EVERY", 60)
+    context = replace(context, capacity=Capacity(at_once=64, per_host=3, memory=context.memory.budget))
+    take = Mock(wraps=context.ledger.take)
+    context.ledger.take = take  # type: ignore[method-assign]
+    origin.otherwise = lambda path: Answer(song(path, 5))
+    assets = recorded(context, origin.url, 20)
+    carry(context, QUEUES, "shift")
+    assert set(states(context, assets)) == {"archived"}
+    assert take.call_count < 30
+
+
 def test_what_expires_first_is_begun_first_whatever_its_host(context: WorkerContext, origin: Origin) -> None:
     context = replace(context, capacity=Capacity(at_once=1, per_host=1, memory=context.memory.budget))
     with running_origin() as other:

@@ -3,6 +3,7 @@
 import mmap
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Self
 
 from config.settings import MIN_PART_BYTES
@@ -37,9 +38,12 @@ class TransferMemory:
         self._idle_bytes = 0
         self._lock = threading.Lock()
 
-    def reserve(self) -> "Reservation | None":
-        """Reserve ``least`` bytes for a transfer; None where they are not free now."""
-        return Reservation(self) if self.promise(self.least) else None
+    def reserve(self, on_fit: Callable[[], object] = lambda: None) -> "Reservation | None":
+        """Reserve ``least`` bytes for a transfer; None where they are not free now.
+
+        ``on_fit`` is called when the reservation has been adapted to its file (``Reservation.fit``).
+        """
+        return Reservation(self, on_fit) if self.promise(self.least) else None
 
     def promise(self, size: int, *, leaving: int = 0) -> bool:
         """Promise ``size`` more bytes (fewer, if negative) if they are free and ``leaving`` bytes stay free."""
@@ -94,8 +98,9 @@ class Reservation:
     It begins as a reservation of ``least`` bytes; ``fit`` adapts it to the file.
     """
 
-    def __init__(self, memory: TransferMemory) -> None:
+    def __init__(self, memory: TransferMemory, on_fit: Callable[[], object]) -> None:
         self._memory = memory
+        self._on_fit = on_fit
         self.promised = self._size = memory.least
         self._buffers: list[mmap.mmap] = []
 
@@ -105,6 +110,7 @@ class Reservation:
         wanted = part if announced is None else min(rounded(announced), part)
         if self._memory.promise(wanted - self._memory.least, leaving=self._left_to_others):
             self._size = self.promised = wanted
+        self._on_fit()
 
     def first(self) -> memoryview:
         """Return the first buffer, for which the memory is reserved."""
