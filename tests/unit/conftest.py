@@ -22,6 +22,7 @@ from werkzeug.test import run_wsgi_app
 
 from tests.conftest import MakeSettings, Payload
 from tests.origin import Origin
+from tests.unit.compiled_scripts import compile_scripts_once
 from tests.unit.reading import PART
 from workers.bucket.guarantees import Checksum, Condition, Guarantees
 from workers.bucket.store import Store
@@ -83,6 +84,8 @@ class Sent:
 
     def take(self) -> list[str]:
         """Remove all of them, and give their queues."""
+        if not self.redis.exists(*QUEUES):
+            return []
         return [queue for queue in QUEUES for _ in self.redis.lpop(queue, 1000) or ()]
 
 
@@ -94,6 +97,9 @@ def clock() -> Clock:
 @pytest.fixture
 def sent(redis: fakeredis.FakeRedis) -> Sent:
     return Sent(redis)
+
+
+compile_scripts_once()
 
 
 class TimedRedis(fakeredis.FakeRedis):
