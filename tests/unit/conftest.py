@@ -51,7 +51,7 @@ URGENT = 86400.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, which ``make test`` runs in two processes before the others."""
+    """Mark the tests of this folder, which ``make test`` runs before the others."""
     for item in items:
         if item.path.is_relative_to(_FOLDER):
             item.add_marker(pytest.mark.unit)
