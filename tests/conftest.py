@@ -59,19 +59,19 @@ def eventually(look: Callable[[], Found | None], *, patience: float = 30.0) -> F
     return found
 
 
+def settings_from(**variables: str) -> Settings:
+    """Make settings from environment variables without their prefix, added to those that are required."""
+    least = {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "vault", "ALLOW_UNSIGNED": "true"}
+    wanted = {f"STEMVAULT_{name}": value for name, value in {**least, **variables}.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in wanted.items():
+            patch.setenv(name, value)
+        return load_settings()
+
+
 @pytest.fixture
 def make_settings() -> MakeSettings:
-    """Make settings from environment variables without their prefix, added to those that are required."""
-
-    def make(**variables: str) -> Settings:
-        least = {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "vault", "ALLOW_UNSIGNED": "true"}
-        wanted = {f"STEMVAULT_{name}": value for name, value in {**least, **variables}.items()}
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in wanted.items():
-                patch.setenv(name, value)
-            return load_settings()
-
-    return make
+    return settings_from
 
 
 @pytest.fixture

@@ -20,8 +20,10 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 
-from tests.conftest import MakeSettings, Payload
+from config.settings import Settings
+from tests.conftest import Payload, settings_from
 from tests.origin import Origin
+from tests.unit.compiled_scripts import compile_scripts_once
 from tests.unit.reading import PART
 from workers.bucket.guarantees import Checksum, Condition, Guarantees
 from workers.bucket.store import Store
@@ -49,7 +51,7 @@ URGENT = 86400.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, which ``make test`` runs in two processes before the others."""
+    """Mark the tests of this folder, which ``make test`` runs before the others."""
     for item in items:
         if item.path.is_relative_to(_FOLDER):
             item.add_marker(pytest.mark.unit)
@@ -60,6 +62,13 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
+
+
+def pytest_sessionfinish() -> None:
+    """Have what no test closed told of now, and keep what is left from the ten collections that pytest ends with."""
+    gc.collect()
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass
@@ -83,6 +92,8 @@ class Sent:
 
     def take(self) -> list[str]:
         """Remove all of them, and give their queues."""
+        if not self.redis.exists(*QUEUES):
+            return []
         return [queue for queue in QUEUES for _ in self.redis.lpop(queue, 1000) or ()]
 
 
@@ -94,6 +105,9 @@ def clock() -> Clock:
 @pytest.fixture
 def sent(redis: fakeredis.FakeRedis) -> Sent:
     return Sent(redis)
+
+
+compile_scripts_once()
 
 
 class TimedRedis(fakeredis.FakeRedis):
@@ -194,19 +208,24 @@ def store(s3_url: str, s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch) -
         yield Store(s3_client, BUCKET)
 
 
+@pytest.fixture(scope="session")
+def fleet_settings() -> Settings:
+    """Read the settings of all contexts once: that takes longer than many tests."""
+    settings = settings_from(ALLOW_PRIVATE_ADDRESSES="true", ALLOWED_ASSET_PORTS="*")
+    return settings.model_copy(update={"part_bytes": PART})
+
+
 @pytest.fixture
-def context(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Clock) -> WorkerContext:
-    settings = make_settings(ALLOW_PRIVATE_ADDRESSES="true", ALLOWED_ASSET_PORTS="*")
-    settings = settings.model_copy(update={"part_bytes": PART})
+def context(fleet_settings: Settings, ledger: Ledger, store: Store, clock: Clock) -> WorkerContext:
     return WorkerContext(
-        settings=settings,
+        settings=fleet_settings,
         ledger=ledger,
         store=Store(store.client, BUCKET, known=OF_MOTO),
-        session=open_session(settings),
+        session=open_session(fleet_settings),
         wake_ups=WakeUps(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
-        watches=open_watches(ledger.redis, settings),
-        memory=TransferMemory(settings.transfer_memory, PART, least=PART),
+        watches=open_watches(ledger.redis, fleet_settings),
+        memory=TransferMemory(fleet_settings.transfer_memory, PART, least=PART),
         heartbeats=Heartbeats(ledger, longest=3600, every=0.02),
         now=clock,
         monotonic=clock,

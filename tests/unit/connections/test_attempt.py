@@ -61,6 +61,7 @@ def test_an_attempt_ends_when_its_time_is_over(make_settings: MakeSettings, piec
         assert (raised.value.reason, took > LIMIT * 0.9) == ("slow", True)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_never_resolved_ends_too(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     never = threading.Event()
     monkeypatch.setattr(lookups, "LOOKUP_SECONDS", 0.3)
@@ -121,6 +122,7 @@ def a_dripped_handshake(_: socket.socket) -> Iterator[bytes]:
         yield b"x"
 
 
+@pytest.mark.slow
 def test_a_tls_handshake_ends_too(make_settings: MakeSettings) -> None:
     began = time.monotonic()
     with serving(a_dripped_handshake, 0.05) as url, pytest.raises(TransientError) as raised:

@@ -20,6 +20,7 @@ from workers.source.opening import open_source
 LIMIT, GRACE = 0.7, 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [{"TRANSFER_TIMEOUT": str(LIMIT)}, {"LOW_SPEED_TIME": str(LIMIT)}])
 def test_an_attempt_that_ends_stops_connecting(make_settings: MakeSettings, limits: dict[str, str]) -> None:
     settings = make_settings(ALLOW_PRIVATE_ADDRESSES="true", ALLOWED_ASSET_PORTS="*", **limits)
@@ -31,6 +32,7 @@ def test_an_attempt_that_ends_stops_connecting(make_settings: MakeSettings, limi
         assert time.monotonic() - began < LIMIT + GRACE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [pools.POOLS, pools.STORE_POOLS])
 def test_several_silent_addresses_have_one_limit_together(classes: dict[str, type]) -> None:
     http = PoolManager(retries=False)

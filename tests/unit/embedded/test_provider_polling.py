@@ -165,7 +165,7 @@ def test_a_redirect_leads_to_the_other_host_which_sees_whether_the_key_came_alon
 
 
 def test_slow_and_dripping_answers_take_their_time_and_arrive_whole(provider: Provider, client: Client) -> None:
-    for mood, least in ((Mood(wait=0.3), 0.3), (Mood(drip=0.01), 0.3)):
+    for mood, least in ((Mood(wait=0.1), 0.1), (Mood(drip=0.003), 0.09)):
         provider.set_mood(mood)
         started = time.monotonic()
         assert client.poll(MUSIC, "unknown")["data"] is None

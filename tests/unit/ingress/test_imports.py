@@ -23,6 +23,7 @@ print(json.dumps({"statuses": statuses, "modules": sorted(sys.modules)}))
 _FORBIDDEN = ("boto3", "requests", "s3transfer", "workers.archive", "workers.context", "workers.source")
 
 
+@pytest.mark.slow
 def test_an_ingress_that_has_served_requests_has_loaded_neither_requests_nor_a_transfer_path(
     pytestconfig: pytest.Config,
 ) -> None:

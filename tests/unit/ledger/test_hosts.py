@@ -71,6 +71,7 @@ def test_a_host_is_the_same_however_it_is_spelled(ledger: Ledger, host: str) -> 
     assert take(ledger, "two").host == "slow.test"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["." * 10**6 + "a", ":1" * 500_000 + "x", "@a" * 500_000, "a" * 10**6, "1" * 10**6])
 def test_no_url_keeps_redis_for_long(host: str) -> None:
     """With a real Redis, which runs one script at a time."""

@@ -84,7 +84,7 @@ def test_without_a_fresh_url_the_asset_is_retried_and_rejected_and_questions_are
     if link:
         provider.links[dead] = link
     announce(context, dead)
-    work_for(context, clock, sent, 6000, step=15)
+    work_for(context, clock, sent, 6000, step=60)
     assert state(context, VIDEO) == ("rejected", "gone")
     assert 2 <= len(provider.asked) <= 8
     assert origin.count("/dead.mp4") == 8
@@ -97,7 +97,7 @@ def test_urls_that_never_work_are_refreshed_a_limited_number_of_times(
     announce(context, origin.url + "/0.mp4")
     for number in range(160):
         provider.answers["video", "v"] = video_answer(f"{origin.url}/{number + 1}.mp4")
-        work_for(context, clock, sent, 60, step=30)
+        work_for(context, clock, sent, 60, step=60)
     assert state(context, VIDEO) == ("rejected", "gone")
     assert len(provider.asked) == MAX_REFRESHES
 
@@ -159,7 +159,7 @@ def test_an_asset_that_waits_for_a_busy_source_asks_for_no_fresh_url(
 ) -> None:
     origin.serve("/busy.mp4", Answer(status=503))
     announce(context, origin.url + "/busy.mp4")
-    work_for(context, clock, sent, 3600, step=15)
+    work_for(context, clock, sent, 3600, step=60)
     assert provider.asked == []
 
 

@@ -192,7 +192,7 @@ def test_a_pause_of_days_ends_no_watch_before_its_task_was_asked_about(
 ) -> None:
     context.watches.add("v", "video", "watch")
     provider.answers["video", "v"] = WrongKeyError()
-    poll_for(context, clock, 5 * 86400, step=600)
+    poll_for(context, clock, 5 * 86400, step=3600)
     provider.answers["video", "v"] = video_answer(origin.url + PATH)
     poll_for(context, clock, 1800, step=60)
     assert watch_of(context).outcome == "settled"

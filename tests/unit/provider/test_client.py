@@ -216,6 +216,7 @@ def test_a_provider_that_says_nothing_and_a_name_that_is_never_resolved_end_too(
         over.set()
 
 
+@pytest.mark.slow
 def test_silent_addresses_of_the_provider_have_one_limit_together() -> None:
     with silent_addresses(4) as (addresses, port), resolving(addresses) as name:
         assert seconds_of_a_fault(ProviderClient(f"http://{name}:{port}", KEY, timeout=LIMIT)) < LIMIT + GRACE

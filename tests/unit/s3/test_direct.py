@@ -199,6 +199,7 @@ def test_where_the_store_fails_boto3_has_one_turn_after_a_pause(store: Store, po
 def test_what_opens_the_store_sends_no_body_more_than_twice(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, *, proxied: bool
 ) -> None:
+    monkeypatch.setattr("workers.s3.direct.PAUSE", 0.0)
     received: list[str] = []
 
     class Unavailable(BaseHTTPRequestHandler):
@@ -259,7 +260,10 @@ def test_an_object_is_asked_about_directly_and_where_that_fails_by_boto3(direct:
     assert asked == ["HeadObject", "HeadObject"]
 
 
-def test_a_body_that_is_sent_again_goes_in_small_pieces(direct: Store, pool: Pool) -> None:
+def test_a_body_that_is_sent_again_goes_in_small_pieces(
+    direct: Store, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.s3.direct.PAUSE", 0.0)
     sizes: list[int] = []
 
     def body_of(params: dict[str, Any], **_: object) -> None:

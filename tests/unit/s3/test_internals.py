@@ -68,7 +68,7 @@ def test_a_client_makes_its_connections_by_the_pools_that_it_was_given(
     assert made == [scheme]
 
 
-@pytest.mark.parametrize("disabled", [False, True])
+@pytest.mark.parametrize("disabled", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_botocore_expects_100_continue_until_that_is_disabled(
     port: int, received: list[dict[str, str]], *, disabled: bool
 ) -> None:

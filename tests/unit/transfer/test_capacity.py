@@ -24,6 +24,7 @@ def limited(most: str) -> tuple[int, list[str]]:
     return int(events.pop()["event"]), [event["event"] for event in events]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most", "limit", "events"), [("1024", 544, []), ("300", 300, ["open_files_limited"])])
 def test_a_process_may_open_what_its_transfers_need_or_says_that_it_may_not(
     most: str, limit: int, events: list[str]
