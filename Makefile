@@ -36,9 +36,8 @@ test: setup .venv/swift/ready coverage ## run all tests: the fast unit tests wit
 	$(BIN)/python -m pytest -m "slow or not unit" -n 2 --dist loadfile --ignore tests/benchmarks
 	$(BIN)/python -m pytest tests/benchmarks
 
-# Three processes on two cores: many tests wait.
-UNIT := tests/unit -n 3 --dist worksteal -m "not slow"
-test-unit: setup ## run the unit tests but the slow ones, in three processes
+UNIT := tests/unit -n 2 --dist worksteal -m "not slow"
+test-unit: setup ## run the unit tests but the slow ones, in two processes
 	$(BIN)/python -m pytest $(UNIT)
 
 coverage: setup ## measure which branches `make test-unit` reaches; fails below the floor in pyproject.toml

@@ -7,6 +7,7 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,8 +64,15 @@ def settings_from(**variables: str) -> Settings:
     """Make settings from environment variables without their prefix, added to those that are required."""
     least = {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "vault", "ALLOW_UNSIGNED": "true"}
     wanted = {f"STEMVAULT_{name}": value for name, value in {**least, **variables}.items()}
+    present = {name: value for name, value in os.environ.items() if name.startswith("STEMVAULT_")}
+    return _settings_of(frozenset((present | wanted).items()))
+
+
+@cache
+def _settings_of(environment: frozenset[tuple[str, str]]) -> Settings:
+    """Read the settings from these variables, once: settings do not change, and reading them takes milliseconds."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in wanted.items():
+        for name, value in environment:
             patch.setenv(name, value)
         return load_settings()
 

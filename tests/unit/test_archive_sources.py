@@ -69,6 +69,7 @@ def test_what_is_too_large_is_rejected_before_or_while_it_comes(
     assert stored(context) is None
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_counts_by_what_it_expands_to(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_source_that_drips_is_cut_off_by_the_time_for_one_transfer(
     assert state(context) == expected
 
 
+@pytest.mark.slow
 def test_a_source_that_falls_silent_is_cut_off(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_source_that_cannot_be_reached_is_tried_again(
     assert state(context) == ("pending", "unreachable")
 
 
+@pytest.mark.slow
 def test_redirects_are_followed_five_times_and_no_further(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
@@ -171,6 +174,7 @@ def test_a_transfer_that_breaks_goes_on_where_it_broke_when_the_source_proves_it
     assert starts[0] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "then"),
     [

@@ -68,6 +68,7 @@ def dripping(seconds: int) -> Callable[[str], Answer]:
     return lambda path: Answer(song(path, seconds), pause=0.1, piece=100)
 
 
+@pytest.mark.slow
 def test_everything_is_archived_many_at_a_time_and_never_more_than_allowed(
     context: WorkerContext, origin: Origin
 ) -> None:
@@ -87,6 +88,7 @@ def test_everything_is_archived_many_at_a_time_and_never_more_than_allowed(
     assert context.memory.allocated == 0
 
 
+@pytest.mark.slow
 def test_a_host_that_never_ends_has_its_share_and_others_pass(context: WorkerContext, origin: Origin) -> None:
     context = replace(context, capacity=Capacity(at_once=4, per_host=3, memory=context.memory.budget))
     with running_origin() as slow:
@@ -100,6 +102,7 @@ def test_a_host_that_never_ends_has_its_share_and_others_pass(context: WorkerCon
             assert states(context, stuck).count("transferring") == 3
 
 
+@pytest.mark.slow
 def test_a_host_has_the_same_share_of_the_memory(context: WorkerContext, origin: Origin) -> None:
     memory = TransferMemory(40 * MIB, 5 * MIB)
     context = replace(context, memory=memory, capacity=Capacity(at_once=64, per_host=56, memory=memory.budget))
@@ -113,6 +116,7 @@ def test_a_host_has_the_same_share_of_the_memory(context: WorkerContext, origin:
             eventually(lambda: set(states(context, honest)) == {"archived"})
 
 
+@pytest.mark.slow
 def test_memory_that_a_file_turns_out_not_to_need_is_used_at_once(
     context: WorkerContext, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +129,7 @@ def test_memory_that_a_file_turns_out_not_to_need_is_used_at_once(
         eventually(lambda: states(context, assets).count("transferring") == 8)
 
 
+@pytest.mark.slow
 def test_the_ledger_is_asked_once_for_each_asset_while_a_host_has_its_share(
     context: WorkerContext, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +144,7 @@ def test_the_ledger_is_asked_once_for_each_asset_while_a_host_has_its_share(
     assert take.call_count < 30
 
 
+@pytest.mark.slow
 def test_what_expires_first_is_begun_first_whatever_its_host(context: WorkerContext, origin: Origin) -> None:
     context = replace(context, capacity=Capacity(at_once=1, per_host=1, memory=context.memory.budget))
     with running_origin() as other:
@@ -161,6 +167,7 @@ def test_what_expires_first_is_begun_first_whatever_its_host(context: WorkerCont
     assert begun == ["t1", "t3", "t2", "t4", "t0"]
 
 
+@pytest.mark.slow
 def test_nothing_is_begun_when_the_worker_is_ending_and_what_is_under_way_is_handed_back(
     context: WorkerContext, origin: Origin
 ) -> None:
@@ -193,6 +200,7 @@ def test_what_crashes_in_one_transfer_is_logged_and_stops_no_other(
     assert [line["work"] for line in logs if line["event"] == "broker_away"] == ["archive"]
 
 
+@pytest.mark.slow
 def test_wake_up_messages_are_sent_for_assets_that_are_left_but_not_for_each_one(
     context: WorkerContext, origin: Origin
 ) -> None:

@@ -29,6 +29,7 @@ from workers.ingest import ingest
 from workers.ledger.backoff import ATTEMPTS
 
 
+@pytest.mark.slow
 def test_media_that_contradicts_its_key_is_stored_under_its_right_type_with_a_note(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
@@ -41,6 +42,7 @@ def test_media_that_contradicts_its_key_is_stored_under_its_right_type_with_a_no
     assert manifest["status"] == "archived"
 
 
+@pytest.mark.slow
 def test_audio_as_long_as_announced_is_stored_with_both_durations(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:
@@ -64,6 +66,7 @@ def test_audio_of_which_nothing_can_be_measured_is_stored(
     assert track_in_manifest(context)["seconds"] is None
 
 
+@pytest.mark.slow
 def test_short_audio_of_several_parts_is_stored_at_once_and_marked(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:
@@ -99,6 +102,7 @@ def test_the_manifest_tells_of_a_file_whose_length_nobody_announced(
     assert ("length" in asset, asset["notes"]) == (not is_announced, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cut",
     [GOOD[:7], GOOD[:PART], GOOD[: PART + 1], GOOD[:-1], media("tone.m4a")[:-919], media("tone.wav")[:-1]],
@@ -130,6 +134,7 @@ def test_a_file_of_an_announced_length_is_stored_whatever_its_format_says(
     assert video_in_manifest(context)["notes"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("expires_in", "attempts", "step"), [(200, 4, 5), (10 * 86400, 8, 300)])
 def test_a_file_that_stays_cut_off_by_its_format_is_stored_after_eight_tries_or_before_its_deadline_and_marked(
     context: WorkerContext,

@@ -28,6 +28,7 @@ def test_a_source_is_not_asked_again_before_its_retry_after_has_passed(
     check_stored_after(600, context, clock, sent)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_for_an_hour_is_rejected_and_the_manifest_says_why(
     context: WorkerContext, clock: Clock, sent: Sent, body: str
 ) -> None:
@@ -90,6 +91,7 @@ def store_as_a_dead_worker_did(context: WorkerContext) -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_object_that_is_there_is_found_when_the_asset_is_given_up(
     context: WorkerContext, clock: Clock, sent: Sent, body: str
 ) -> None:
@@ -126,6 +128,7 @@ def test_an_asset_is_not_given_up_while_the_bucket_does_not_say_whether_it_has_i
     assert state(strict) == ("rejected", "forbidden_host")
 
 
+@pytest.mark.slow
 def test_the_lease_is_renewed_while_the_bucket_is_asked_for_an_object(
     strict: WorkerContext, clock: Clock, sent: Sent, body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ def assert_ended_with_the_part(context: WorkerContext) -> None:
     assert context.ledger.counters()["assets|archived|"] == 1
 
 
+@pytest.mark.slow
 def test_short_audio_is_not_mistaken_for_the_song_and_the_whole_one_is_stored_later(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:
@@ -68,6 +69,7 @@ def test_a_part_that_was_kept_when_its_worker_had_to_end_is_known_to_the_next_on
     assert stored(context, f"_partial/{TRACK_KEY}") == CUT
 
 
+@pytest.mark.slow
 def test_audio_that_stays_short_is_stored_at_last_and_marked_and_counted(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:
@@ -82,6 +84,7 @@ def test_audio_that_stays_short_is_stored_at_last_and_marked_and_counted(
     assert partials(context) == []
 
 
+@pytest.mark.slow
 def test_short_audio_is_stored_before_its_deadline_passes(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:
@@ -135,6 +138,7 @@ def test_a_deadline_that_passes_with_no_worker_there_leaves_what_came_before(
     assert_ended_with_the_part(context)
 
 
+@pytest.mark.slow
 def test_the_longest_of_several_parts_is_what_is_left(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:

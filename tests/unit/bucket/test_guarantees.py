@@ -92,6 +92,7 @@ def test_a_store_without_conditions_keeps_what_stands_there(
         assert store.read_text("k") == content
 
 
+@pytest.mark.slow
 @BOTH_WRITES
 @pytest.mark.parametrize("examined", [False, True])
 def test_of_two_writers_who_are_both_told_that_they_have_written_none_reports_the_bytes_of_the_other(
@@ -158,6 +159,7 @@ def test_aws_is_known_by_its_name(url: str, known: bool, monkeypatch: pytest.Mon
     assert (store._of_put.known == OF_AWS) is known  # noqa: SLF001
 
 
+@pytest.mark.slow
 def test_an_examination_leaves_neither_an_object_nor_an_upload(make_store: MakeStore, habits: Bucket) -> None:
     for habits.checks, habits.ignores in [
         ({"put crc32c", "part crc32c"}, set[str]()),
@@ -199,6 +201,7 @@ def test_an_upload_that_an_examination_cannot_abort_is_left_to_the_sweep(
     assert [f"{each['UploadId']} {each['Key']}" for each in left] == hold.left
 
 
+@pytest.mark.slow
 def test_an_outage_teaches_nothing_and_the_examination_is_made_again(
     make_store: MakeStore, habits: Bucket, clock: Clock
 ) -> None:

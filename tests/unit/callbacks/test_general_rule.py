@@ -148,6 +148,7 @@ def bodies(draw: st.DrawFn, wrap: bool) -> tuple[dict[str, Any], str]:
     return {"code": 200, "taskId": "t", "outer": value}, url
 
 
+@pytest.mark.slow
 @given(bodies(wrap=False))
 def test_a_result_below_random_names_is_archived_exactly_once(drawn: tuple[dict[str, Any], str]) -> None:
     body, url = drawn
@@ -173,6 +174,7 @@ def test_an_echoed_input_inside_of_a_family_is_never_archived(echo: str, payload
         assert URL not in {asset.url for asset in assets}
 
 
+@pytest.mark.slow
 @given(bodies(wrap=True))
 def test_the_same_below_an_echoed_input_is_never_archived(drawn: tuple[dict[str, Any], str]) -> None:
     body, url = drawn

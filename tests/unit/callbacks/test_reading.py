@@ -154,6 +154,7 @@ def callbacks(draw: st.DrawFn) -> tuple[dict[str, Any], list[str]]:
     return {field: used[0]}, used[:1]
 
 
+@pytest.mark.slow
 @given(callbacks())
 def test_every_url_in_a_callback_becomes_exactly_one_asset_with_a_key_of_its_own(
     generated: tuple[dict[str, Any], list[str]],
@@ -168,6 +169,7 @@ def test_every_url_in_a_callback_becomes_exactly_one_asset_with_a_key_of_its_own
         assert asset.track_id is None or is_safe_name(asset.track_id)
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(),

@@ -93,6 +93,7 @@ def offer(provider: Scripted, origin: Origin, *tasks: str) -> None:
         provider.answers["video", task] = video_answer(url, task)
 
 
+@pytest.mark.slow
 def test_every_task_gets_its_outcome_and_what_is_alive_is_archived(
     backfill: Backfill, fleet: Fleet, provider: Scripted, origin: Origin, report: list[str], console: Console
 ) -> None:
@@ -113,6 +114,7 @@ def test_every_task_gets_its_outcome_and_what_is_alive_is_archived(
     assert "      1  gone: " in told
 
 
+@pytest.mark.slow
 def test_a_list_of_which_nothing_is_missing_ends_well(
     backfill: Backfill, provider: Scripted, origin: Origin, report: list[str]
 ) -> None:
@@ -139,6 +141,7 @@ def test_what_is_there_is_neither_asked_about_nor_fetched(
     assert (provider.asked, len(origin.requests)) == (asked, fetched)
 
 
+@pytest.mark.slow
 def test_one_that_is_stopped_goes_on_when_it_is_run_again(
     backfill: Backfill, parts: Parts, provider: Scripted, origin: Origin, report: list[str], fleet: Fleet, clock: Clock
 ) -> None:
@@ -159,6 +162,7 @@ def test_one_that_is_stopped_goes_on_when_it_is_run_again(
     assert set(provider.times().values()) == {1}
 
 
+@pytest.mark.slow
 def test_at_most_some_tasks_wait_for_the_provider_at_once(
     parts: Parts, context: WorkerContext, report: list[str], clock: Clock
 ) -> None:
@@ -185,6 +189,7 @@ def test_a_wrong_key_ends_it_with_the_way_out(
     assert outcomes(report) == {"a": "unfinished"}
 
 
+@pytest.mark.slow
 def test_maintenance_is_told_once_and_waited_for(
     backfill: Backfill, provider: Scripted, origin: Origin, clock: Clock, console: Console, fleet: Fleet
 ) -> None:
@@ -204,6 +209,7 @@ def test_maintenance_is_told_once_and_waited_for(
     assert told.count("The provider answers again.") == 1
 
 
+@pytest.mark.slow
 def test_it_outlasts_a_bucket_that_is_away_for_a_while_and_no_longer(
     console: Console, parts: Parts, provider: Scripted, origin: Origin, report: list[str], fleet: Fleet, clock: Clock
 ) -> None:

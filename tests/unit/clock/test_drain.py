@@ -24,6 +24,7 @@ def received(context: WorkerContext, clock: Clock) -> list[Received]:
     return list(iter(context.received.take, None))
 
 
+@pytest.mark.slow
 def test_what_the_inbox_holds_is_received_as_of_its_arrival_and_workers_are_called(
     context: WorkerContext, clock: Clock, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,6 +37,7 @@ def test_what_the_inbox_holds_is_received_as_of_its_arrival_and_workers_are_call
     assert draining.drain(context) == 0
 
 
+@pytest.mark.slow
 def test_a_drain_that_breaks_off_loses_nothing(
     context: WorkerContext, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ ACCEPTED = [
 ]
 
 
+@pytest.mark.slow
 @given(assets, assets, st.sampled_from(ACCEPTED))
 def test_two_different_assets_never_get_one_key(one: Asset, other: Asset, template: str) -> None:
     layout = KeyLayout(template)
@@ -34,6 +35,7 @@ def test_two_different_assets_never_get_one_key(one: Asset, other: Asset, templa
         assert one.key(layout) != other.key(layout)
 
 
+@pytest.mark.slow
 @given(assets, names, st.sampled_from(ACCEPTED))
 def test_no_asset_gets_a_manifests_key(asset: Asset, task_id: str, template: str) -> None:
     layout = KeyLayout(template)

@@ -23,6 +23,7 @@ def lines_of(program: str, *, level: str = "info") -> list[dict[str, object]]:
     return [json.loads(line) for line in done.stderr.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "logger", "level", "event"),
     [
@@ -44,12 +45,14 @@ def test_whatever_a_process_says_is_an_event(program: str, logger: str, level: s
     assert {"timestamp", "pid"} <= first.keys()
 
 
+@pytest.mark.slow
 def test_an_uncaught_exception_is_one_event_with_its_traceback_and_without_its_secret() -> None:
     (only,) = lines_of("raise ValueError('http://files.example/a?signature=5ecret')")
     assert "Traceback" in str(only["exception"])
     assert "ValueError: http://files.example/a?…" in str(only["exception"])
 
 
+@pytest.mark.slow
 def test_a_log_that_cannot_be_written_ends_nothing() -> None:
     program = "reader, writer = os.pipe(); os.close(reader); os.dup2(writer, 2); logging.warning('x'); os._exit(7)"
     done = subprocess.run([sys.executable, "-c", _BEGIN.format("info") + program], timeout=30, check=False)
@@ -67,10 +70,12 @@ for _ in range(4):
 """
 
 
+@pytest.mark.slow
 def test_lines_of_several_processes_that_share_a_pipe_are_not_mixed() -> None:
     assert len(lines_of(_CROWD.format(PIPE_BUF - 200))) == 800
 
 
+@pytest.mark.slow
 def test_lines_of_any_length_of_several_processes_that_share_a_file_are_not_mixed(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with path.open("ab") as log:
@@ -78,6 +83,7 @@ def test_lines_of_any_length_of_several_processes_that_share_a_file_are_not_mixe
     assert len([json.loads(line) for line in path.read_text().splitlines()]) == 800
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "shown"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
 def test_the_level_holds_for_our_events_and_for_those_of_libraries(level: str, shown: int) -> None:
     program = (
@@ -89,6 +95,7 @@ def test_the_level_holds_for_our_events_and_for_those_of_libraries(level: str, s
     assert said == ["ours"] * shown + ["theirs"] * shown
 
 
+@pytest.mark.slow
 def test_at_debug_level_libraries_that_print_whole_urls_and_headers_stay_silent() -> None:
     names = ("urllib3", "botocore", "kombu", "another")
     program = f"for name in {names}: logging.getLogger(name + '.part').debug('GET /a?key=5ecret')"

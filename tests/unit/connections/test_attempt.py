@@ -131,6 +131,7 @@ def test_a_tls_handshake_ends_too(make_settings: MakeSettings) -> None:
     assert time.monotonic() - began < LIMIT + GRACE
 
 
+@pytest.mark.slow
 def test_a_source_that_this_side_lets_wait_is_not_called_slow(make_settings: MakeSettings, origin: Origin) -> None:
     url = origin.serve("/x.mp3", song("x"))
     settings = make_settings(
@@ -179,6 +180,7 @@ def test_an_attempt_that_ends_does_not_take_the_connection_of_the_next_one_with_
     assert origin.connections == connections, "the connection was not used again, so the test proves nothing"
 
 
+@pytest.mark.slow
 def test_a_source_that_is_asked_anew_leaves_the_stores_connection_to_the_attempt() -> None:
     (own, source), (kept, store) = socket.socketpair(), socket.socketpair()
     with own, source, kept, store:
@@ -197,6 +199,7 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
+@pytest.mark.slow
 def test_a_source_that_gives_a_byte_a_connection_is_let_go_and_leaves_no_descriptors(
     make_settings: MakeSettings, origin: Origin
 ) -> None:
@@ -234,6 +237,7 @@ def test_an_attempt_ends_also_after_a_thread_could_not_be_started_and_in_a_forke
         assert time.monotonic() - began < LIMIT + GRACE
 
 
+@pytest.mark.slow
 def test_a_process_can_end_while_a_name_is_being_resolved() -> None:
     code = """
 import socket, time

@@ -44,6 +44,7 @@ def test_several_silent_addresses_have_one_limit_together(classes: dict[str, typ
         assert time.monotonic() - began < LIMIT + GRACE
 
 
+@pytest.mark.slow
 def test_a_silent_address_leaves_time_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dialing, "LEAST_SHARE", 0.05)
     prepared: list[socket.socket] = []

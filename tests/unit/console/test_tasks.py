@@ -24,6 +24,7 @@ def test_a_task_or_a_list_of_tasks_is_watched_from_the_first_interval_on(console
     assert console.watches.next_ones(10) == [("a", START + 30), ("b", START + 30), ("c", START + 30)]
 
 
+@pytest.mark.slow
 def test_a_thousand_tasks_are_watched_in_a_few_round_trips(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     pool, uses = console.redis.connection_pool, []
 

@@ -38,6 +38,7 @@ def attempts(provider: Provider, count: int) -> list[int]:
     return [each.status for each in provider.callbacks]
 
 
+@pytest.mark.slow
 def test_a_music_task_sends_text_first_and_complete_when_the_clock_reaches_them(
     provider: Provider, client: Client, clock: Clock, receiver: Receiver
 ) -> None:
@@ -70,6 +71,7 @@ def test_callbacks_are_signed_over_task_id_and_time(provider: Provider, clock: C
     assert receiver.headers[0]["X-Webhook-Signature"] == base64.b64encode(signed).decode()
 
 
+@pytest.mark.slow
 def test_a_callback_that_is_not_taken_is_sent_again_three_times_and_then_the_task_is_silent(
     provider: Provider, client: Client, clock: Clock, receiver: Receiver
 ) -> None:
@@ -89,6 +91,7 @@ def test_a_callback_that_is_not_taken_is_sent_again_three_times_and_then_the_tas
     assert receiver.types_of(task_id) == ["text"] * 4
 
 
+@pytest.mark.slow
 def test_a_receiver_that_recovers_gets_this_callback_and_the_next_ones(
     provider: Provider, client: Client, clock: Clock, receiver: Receiver
 ) -> None:
@@ -110,6 +113,7 @@ def test_an_address_that_cannot_be_reached_counts_as_a_failed_attempt(url: str, 
     assert attempts(provider, 1) == [0]
 
 
+@pytest.mark.slow
 def test_a_receiver_that_answers_too_late_has_failed_and_does_not_hold_up_other_tasks(
     options: Options, receiver: Receiver
 ) -> None:

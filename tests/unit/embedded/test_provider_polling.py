@@ -164,6 +164,7 @@ def test_a_redirect_leads_to_the_other_host_which_sees_whether_the_key_came_alon
         assert [each.has_credentials for each in other.requests] == [False, True]
 
 
+@pytest.mark.slow
 def test_slow_and_dripping_answers_take_their_time_and_arrive_whole(provider: Provider, client: Client) -> None:
     for mood, least in ((Mood(wait=0.1), 0.1), (Mood(drip=0.003), 0.09)):
         provider.set_mood(mood)
@@ -186,6 +187,7 @@ def test_an_endless_answer_goes_on_until_the_server_ends(pause: float, piece: in
             assert time.monotonic() < give_up_at
 
 
+@pytest.mark.slow
 def test_an_answer_can_fail_to_come(provider: Provider, client: Client) -> None:
     provider.set_mood(Mood(wait=60))
     with pytest.raises(requests.ReadTimeout):

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 
+import pytest
 import requests
 
 from app.embedded.processes import free_port
 
 
+@pytest.mark.slow
 def test_the_process_serves_on_its_port_with_its_key_and_ends_when_it_is_told_to() -> None:
     port = free_port()
     command = [sys.executable, "-m", "app.embedded.provider", "--port", str(port), "--kind", "S"]

@@ -64,6 +64,7 @@ def test_another_file_under_the_same_path_is_another_asset_and_a_fresh_url_is_no
     assert found.open == 1
 
 
+@pytest.mark.slow
 def test_notes_stay_when_a_later_callback_has_none(ledger: Ledger) -> None:
     urls = {f"s{number}_url": f"https://a.example/{number}.mp3" for number in range(MAX_ASSETS + 1)}
     record(ledger, {"code": 200, "taskId": "t", "data": {"vocal_removal_info": urls}})

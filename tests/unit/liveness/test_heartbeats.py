@@ -81,6 +81,7 @@ def while_an_upload_drains(
     monkeypatch.setattr(context.store.client, "abort_multipart_upload", slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait", [in_a_redirect, while_an_upload_is_created, while_an_upload_drains])
 def test_a_lease_is_renewed(
     wait: Callable[..., None],
@@ -144,6 +145,7 @@ def test_a_transfer_is_told_that_its_lease_is_lost_or_that_it_must_end(
         hold.alive()
 
 
+@pytest.mark.slow
 def test_a_transfer_that_hangs_keeps_its_asset_no_longer_than_it_may(
     ledger: Ledger, context: WorkerContext, body: str
 ) -> None:

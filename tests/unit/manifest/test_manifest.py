@@ -39,6 +39,7 @@ def test_it_holds_every_callback_letter_by_letter(context: WorkerContext, clock:
     assert manifest(context, "t")["format"] == FORMAT
 
 
+@pytest.mark.slow
 def test_what_it_holds_survives_redis_and_is_written_again_as_it_was(
     context: WorkerContext, clock: Clock, origin: Origin, payload: Payload, sent: Sent
 ) -> None:
@@ -121,6 +122,7 @@ def serve_track(origin: Origin, track: dict[str, Any], *, without: set[str]) -> 
             origin.serve(path, Answer(status=404) if name in without else good)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("without", "status"),
     [

@@ -75,6 +75,7 @@ def test_an_answer_that_repeats_the_dead_url_is_followed_by_a_question_for_a_lin
     assert [json.loads(each["body"]).get("fresh_links") for each in manifest["callbacks"]] == [None, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", [None, NotOfferedError()])
 def test_without_a_fresh_url_the_asset_is_retried_and_rejected_and_questions_are_minutes_apart(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent, link: NotOfferedError | None
@@ -90,6 +91,7 @@ def test_without_a_fresh_url_the_asset_is_retried_and_rejected_and_questions_are
     assert origin.count("/dead.mp4") == 8
 
 
+@pytest.mark.slow
 def test_urls_that_never_work_are_refreshed_a_limited_number_of_times(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
 ) -> None:
@@ -102,6 +104,7 @@ def test_urls_that_never_work_are_refreshed_a_limited_number_of_times(
     assert len(provider.asked) == MAX_REFRESHES
 
 
+@pytest.mark.slow
 def test_an_asset_that_expired_is_archived_from_a_fresh_url(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
 ) -> None:
@@ -114,6 +117,7 @@ def test_an_asset_that_expired_is_archived_from_a_fresh_url(
     assert context.store.read_text(KEY) == GOOD
 
 
+@pytest.mark.slow
 def test_assets_that_expire_one_after_the_other_all_get_fresh_urls(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
 ) -> None:
@@ -154,6 +158,7 @@ def test_a_refusal_of_links_that_concerns_all_pauses_all(
     assert context.watches.turns.paused()
 
 
+@pytest.mark.slow
 def test_an_asset_that_waits_for_a_busy_source_asks_for_no_fresh_url(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
 ) -> None:

@@ -86,6 +86,7 @@ def test_files_of_an_unfinished_task_are_archived_at_once_and_an_answer_that_rep
     assert watch_of(context, "m").outcome == "settled"
 
 
+@pytest.mark.slow
 def test_a_task_is_asked_about_more_rarely_as_it_ages_and_given_up_after_a_day_loudly(
     context: WorkerContext, provider: Scripted, clock: Clock
 ) -> None:
@@ -179,6 +180,7 @@ def test_an_answer_that_cannot_be_recorded_now_is_asked_for_again(
     assert context.ledger.snapshot("v")
 
 
+@pytest.mark.slow
 def test_a_task_whose_answer_can_never_be_recorded_is_given_up(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_bare_id_that_no_family_knows_is_gone_after_two_rounds_of_all_families
     assert (watch_of(context).outcome, watch_of(context).reason) == ("gone", "unknown_task")
 
 
+@pytest.mark.slow
 def test_a_family_that_gives_no_clear_answer_keeps_no_other_from_being_asked_and_nothing_from_being_found(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_family_that_gives_no_clear_answer_keeps_no_other_from_being_asked_and
     assert (watch_of(context).outcome, watch_of(context).family) == ("settled", "video")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [UNKNOWN, NotOfferedError(), RefusedError()])
 def test_one_answer_that_a_task_is_unknown_ends_no_watch_of_a_task_that_exists(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, answer: dict[str, Any] | ProviderError
@@ -124,6 +126,7 @@ def test_a_submitted_task_without_a_family_is_looked_for_in_all_of_them_again(
     assert (watch_of(context).outcome, watch_of(context).family) == ("settled", "video")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "reason", "at_most"), [(WrongKeyError(), "wrong_key", 6), (MaintenanceError(), "maintenance", 8)]
 )
@@ -164,6 +167,7 @@ def test_a_fault_with_one_task_pauses_no_other(context: WorkerContext, provider:
     assert context.watches.turns.paused() is None
 
 
+@pytest.mark.slow
 def test_one_task_whose_requests_always_fail_keeps_no_other_waiting(
     context: WorkerContext, provider: Scripted, clock: Clock
 ) -> None:
@@ -187,6 +191,7 @@ def test_a_provider_that_fails_with_every_task_is_left_alone_for_a_while(
     assert len(provider.asked) < 20
 
 
+@pytest.mark.slow
 def test_a_pause_of_days_ends_no_watch_before_its_task_was_asked_about(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
 ) -> None:
@@ -210,6 +215,7 @@ def test_a_registered_task_of_which_a_callback_came_is_never_gone(
     assert watch_of(context, "m").outcome is None
 
 
+@pytest.mark.slow
 def test_a_task_that_exists_is_looked_for_in_all_families_in_every_round(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
 ) -> None:

@@ -163,6 +163,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(
     family=st.sampled_from(ASKING_ORDER),
     code=st.sampled_from([200, "200", 201, 500, None]) | LEAVES,

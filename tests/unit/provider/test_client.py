@@ -181,6 +181,7 @@ def test_what_is_no_answer_is_a_refusal_of_its_kind(
     assert (raised.value.reason, raised.value.for_all) == (reason, for_all)
 
 
+@pytest.mark.slow
 def test_an_answer_is_bounded_as_it_is_decoded(provider: Provider, client: ProviderClient) -> None:
     provider.answers(gzip.compress(bytes(64 * 1024**2)), Content_Encoding="gzip")
     with pytest.raises(ProviderFaultError, match="more than 1048576 bytes"):
@@ -247,6 +248,7 @@ def test_a_fresh_url_is_asked_for_by_the_old_one(provider: Provider, client: Pro
     assert json.loads(body) == {"url": "http://origin.test/old.mp3?a=b"}
 
 
+@pytest.mark.slow
 def test_a_url_that_is_not_the_providers_own_has_no_fresh_one(provider: Provider, client: ProviderClient) -> None:
     provider.answers(record("common_download_url_422"))
     assert client.fresh_url("http://elsewhere.test/x") is None

@@ -13,6 +13,7 @@ from workers.errors import TransientError
 from workers.ingest import ingest
 
 
+@pytest.mark.slow
 def test_a_repeat_after_redis_has_forgotten_downloads_nothing_and_the_manifest_keeps_all(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, payload: Payload
 ) -> None:

@@ -64,6 +64,7 @@ def test_odd_letters_in_a_failure_do_not_keep_its_callback_from_being_recorded(
     assert snapshot.task.message == "caf?"
 
 
+@pytest.mark.slow
 def test_forged_callbacks_change_nothing_that_is_archived(
     context: WorkerContext, sent: Sent, clock: Clock, body: str, origin: Origin
 ) -> None:
@@ -98,6 +99,7 @@ def test_endless_different_bodies_for_one_task_do_not_grow_its_record_and_their_
     assert len(context.store.list("_unrecognized/", limit=10)) == 3
 
 
+@pytest.mark.slow
 def test_a_task_has_no_more_files_than_its_record_may_hold_and_the_surplus_is_told(
     context: WorkerContext, clock: Clock
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_slow_upload_over_plain_http_may_take_longer_than_connecting_and_than_
             pool.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_client_that_has_little_patience_has_as_little_with_tls(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

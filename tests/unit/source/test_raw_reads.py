@@ -82,6 +82,7 @@ def one_byte_left(extra: bytes, pause: float, context: ssl.SSLContext | None = N
             server.join()
 
 
+@pytest.mark.slow
 def test_a_byte_behind_the_announced_end_is_seen_in_the_buffer_and_in_the_socket(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -17,6 +17,7 @@ def watches_of(redis: fakeredis.FakeRedis, fingerprint: str = "key-1") -> Watche
     return Watches(redis, Turns(redis, rate=5, fingerprint=fingerprint), interval=30)
 
 
+@pytest.mark.slow
 def test_all_workers_together_keep_to_the_rate(redis: fakeredis.FakeRedis, clock: Clock) -> None:
     fleet = [watches_of(redis), watches_of(redis)]
     other = Turns(redis, rate=5, fingerprint="key-1")

@@ -135,6 +135,7 @@ def test_of_many_dead_letters_only_some_a_minute_are_watched(watches: Watches, c
     assert watches.add("a", "music", "refresh")
 
 
+@pytest.mark.slow
 def test_a_task_is_due_more_rarely_as_it_ages_also_if_its_worker_always_dies(watches: Watches, clock: Clock) -> None:
     watches.add("a", "music", "watch")
     asked = 0
@@ -168,6 +169,7 @@ def watches_clock(watches: Watches) -> Clock:
     return clock
 
 
+@pytest.mark.slow
 def test_what_an_old_answer_says_does_not_end_a_watch_for_a_stronger_purpose(watches: Watches) -> None:
     watches.add("a", "music", "refresh")
     taken_watch = watches.take().watch
@@ -177,6 +179,7 @@ def test_what_an_old_answer_says_does_not_end_a_watch_for_a_stronger_purpose(wat
     assert watches.number() == 1
 
 
+@pytest.mark.slow
 def test_after_a_pause_the_probe_is_about_a_task_that_has_not_failed(watches: Watches, clock: Clock) -> None:
     for name in ("a", "b", "c", "good"):
         watches.add(name, "music", "watch")

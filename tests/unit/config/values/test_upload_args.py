@@ -154,6 +154,7 @@ def test_the_least_policy_has_the_rights_that_they_need(make_settings: MakeSetti
     assert policy["Statement"][-1]["Resource"] == ARGUMENTS["SSEKMSKeyId"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1000, 2 * PART + 1])
 def test_versions_default_encryption_and_object_lock_of_a_bucket_change_nothing(
     make_store: MakeStore, size: int

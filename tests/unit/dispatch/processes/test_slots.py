@@ -32,6 +32,7 @@ def is_free(slots: Slots) -> bool:
     return in_another_process(ask)
 
 
+@pytest.mark.slow
 def test_as_many_processes_have_a_slot_as_there_are_slots() -> None:
     with closing(Slots(2)) as slots, slots.held() as first:
         assert first
@@ -50,6 +51,7 @@ def slots() -> Iterator[Slots]:
         yield slots
 
 
+@pytest.mark.slow
 def test_a_slot_is_free_again_when_its_process_was_killed(slots: Slots) -> None:
     reading, writing = os.pipe()
 

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.ingress.keeping.batching import CallbackQueue, PublishError
@@ -61,6 +62,7 @@ def test_a_batch_is_bounded_and_what_is_left_goes_with_the_next() -> None:
     assert sorted(len(batch) for batch in broker.batches[1:]) == [1, 2, 2]
 
 
+@pytest.mark.slow
 def test_many_threads_at_once_lose_nothing() -> None:
     kept: list[str] = []
     queue = CallbackQueue(lambda callbacks: kept.extend(body for body, _ in callbacks))

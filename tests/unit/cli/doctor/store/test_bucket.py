@@ -28,6 +28,7 @@ def found(make_settings: MakeSettings, **settings: str) -> dict[str, Finding]:
     return {each.name: each for each in examine_bucket(make_settings(**settings))}
 
 
+@pytest.mark.slow
 def test_a_store_that_does_all_gets_no_warning_but_for_lifecycle_rules(
     habits: Bucket, make_settings: MakeSettings, store: Store
 ) -> None:
@@ -42,6 +43,7 @@ def test_a_store_that_does_all_gets_no_warning_but_for_lifecycle_rules(
     assert habits.denied == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("operation", "name"), [("put", "checksum_on_put"), ("part", "checksum_on_part")])
 def test_each_checksum_is_tried_by_a_wrong_one(
     habits: Bucket, make_settings: MakeSettings, operation: str, name: str
@@ -54,6 +56,7 @@ def test_each_checksum_is_tried_by_a_wrong_one(
     assert (finding.verdict, "accepts a body that contradicts its checksum" in finding.advice) == ("warn", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("operation", "name"), [("put", "condition_on_put"), ("complete", "condition_on_complete")])
 def test_each_condition_is_tried_where_an_object_stands(
     habits: Bucket, make_settings: MakeSettings, operation: str, name: str
@@ -66,6 +69,7 @@ def test_each_condition_is_tried_where_an_object_stands(
     assert (finding.verdict, "It refuses the condition" in finding.advice) == ("warn", True)
 
 
+@pytest.mark.slow
 def test_upload_args_are_tried(habits: Bucket, make_settings: MakeSettings) -> None:
     wanted = json.dumps({"Tagging": "a=b"})
     assert found(make_settings, S3_UPLOAD_ARGS=wanted)["upload_args"].verdict == "ok"
@@ -74,6 +78,7 @@ def test_upload_args_are_tried(habits: Bucket, make_settings: MakeSettings) -> N
     assert (finding.verdict, "501 NotImplemented" in finding.advice) == ("fail", True)
 
 
+@pytest.mark.slow
 def test_upload_args_are_blamed_when_the_bucket_takes_the_object_without_them(
     habits: Bucket, make_settings: MakeSettings
 ) -> None:
