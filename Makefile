@@ -32,15 +32,15 @@ up: setup ## stay up on embedded defaults until Ctrl-C
 	$(BIN)/stemvault up $(if $(PORT),--port $(PORT)) $(if $(PROVIDER),--provider)
 
 # Most tests on real processes wait, so two files at a time take little more than half as long. Tests that measure run alone.
-test: setup .venv/swift/ready coverage ## run all tests: the fast unit tests with coverage, those on real processes, and limits of memory and time
-	$(BIN)/python -m pytest -m "slow or not unit" -n 2 --dist loadfile --ignore tests/benchmarks
+test: setup .venv/swift/ready coverage ## run all tests: the unit tests with coverage, those on real processes, and limits of memory and time
+	$(BIN)/python -m pytest -m "not unit" -n 2 --dist loadfile --ignore tests/benchmarks
 	$(BIN)/python -m pytest tests/benchmarks
 
-UNIT := tests/unit -n 2 --dist worksteal -m "not slow"
+UNIT := tests/unit -n 2 --dist worksteal
 test-unit: setup ## run the unit tests but the slow ones, in two processes
-	$(BIN)/python -m pytest $(UNIT)
+	$(BIN)/python -m pytest $(UNIT) -m "not slow"
 
-coverage: setup ## measure which branches `make test-unit` reaches; fails below the floor in pyproject.toml
+coverage: setup ## run the unit tests and measure which branches they reach; fails below the floor in pyproject.toml
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --quiet $(UNIT)
 	$(BIN)/coverage combine --quiet
