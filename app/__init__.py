@@ -1,4 +1,10 @@
-"""The ingress: it acknowledges callbacks and enqueues them. Start it with ``gunicorn 'app:create_app()'``."""
+"""What people and the provider talk to: the ingress, the console, the command and the embedded parts.
+
+- ``ingress``: acknowledges callbacks and enqueues them. Its door is here: ``gunicorn 'app:create_app()'``.
+- ``console``: registers and submits tasks. Its door is ``app.console.create_app``.
+- ``cli``: the ``stemvault`` command. ``operate``: what the command and the console share.
+- ``embedded``: Redis, S3, a provider and our own processes for trials and tests.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -57,9 +57,9 @@ def archive_next(context: WorkerContext, queues: Sequence[str], owner: str) -> b
         lease = context.ledger.take(queues, owner)
         if lease is None:
             return False
-        if lease.calls:
+        if lease.queue_to_wake:
             with contained("call"):
-                context.wake_ups.send(lease.calls, 1)
+                context.wake_ups.send(lease.queue_to_wake, 1)
         archive(context, lease, reservation)
     return True
 

@@ -23,14 +23,14 @@ from workers.transfer.memory import Reservation
 LOOK_EVERY, CALL_EVERY = 0.2, 1.0
 
 
-def carry(context: WorkerContext, queues: Sequence[str], shift: str) -> None:
+def carry(context: WorkerContext, queues: Sequence[str], owner_prefix: str) -> None:
     """Store the assets that are ready in ``queues``, until no asset is ready and no transfer is under way.
 
     No transfer is begun when the worker is ending. A fault of one asset is recorded with it and stops no other. If
-    Redis is away, the transfers under way run to their end. The leases' owners begin with ``shift`` and a colon; no two
-    processes may have the same ``shift`` at a time.
+    Redis is away, the transfers under way run to their end. The leases' owners begin with ``owner_prefix`` and a colon;
+    no two processes may have the same prefix at a time.
     """
-    transfers = _Transfers(context, queues, shift)
+    transfers = _Transfers(context, queues, owner_prefix)
     while True:
         while transfers.begin():
             pass
@@ -44,16 +44,16 @@ def carry(context: WorkerContext, queues: Sequence[str], shift: str) -> None:
 class _Transfers:
     """The transfers that a process has under way, each with its memory."""
 
-    def __init__(self, context: WorkerContext, queues: Sequence[str], shift: str) -> None:
+    def __init__(self, context: WorkerContext, queues: Sequence[str], owner_prefix: str) -> None:
         self._context = context
         self._queues = queues
-        self._owners = (f"{shift}:{number}" for number in itertools.count())
+        self._owners = (f"{owner_prefix}:{number}" for number in itertools.count())
         #: The transfers under way: the memory of each, and its source host.
         self._hosts: dict[Reservation, str] = {}
-        self._news: SimpleQueue[Reservation | None] = SimpleQueue()
+        self._events: SimpleQueue[Reservation | None] = SimpleQueue()
         """A reservation whose transfer has ended, or None when a transfer has learned how much memory it needs."""
         self._calls_again_at = 0.0
-        self._nothing = _Nothing()
+        self._empty_search = _EmptySearch()
 
     @property
     def all_ended(self) -> bool:
@@ -64,16 +64,16 @@ class _Transfers:
         if self._context.is_ending() or len(self._hosts) == self._context.capacity.at_once:
             return False
         full = self._full_hosts()
-        if self._hosts and self._nothing.holds_for(full):
+        if self._hosts and self._empty_search.holds_for(full):
             return False
-        if not (reservation := self._context.memory.reserve(on_fit=lambda: self._news.put(None))):
+        if not (reservation := self._context.memory.reserve(on_fit=lambda: self._events.put(None))):
             return False
         lease = None
         with contained("take"):
             lease = self._take(full)
         if not lease:
             reservation.give_back()
-            self._nothing.found_for(full)
+            self._empty_search.found_for(full)
             return False
         self._hosts[reservation] = lease.host
         try:
@@ -84,10 +84,10 @@ class _Transfers:
 
     def _take(self, full: set[str]) -> Lease | None:
         lease = self._context.ledger.take(self._queues, next(self._owners), passing_over=full)
-        if lease and lease.calls and time.monotonic() > self._calls_again_at:
+        if lease and lease.queue_to_wake and time.monotonic() > self._calls_again_at:
             self._calls_again_at = time.monotonic() + CALL_EVERY
             with contained("call"):
-                self._context.wake_ups.send(lease.calls, 1)
+                self._context.wake_ups.send(lease.queue_to_wake, 1)
         return lease
 
     def _full_hosts(self) -> set[str]:
@@ -110,19 +110,19 @@ class _Transfers:
             with contained("archive"), reservation:
                 archive(self._context, lease, reservation)
         finally:
-            self._news.put(reservation)
+            self._events.put(reservation)
 
     def wait(self) -> None:
         """Wait until a transfer has ended or needs less memory, or until it is time to look for more assets."""
         with suppress(Empty):
-            news = self._news.get(timeout=LOOK_EVERY)
+            ended = self._events.get(timeout=LOOK_EVERY)
             while True:
-                if news:
-                    del self._hosts[news]
-                news = self._news.get_nowait()
+                if ended:
+                    del self._hosts[ended]
+                ended = self._events.get_nowait()
 
 
-class _Nothing:
+class _EmptySearch:
     """Whether the ledger has just had no asset of hosts that are not full, so that it need not be asked again yet."""
 
     def __init__(self) -> None:

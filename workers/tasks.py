@@ -47,7 +47,7 @@ from workers.ledger.connection import open_ledger, open_redis
 from workers.ledger.storage.keys import FORMAT
 from workers.liveness.signs_of_life import CLOCK, POLL, SWEEP, WORKER, SignsOfLife, heartbeat
 from workers.polling.poll import poll
-from workers.recording.adopt import adopt_older, make_room
+from workers.recording.adopt import adopt_older, forget_older
 from workers.s3.client import s3_models
 from workers.settings import settings
 from workers.transfer.capacity import Capacity
@@ -144,7 +144,7 @@ def archive_assets(self: "Task[Any, Any]") -> None:
     with _slots().carriers.held() as has_slot:
         if not has_slot:
             return
-        carry(context(), queues, shift=self.request.id)
+        carry(context(), queues, owner_prefix=self.request.id)
     # Messages that arrived while all slots were taken were dropped, so one is sent again if assets are left.
     wake_workers(context(), queues)
 
@@ -177,7 +177,7 @@ def poll_tasks() -> None:
 @_contained
 def sweep() -> None:
     """Fire the timers that are due, of this version's ledger and of older ones."""
-    make_room(context())
+    forget_older(context())
     fire_timers(context())
     adopt_older(context())
     SignsOfLife(context().ledger.redis).give(SWEEP)

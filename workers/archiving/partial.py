@@ -38,7 +38,7 @@ class _Body(Protocol):
     def read(self, size: int) -> bytes: ...
 
 
-class PartialFile:
+class PartialReader:
     """A partial file, read once from start to end."""
 
     announced = None
@@ -69,14 +69,14 @@ def keep_partial(context: WorkerContext, lease: Lease, audio: memoryview, second
 
 
 @contextmanager
-def open_partial(context: WorkerContext, key: str) -> Iterator[PartialFile]:
+def open_partial(context: WorkerContext, key: str) -> Iterator[PartialReader]:
     """Open a partial file for reading.
 
     Raises ``TransientError`` when the bucket cannot be asked, and ``PermanentError`` (``part_gone``) without the file.
     """
     limits = cut_off_after(context.settings.transfer_timeout, must_stop=context.must_stop)
     with limits, context.store.reading(key) as body:
-        yield PartialFile(body)
+        yield PartialReader(body)
 
 
 def forget_partial(store: Store, lease: Lease) -> None:

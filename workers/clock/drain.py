@@ -20,7 +20,7 @@ from workers.intake.inbox import received_at
 log = structlog.get_logger()
 
 #: How many callbacks are moved before wake-up messages are sent for them.
-BATCH = 200
+MAX_CALLBACKS = 200
 #: Threads that move callbacks. Each callback needs a read and a delete in S3, one after the other.
 _MOVERS = 8
 #: The lock keeps two workers from moving the same callbacks, which would be harmless but slow. It expires soon
@@ -59,7 +59,7 @@ def _has_room(context: WorkerContext) -> bool:
 
 
 def _oldest(context: WorkerContext) -> list[str]:
-    return context.store.list(context.settings.layout.inbox_key(""), limit=BATCH)
+    return context.store.list(context.settings.layout.inbox_key(""), limit=MAX_CALLBACKS)
 
 
 def _move(context: WorkerContext, key: str) -> bool:

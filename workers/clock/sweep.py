@@ -27,20 +27,20 @@ from workers.polling.refresh import request_refresh
 log = structlog.get_logger()
 
 #: The most timers that one sweep fires; the next sweep continues.
-BATCH = 1000
+MAX_TIMERS = 1000
 #: The most seconds that one sweep forgets settled tasks, and the records of one step.
 _FORGET_SECONDS, _FORGET_AT_ONCE = 1.0, 500
 
 
 def sweep(context: WorkerContext) -> None:
-    """Fire the timers that are due, ``BATCH`` at most, and clear up after dead workers. Raises redis-py's errors.
+    """Fire the timers that are due, ``MAX_TIMERS`` at most, and clear up after dead workers. Raises redis-py's errors.
 
     Several sweeps may run at the same time: each timer fires in one of them. The cost depends on the number of timers
     that are due, not on the number of records.
     """
     # First, because a full Redis refuses the writes of the other steps.
     _make_room(context)
-    for member in context.ledger.due(limit=BATCH):
+    for member in context.ledger.due(limit=MAX_TIMERS):
         _isolated(_fire_timer, context, member)
     top_up_wake_ups(context)
     _abort_orphaned_uploads(context)

@@ -43,10 +43,10 @@ class Assets(Scripted):
         reply = self._run("take", keys, owner, self.lease_seconds, ASSETS, *passing_over)
         if not reply:
             return None
-        member, pairs, queue_to_wake = reply
+        member, pairs, without_message = reply
         fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
-        calls = searched[queue_to_wake - 1] if queue_to_wake else ""
-        return lease_of(AssetId.parse(member), owner, fields, calls=calls)
+        queue_to_wake = searched[without_message - 1] if without_message else ""
+        return lease_of(AssetId.parse(member), owner, fields, queue_to_wake=queue_to_wake)
 
     def heartbeat(self, lease: Lease, *, upload: str = "", partial: str = "") -> None:
         """Renew the lease, and the registration of its multipart upload if there is one. Raises ``LeaseLostError``.

@@ -31,7 +31,7 @@ _READY = (COMMON + "ready:urgent", COMMON + "ready:assets")
 _ASSETS = COMMON + "asset:"
 _FORGETTING = COMMON + "forgetting"
 #: The most timers of an older format that one sweep reads.
-_BATCH = 200
+_MAX_TIMERS = 200
 #: Seconds until a failed adoption is tried again: after an outage of the bucket, and after any other error.
 _SHORT_WAIT, _LONG_WAIT = 30.0, 3600.0
 #: About how many records one sweep scans to make room.
@@ -53,7 +53,7 @@ def adopt_older(context: WorkerContext) -> None:
     """
     redis = context.ledger.redis
     timers: dict[str, list[str]] = {}
-    for member in map(str, redis.zrange(_TIMERS, 0, _BATCH - 1)):
+    for member in map(str, redis.zrange(_TIMERS, 0, _MAX_TIMERS - 1)):
         timers.setdefault(AssetId.parse(member).task_id, []).append(member)
     for task_id, members in timers.items():
         try:
@@ -64,7 +64,7 @@ def adopt_older(context: WorkerContext) -> None:
             continue
         except Exception as error:
             log.exception("older_record_not_adopted", task_id=task_id)
-            # The timer is moved behind the others, so that ``_BATCH`` failing tasks do not block the rest.
+            # The timer is moved behind the others, so that ``_MAX_TIMERS`` failing tasks do not block the rest.
             wait = _SHORT_WAIT if isinstance(error, TransientError) else _LONG_WAIT
             redis.zadd(_TIMERS, dict.fromkeys(members, context.now() + wait), xx=True)
 
@@ -105,7 +105,7 @@ def adopt(context: WorkerContext, task_id: str) -> bool:
     return bool(task)
 
 
-def make_room(context: WorkerContext) -> None:
+def forget_older(context: WorkerContext) -> None:
     """If Redis is nearly full, forget settled tasks of the older ledger, whose manifests are written."""
     redis = context.ledger.redis
     if context.fullness() < SWEEP_FORGETS:

@@ -57,7 +57,7 @@ class CallbackQueue:
     """
 
     #: Callbacks in a batch at most, and about how many characters.
-    MOST, MAX_CHARACTERS = 200, 4 * 1024**2
+    MAX_CALLBACKS, MAX_CHARACTERS = 200, 4 * 1024**2
 
     def __init__(self, put_all: Callable[[list[tuple[str, float]]], object]) -> None:
         self._put_all = put_all
@@ -83,12 +83,15 @@ class CallbackQueue:
     def _join(self, body: str, received_at: float) -> tuple[_Batch, bool]:
         with self._joining:
             batch = self._waiting[-1] if self._waiting else None
-            if batch is None or len(batch.callbacks) >= self.MOST or batch.characters + len(body) > self.MAX_CHARACTERS:
+            if batch is None or self._is_full(batch, body):
                 batch = _Batch()
                 self._waiting.append(batch)
             batch.callbacks.append((body, received_at))
             batch.characters += len(body)
             return batch, len(batch.callbacks) == 1
+
+    def _is_full(self, batch: _Batch, body: str) -> bool:
+        return len(batch.callbacks) >= self.MAX_CALLBACKS or batch.characters + len(body) > self.MAX_CHARACTERS
 
     def _send(self, batch: _Batch) -> None:
         try:

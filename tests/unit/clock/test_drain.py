@@ -28,8 +28,8 @@ def received(context: WorkerContext, clock: Clock) -> list[Received]:
 def test_what_the_inbox_holds_is_received_as_of_its_arrival_and_workers_are_called(
     context: WorkerContext, clock: Clock, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(draining, "BATCH", 20)
-    kept = fill(context, draining.BATCH + 3)
+    monkeypatch.setattr(draining, "MAX_CALLBACKS", 20)
+    kept = fill(context, draining.MAX_CALLBACKS + 3)
     clock.advance(1000)
     assert draining.drain(context) == len(kept)
     assert sent.take()[:1] == ["callbacks"]

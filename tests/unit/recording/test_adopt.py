@@ -18,7 +18,7 @@ from workers.errors import TransientError
 from workers.ingest import ingest, ingest_next
 from workers.intake.fullness import SWEEP_FORGETS
 from workers.ledger.storage.keys import asset_key, lock_key, task_key
-from workers.recording.adopt import adopt_older, make_room
+from workers.recording.adopt import adopt_older, forget_older
 from workers.recording.record import read_callback, record_callback
 
 TASK = VIDEO.task_id
@@ -216,12 +216,12 @@ def test_older_settled_tasks_make_room_as_well_and_no_other(
 ) -> None:
     full = replace(context, fullness=lambda: SWEEP_FORGETS)
     recorded_by_0_1(redis, body, ASSET)
-    make_room(full)
+    forget_older(full)
     assert redis.exists(f"stemvault:task:{TASK}")
     redis.expire(f"stemvault:task:{TASK}", 100)
-    make_room(context)
+    forget_older(context)
     assert redis.exists(f"stemvault:task:{TASK}")
-    make_room(full)
+    forget_older(full)
     assert not list(redis.scan_iter(f"stemvault:*:{TASK}*"))
 
 

@@ -149,8 +149,8 @@ def task_of(fields: Mapping[str, str]) -> TaskRecord:
     return TaskRecord(**_read(_TASK, fields))
 
 
-def lease_of(asset: AssetId, owner: str, fields: Mapping[str, str], *, calls: str) -> Lease:
-    """Read a lease from the hash of an asset that was just taken; ``owner`` and ``calls`` are the lease's."""
+def lease_of(asset: AssetId, owner: str, fields: Mapping[str, str], *, queue_to_wake: str) -> Lease:
+    """Read a lease from the hash of an asset that was just taken; ``owner`` and ``queue_to_wake`` are the lease's."""
     values = _read(_ASSET, fields)
     return Lease(
         id=asset,
@@ -166,7 +166,7 @@ def lease_of(asset: AssetId, owner: str, fields: Mapping[str, str], *, calls: st
         seconds=values.get("seconds", 0.0),
         final=values.get("final", False),
         optional=values.get("optional", False),
-        calls=calls,
+        queue_to_wake=queue_to_wake,
     )
 
 

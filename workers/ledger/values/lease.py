@@ -35,7 +35,7 @@ class Lease:
     """Whether this attempt should store the partial file, as no better file can come."""
     optional: bool = False
     """Whether its task is complete without it (``Asset.optional``)."""
-    calls: str = ""
+    queue_to_wake: str = ""
     """A queue in which assets wait without a wake-up message; usually empty."""
 
     @property

@@ -18,7 +18,7 @@ local most_callbacks, most_assets, prefix = tonumber(ARGV[9]), tonumber(ARGV[10]
 local suspects = KEYS[6]
 local OWN_KEYS, OWN_ARGV, PER_ASSET = 6, 16, 9
 local fields_end = OWN_ARGV + 2 * tonumber(ARGV[OWN_ARGV])
-local MOST_NOTES, MOST_MARKS = 2000, 20
+local MAX_NOTES, MAX_MARKS = 2000, 20
 -- One number, sorted by stage first, then by time of arrival in milliseconds. Whole numbers take less memory.
 local order = math.floor((rank * 1e11 + tonumber(ARGV[13])) * 1000)
 
@@ -38,7 +38,7 @@ if not known_callback then
   if callbacks < most_callbacks then
     redis.call('HSET', task, callback, ARGV[8])
     kept, changed = true, true
-  elseif callbacks < MOST_MARKS * most_callbacks then
+  elseif callbacks < MAX_MARKS * most_callbacks then
     redis.call('HSET', task, callback, '')
   else
     seen = true
@@ -112,7 +112,7 @@ if surplus > 0 then
 end
 local known_notes = redis.call('HGET', task, 'notes') or ''
 for note in string.gmatch(notes, '[^\n]+') do
-  if not string.find(known_notes, note, 1, true) and #known_notes < MOST_NOTES then
+  if not string.find(known_notes, note, 1, true) and #known_notes < MAX_NOTES then
     changed = true
     known_notes = known_notes == '' and note or known_notes .. '\n' .. note
     redis.call('HSET', task, 'notes', known_notes)
