@@ -11,7 +11,7 @@ import pytest
 from app.embedded.provider import Options, Provider, fake_provider
 from tests.conftest import eventually
 from tests.unit.conftest import Clock
-from tests.unit.embedded.conftest import Client, ClientOf, Receiver
+from tests.unit.embedded.provider.conftest import Client, ClientOf, Receiver
 
 MUSIC = "generate/record-info"
 

@@ -11,10 +11,10 @@ from app.embedded.provider import Mood, Options, Provider, fake_provider
 from app.embedded.provider.shapes.callbacks import callback
 from app.embedded.provider.shapes.catalogue import FAMILIES, POLLED
 from tests.conftest import Payload
-from tests.unit.embedded.conftest import Client, ClientOf, state_in
-from tests.unit.embedded.documented import ANSWERS, POSTED, REFUSED, SENT, VARIANTS
+from tests.unit.embedded.provider.conftest import Client, ClientOf, state_in
+from tests.unit.embedded.provider.documented import ANSWERS, POSTED, REFUSED, SENT, VARIANTS
 
-RECORDS = Path(__file__).parents[2] / "record_info"
+RECORDS = Path(__file__).parents[3] / "record_info"
 _ECHOES = {"param", "paramJson", "promptJson"}
 
 

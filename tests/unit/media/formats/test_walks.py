@@ -15,7 +15,7 @@ from workers.media.formats import Follower, walk
 from workers.media.formats.walks.mp3 import id3v2_bytes
 from workers.media.mpeg_frames import frame
 
-TESTS, SHIPPED = Path(__file__).parents[2] / "media", Path(__file__).parents[3] / "app/embedded/media"
+TESTS, SHIPPED = Path(__file__).parents[3] / "media", Path(__file__).parents[4] / "app/embedded/media"
 MEDIA = {path.name: path.read_bytes() for path in [*SHIPPED.iterdir(), *TESTS.iterdir()] if path.suffix != ".py"}
 CUT_OFF = "cut off"
 

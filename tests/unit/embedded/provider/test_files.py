@@ -13,7 +13,7 @@ import requests
 from app.embedded.provider import Options, Provider, fake_provider
 from app.embedded.provider.shapes.catalogue import FAMILIES
 from tests.unit.conftest import Clock
-from tests.unit.embedded.conftest import Client, ClientOf
+from tests.unit.embedded.provider.conftest import Client, ClientOf
 
 WAV = "wav/record-info"
 

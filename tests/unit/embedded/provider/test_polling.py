@@ -11,8 +11,8 @@ from app.embedded.provider import Mood, Options, Provider, fake_provider
 from app.embedded.provider.shapes.catalogue import FAMILIES
 from app.embedded.provider.shapes.result import Kind
 from tests.unit.conftest import Clock
-from tests.unit.embedded.conftest import Client, ClientOf, state_in
-from tests.unit.embedded.documented import PATHS_AND_STATES
+from tests.unit.embedded.provider.conftest import Client, ClientOf, state_in
+from tests.unit.embedded.provider.documented import PATHS_AND_STATES
 
 MUSIC, LYRICS = "generate/record-info", "lyrics/record-info"
 
