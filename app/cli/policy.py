@@ -8,7 +8,7 @@ from config.settings import Settings
 def least_policy(settings: Settings) -> dict[str, Any]:
     """Make the IAM policy document with the rights that ingress, fleet and doctor need, and no others.
 
-    Held by ``test_all_there_is_to_do_works_with_every_other_right_denied``. The policy does not allow to delete
+    Held by ``test_every_operation_works_with_the_least_policy_alone``. The policy does not allow to delete
     archived objects. IAM has no right for overwriting alone: conditional writes (``If-None-Match``) prevent it.
     """
     bucket = f"arn:aws:s3:::{settings.s3_bucket}"

@@ -42,7 +42,7 @@ def played(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Played]]
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", FAULTS)
-def test_all_recovers_in_time_and_nothing_is_lost_stored_twice_or_left_behind(
+def test_the_fleet_recovers_from_each_fault_in_time_and_stores_every_promised_asset_once(
     name: str, played: dict[str, Future[Played]]
 ) -> None:
     row, promised, evidence = played[name].result()
@@ -51,7 +51,7 @@ def test_all_recovers_in_time_and_nothing_is_lost_stored_twice_or_left_behind(
     assert row.stored == promised > 0
 
 
-def test_a_town_that_becomes_quiet_too_late_or_never_is_not_good() -> None:
+def test_a_fleet_that_finishes_its_work_too_late_or_never_fails_its_judgement() -> None:
     with running_origin() as origin, embedded_stack({}) as stack:
         stack.start_redis()
         stack.start_s3()

@@ -97,7 +97,7 @@ POST = b"POST /callbacks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Typ
         (b"GET / HTTP/9.9\r\n\r\n", {400, 505}),
     ],
 )
-def test_what_is_no_proper_request_is_refused_and_not_answered_by_an_error_of_ours(
+def test_a_malformed_http_request_gets_a_4xx_status_and_the_ingress_keeps_serving(
     ingress: Stack, request_bytes: bytes, statuses: set[int]
 ) -> None:
     answer = raw(ingress.ingress_port, request_bytes)

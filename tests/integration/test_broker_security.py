@@ -123,7 +123,7 @@ def message(body: bytes, content_type: str, task: str) -> str:
     )
 
 
-def test_who_can_write_to_redis_can_run_no_code_and_stop_no_worker(
+def test_forged_messages_in_redis_run_no_code_and_stop_no_worker(
     service: Service, origin: Origin, payload: Payload, tmp_path: Path
 ) -> None:
     redis = service.stack.redis()

@@ -48,7 +48,7 @@ def test_a_command_without_redis_says_so_plainly(service: Service) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_retry_has_what_was_given_up_tried_again(service: Service, origin: Origin) -> None:
+def test_retry_archives_a_rejected_asset(service: Service, origin: Origin) -> None:
     origin.serve("/r.mp4", Answer(status=302, headers={"Location": "ftp://elsewhere/"}), film(0))
     service.post({"code": 200, "msg": "", "data": {"task_id": "given-up", "video_url": origin.url + "/r.mp4"}})
     assert service.settled("given-up").assets["video"].state == "rejected"
@@ -60,7 +60,7 @@ def test_retry_has_what_was_given_up_tried_again(service: Service, origin: Origi
     assert "Task given-up has no asset to retry" in again.stdout
 
 
-def test_what_is_kept_for_people_shows_in_status_and_can_be_replayed_from_the_bucket(service: Service) -> None:
+def test_status_shows_unrecognized_callbacks_and_replay_enqueues_them_from_the_bucket(service: Service) -> None:
     body = b'{"code": 200, "data": {"task_id": "odd-one", "hologram": 1}}'
     assert service.post(body).status_code == 200
     name = f"_unrecognized/{hashlib.sha256(body).hexdigest()}.json"
@@ -73,7 +73,7 @@ def test_what_is_kept_for_people_shows_in_status_and_can_be_replayed_from_the_bu
     assert "no such file or object" in done.stdout
 
 
-def test_all_that_an_older_version_kept_is_taken_in_again_with_one_command(service: Service, origin: Origin) -> None:
+def test_one_replay_command_enqueues_all_callbacks_that_an_older_version_kept(service: Service, origin: Origin) -> None:
     s3 = service.stack.s3()
 
     def keep(body: bytes) -> str:
@@ -117,7 +117,7 @@ def test_replay_without_anything_to_replay_says_what_to_give(service: Service) -
         assert (done.returncode, "give either FILES or --unrecognized" in done.stderr) == (2, True)
 
 
-def test_a_fleet_that_is_not_there_shows_everywhere_and_one_that_is_shows_too(service: Service) -> None:
+def test_status_doctor_alive_and_metrics_show_whether_workers_and_clocks_run(service: Service) -> None:
     there = pointing_at(service)
     assert run("alive", "worker", **there).returncode == run("alive", "clock", **there).returncode == 0
     assert "Workers: 1   Clocks: 1" in run("status", **there).stdout
@@ -168,7 +168,7 @@ def test_retry_says_why_there_is_nothing_to_try_again(service: Service, payload:
         assert (done.returncode, said in done.stdout) == (1, True), done.stdout
 
 
-def test_status_knows_a_callback_that_is_kept_for_people(service: Service) -> None:
+def test_status_names_the_key_of_an_unrecognized_callback(service: Service) -> None:
     service.post({"code": 200, "data": {"task_id": "kept-odd", "x": 1}})
     eventually(lambda: "is kept as _unrecognized/" in run("status", "kept-odd", **pointing_at(service)).stdout)
 

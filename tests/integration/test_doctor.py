@@ -61,7 +61,7 @@ def test_doctor_shows_a_clock_that_differs_from_that_of_redis(service: Service, 
     assert "Synchronize the hosts" in told
 
 
-def test_doctor_tells_what_is_deadly_or_odd_in_one_line_each(service: Service) -> None:
+def test_doctor_reports_each_fatal_or_unusual_setting_in_one_line(service: Service) -> None:
     there = pointing_at(service)
     told = run("doctor", **there, STEMVAULT_CALLBACK_TOKEN="x", STEMVAULT_S3_PREFIX="music").stdout
     assert "callback token is short" in told

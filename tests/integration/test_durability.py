@@ -13,7 +13,7 @@ _SLOW_DISK = Path(__file__).with_name("slow_disk.c")
 _SECONDS = 2.5
 
 
-def test_what_redis_has_acknowledged_outlives_its_crash_while_its_disk_is_slow(tmp_path: Path) -> None:
+def test_callbacks_that_redis_acknowledged_on_a_slow_disk_survive_its_crash(tmp_path: Path) -> None:
     library = tmp_path / "slow_disk.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, _SLOW_DISK], check=True)
     with embedded_stack({}) as stack:

@@ -36,7 +36,7 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(reading)
 
 
-def test_a_part_that_does_not_end_when_asked_is_made_to_and_the_folder_is_removed(folder: Path) -> None:
+def test_the_guard_kills_a_process_that_ignores_sigterm_and_removes_the_folder(folder: Path) -> None:
     command = announced([sys.executable, "-c", _STUBBORN])
     with guarded(folder) as guard:
         part = subprocess.Popen(command, stdin=guard, stdout=subprocess.PIPE, start_new_session=True)
@@ -48,7 +48,7 @@ def test_a_part_that_does_not_end_when_asked_is_made_to_and_the_folder_is_remove
     assert not folder.exists()
 
 
-def test_what_a_part_started_is_ended_too_when_the_part_itself_is_gone(folder: Path) -> None:
+def test_the_guard_ends_the_child_processes_of_a_process_that_has_exited(folder: Path) -> None:
     with guarded(folder) as guard:
         shell = ["/bin/sh", "-c", "sleep 600 >/dev/null & echo $!"]
         part = subprocess.run(announced(shell), stdin=guard, stdout=subprocess.PIPE, start_new_session=True, check=True)
@@ -57,7 +57,7 @@ def test_what_a_part_started_is_ended_too_when_the_part_itself_is_gone(folder: P
     eventually(lambda: not orphan.exists() or ") Z " in orphan.read_text(), patience=5)
 
 
-def test_no_part_can_keep_the_pipe_open_or_read_from_it(folder: Path) -> None:
+def test_a_guarded_process_does_not_inherit_the_guards_pipe(folder: Path) -> None:
     with guarded(folder) as guard:
         part = subprocess.run(
             announced(["readlink", "/proc/self/fd/0"]), stdin=guard, stdout=subprocess.PIPE, start_new_session=True,
@@ -66,7 +66,7 @@ def test_no_part_can_keep_the_pipe_open_or_read_from_it(folder: Path) -> None:
         assert part.stdout == b"/dev/null\n"
 
 
-def test_a_number_whose_group_has_ended_is_struck_off_before_a_stranger_can_have_it(
+def test_the_guard_forgets_an_ended_process_group_before_its_number_is_reused(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.embedded.guard.CHECK_EVERY", 0.01)

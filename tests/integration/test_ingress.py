@@ -48,7 +48,9 @@ def test_a_frozen_broker_costs_a_request_less_than_two_seconds_and_loses_nothing
     assert json.dumps(payload("video")).encode() in kept.values()
 
 
-def test_a_broker_that_is_gone_loses_nothing_and_is_found_again(ingress: Stack, payload: Payload) -> None:
+def test_callbacks_go_to_the_inbox_without_redis_and_to_redis_after_its_restart(
+    ingress: Stack, payload: Payload
+) -> None:
     service = Service(ingress)
     before = len(service.objects("_inbox/"))
     ingress.process("redis").kill()

@@ -88,7 +88,7 @@ def test_every_line_is_an_event_whatever_happens(origin: Origin, payload: Payloa
 @pytest.mark.parametrize(
     "signals", [(signal.SIGTERM, signal.SIGQUIT), (signal.SIGINT, signal.SIGINT, signal.SIGINT)], ids=["quit", "int"]
 )
-def test_what_a_worker_says_when_it_is_told_to_hurry_are_events(
+def test_a_worker_logs_only_events_when_signals_end_it_quickly(
     origin: Origin, payload: Payload, signals: tuple[signal.Signals, ...]
 ) -> None:
     with running_ingress(STEMVAULT_SHUTDOWN_GRACE="1") as stack:

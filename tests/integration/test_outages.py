@@ -88,7 +88,7 @@ def timed(service: Service, payload: Payload) -> tuple[int, float]:
     return status, time.monotonic() - started
 
 
-def test_a_name_that_is_gone_costs_a_callback_less_than_two_seconds(
+def test_an_unresolvable_host_name_delays_a_callback_by_less_than_two_seconds(
     named: tuple[Stack, Path], payload: Payload
 ) -> None:
     stack, gone = named
@@ -107,7 +107,7 @@ def test_a_name_that_is_gone_costs_a_callback_less_than_two_seconds(
     eventually(lambda: timed(service, payload)[0] == 200 and ReceivedCallbacks(stack.redis()).waiting())
 
 
-def test_with_all_names_gone_from_the_start_a_callback_gets_503_in_time_and_readiness_says_so(
+def test_without_name_resolution_a_callback_gets_503_in_time_and_readyz_names_broker_and_bucket(
     named: tuple[Stack, Path], payload: Payload
 ) -> None:
     stack, gone = named
@@ -141,7 +141,7 @@ def replaced(pid: int, processes: frozenset[int]) -> bool:
     return len(now) == len(processes) and not now & processes
 
 
-def test_a_worker_that_lost_all_its_processes_at_once_outlives_the_broker_too(payload: Payload) -> None:
+def test_a_worker_that_lost_all_pool_processes_at_once_survives_a_broker_outage(payload: Payload) -> None:
     # They die while the main process is stopped, so that it sees all deaths in one turn of its loop.
     with running_ingress() as stack:
         worker = stack.start_worker()
@@ -184,7 +184,9 @@ app.steps["consumer"].add(Fault)
 """
 
 
-def test_a_worker_that_celery_ends_hands_its_assets_back_and_does_end(origin: Origin, payload: Payload) -> None:
+def test_a_worker_that_celery_stops_after_an_error_hands_its_assets_back_and_exits(
+    origin: Origin, payload: Payload
+) -> None:
     with running_ingress(STEMVAULT_SHUTDOWN_GRACE="1") as stack:
         stack.group.directory.joinpath("failing.py").write_text(_FAILING_CELERY)
         worker = stack.group.start("worker", [*stack.celery()[:-1], "failing", "worker"])

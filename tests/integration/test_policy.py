@@ -57,7 +57,7 @@ def bucket_with_policy() -> Iterator[tuple[Stack, Bucket]]:
             yield stack, bucket
 
 
-def test_all_there_is_to_do_works_with_every_other_right_denied(
+def test_every_operation_works_with_the_least_policy_alone(
     bucket_with_policy: tuple[Stack, Bucket], origin: Origin, payload: Payload
 ) -> None:
     stack, bucket = bucket_with_policy

@@ -127,7 +127,7 @@ def test_with_no_ingress_every_file_of_all_families_is_archived_by_polling_alone
         assert all(gap > INTERVAL - 0.5 for gap in gaps)
 
 
-def test_what_could_not_be_delivered_is_archived_like_a_success_and_failures_are_recorded(fleet: Fleet) -> None:
+def test_a_task_with_an_undelivered_callback_is_archived_and_a_failed_task_is_recorded(fleet: Fleet) -> None:
     provider = fleet.provider
     undelivered = provider.add_task("music", task_id="exception", stages=["PENDING", "CALLBACK_EXCEPTION"])
     failed = provider.add_task("separation", task_id="failure", stages=["PENDING", "GENERATE_AUDIO_FAILED"])

@@ -83,7 +83,9 @@ def _turns_before(turns: list[float], deadline: float) -> int:
 
 
 @pytest.mark.timeout(240)
-def test_with_more_work_than_time_no_more_expires_than_must(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overloaded_fleet_lets_only_the_theoretical_minimum_of_assets_expire(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # Days pass within seconds: the scripts read a time that the test sets.
     settable = "local function clock() return tonumber(redis.call('GET', 'clock')) end\n"
     text_of = scripts.text

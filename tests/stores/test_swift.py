@@ -29,12 +29,12 @@ def test_swift_compares_checksums_and_honours_conditions(store: Store) -> None:
     assert examine_upload(store, "probe", {}, test_store.Holding()) == found
 
 
-def test_swift_tells_two_writers_at_the_same_moment_that_both_have_written(store: Store) -> None:
+def test_swift_reports_success_to_both_of_two_concurrent_conditional_writers(store: Store) -> None:
     """The reason for the HEAD after a write. If this test fails, Swift has improved."""
     assert both_succeed(store.client, store.bucket, "k")
 
 
-def test_a_writer_who_was_overtaken_reports_the_bytes_that_stand_there(
+def test_a_writer_whose_object_was_replaced_reports_the_stored_bytes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Swift answers 200 to this writer and keeps the other writer's bytes."""
@@ -55,7 +55,7 @@ def test_a_writer_who_was_overtaken_reports_the_bytes_that_stand_there(
     assert store.read_text("k") == rival
 
 
-def test_a_second_writer_is_told_at_once(store: Store) -> None:
+def test_a_conditional_write_to_an_existing_key_raises_already_there(store: Store) -> None:
     write(store, b"first")
     with pytest.raises(AlreadyThereError):
         store.put("k", b"second", {}, if_new=True)

@@ -67,7 +67,7 @@ def test_however_it_travels_it_is_stored_whole(
     assert stored(context) == GOOD
 
 
-def test_who_takes_one_asset_and_leaves_another_to_which_nobody_is_called_calls_somebody(
+def test_a_worker_that_leaves_assets_without_a_wake_up_message_sends_one(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, payload: Payload
 ) -> None:
     callback = payload("separation_separate_vocal", origin.url)

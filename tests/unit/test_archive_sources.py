@@ -57,7 +57,7 @@ def test_a_bad_answer_is_never_stored_and_the_next_good_one_is(
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_what_is_too_large_is_rejected_before_or_while_it_comes(
+def test_a_file_above_the_size_limit_is_rejected_with_or_without_an_announced_length(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str, announced: bool
 ) -> None:
     settings = context.settings.model_copy(update={"max_asset_bytes": len(GOOD) - 1})

@@ -145,7 +145,7 @@ def test_the_ledger_is_asked_once_for_each_asset_while_a_host_has_its_share(
 
 
 @pytest.mark.slow
-def test_what_expires_first_is_begun_first_whatever_its_host(context: WorkerContext, origin: Origin) -> None:
+def test_transfers_start_in_deadline_order_across_hosts(context: WorkerContext, origin: Origin) -> None:
     context = replace(context, capacity=Capacity(at_once=1, per_host=1, memory=context.memory.budget))
     with running_origin() as other:
         origin.otherwise = other.otherwise = lambda path: Answer(song(path, 5))
@@ -181,7 +181,7 @@ def test_nothing_is_begun_when_the_worker_is_ending_and_what_is_under_way_is_han
     assert sum(context.ledger.asset(asset).error == "handed_back" for asset in assets) == 2
 
 
-def test_what_crashes_in_one_transfer_is_logged_and_stops_no_other(
+def test_an_error_in_one_transfer_is_logged_and_stops_no_other_transfer(
     context: WorkerContext, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     origin.otherwise = lambda path: Answer(song(path, 5))
@@ -234,7 +234,7 @@ def test_where_the_system_gives_no_more_threads_assets_are_stored_one_after_the_
     assert set(states(context, assets)) == {"archived"}
 
 
-def test_looking_for_an_asset_in_vain_costs_no_memory(context: WorkerContext, origin: Origin) -> None:
+def test_a_search_that_finds_no_asset_reserves_no_memory(context: WorkerContext, origin: Origin) -> None:
     context = replace(context, memory=TransferMemory(8 * MIB, 5 * MIB))
     for _ in range(5):
         assert not archive_next(context, QUEUES, "nobody")
@@ -246,7 +246,7 @@ def test_looking_for_an_asset_in_vain_costs_no_memory(context: WorkerContext, or
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [dripped_headers, dripped_body, dripped_chunk_extension])
-def test_what_waits_for_a_source_is_handed_back_at_once_when_the_worker_must_end(
+def test_assets_of_slow_sources_are_handed_back_at_once_when_the_worker_must_end(
     context: WorkerContext, kind: Serve
 ) -> None:
     with serving(kind, 0.05) as url:

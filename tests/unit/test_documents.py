@@ -67,7 +67,7 @@ def test_every_link_between_documents_leads_somewhere(document: str) -> None:
 
 
 @pytest.mark.parametrize("document", [name for name in DOCUMENTS if name != "CHANGELOG.md"])
-def test_no_document_is_longer_than_a_reader_can_take(document: str) -> None:
+def test_no_document_exceeds_the_line_limit(document: str) -> None:
     limit = MAX_LINES_OF_ARCHITECTURE if document == "docs/architecture.md" else MAX_LINES
     assert len(text_of(document).splitlines()) < limit
 

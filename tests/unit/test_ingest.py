@@ -54,7 +54,7 @@ def test_a_callback_that_cannot_be_recorded_in_an_outage_is_recorded_later_howev
     assert context.received.waiting() == 0
 
 
-def test_a_callback_that_fails_by_itself_is_no_immortal_and_others_are_recorded_meanwhile(
+def test_a_callback_that_always_fails_ends_in_unrecognized_and_does_not_delay_others(
     context: WorkerContext, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parse = parse_callback
@@ -99,9 +99,7 @@ def test_an_ingress_whose_clock_is_ahead_delays_nothing_and_gives_no_asset_more_
     assert taken.received_at == clock()
 
 
-def test_what_comes_straight_from_an_ingress_arrives_by_the_clock_of_redis(
-    context: WorkerContext, clock: Clock
-) -> None:
+def test_a_callback_from_an_ingress_gets_the_time_of_redis(context: WorkerContext, clock: Clock) -> None:
     context.received.put_all([("first", None)])
     clock.advance(60)
     context.received.put_all([("second", None)])

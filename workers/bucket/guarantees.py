@@ -66,7 +66,7 @@ class Guarantees:
 
 
 UNKNOWN = Guarantees()
-#: AWS documents both guarantees, so AWS is not examined (``test_nothing_is_tried_or_asked_again_on_aws``).
+#: AWS documents both guarantees, so AWS is not examined (``test_a_write_to_aws_needs_no_examination_and_no_head``).
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 OF_AWS = Guarantees(Checksum.CRC32C, Condition.ATOMIC)
@@ -78,7 +78,7 @@ class Learned:
     While one thread examines the store, the other threads get ``UNKNOWN``, with which a write takes every precaution
     (``test_threads_that_write_while_one_examines_do_not_wait_for_it``). After a failed
     examination, all threads get ``UNKNOWN``, and the next examination follows after ``REST_SECONDS``
-    (``test_an_outage_teaches_nothing_and_the_examination_is_made_again``).
+    (``test_an_examination_that_fails_in_an_outage_is_repeated_later``).
     """
 
     def __init__(self, kind: str, known: Guarantees | None, monotonic: Callable[[], float]) -> None:

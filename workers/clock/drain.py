@@ -24,7 +24,8 @@ MAX_CALLBACKS = 200
 #: Threads that move callbacks. Each callback needs a read and a delete in S3, one after the other.
 _MOVERS = 8
 #: The lock keeps two workers from moving the same callbacks, which would be harmless but slow. It expires soon
-#: (seconds): a worker cannot release it while Redis is away (test_one_drains_at_a_time_and_a_dead_ones_lock_lapses).
+#: (seconds): a worker cannot release it while Redis is away
+#: (test_one_worker_drains_the_inbox_at_a_time_and_its_lock_expires).
 _LOCK = "stemvault:inbox:drainer"
 _LOCK_SECONDS = 10.0
 
@@ -69,7 +70,7 @@ def _move(context: WorkerContext, key: str) -> bool:
         return False
     arrival = received_at(key)
     # An object that the ingress did not write may not be UTF-8. It must not block the others
-    # (test_a_stranger_in_the_inbox_does_not_stand_in_the_way).
+    # (test_a_foreign_object_in_the_inbox_does_not_block_the_callbacks).
     context.received.put(body.decode(errors="replace"), context.now() if arrival is None else arrival)
     context.store.delete(key)
     return True

@@ -115,7 +115,7 @@ def _uploads_without_id(context: WorkerContext, upload: str) -> list[str]:
 
     A worker that died while it created an upload did not record its id. Raises ``TransientError`` (``upload_begins``)
     while another worker creates an upload to the same key, as that upload has no recorded id yet
-    (``test_an_upload_that_another_worker_is_creating_is_not_taken_for_one_that_nobody_knows``).
+    (``test_the_sweep_does_not_abort_an_upload_that_another_worker_is_creating``).
     """
     _, _, key = upload.partition(" ")
     found = context.store.unfinished(key)

@@ -16,7 +16,7 @@ class Bounded:
 
     A call beyond its limit goes on in its thread, and its result is dropped. While ``at_once`` calls are stuck, further
     calls fail after the same time, so stuck calls cannot pile up. Held by
-    ``test_calls_that_never_end_cost_their_time_each_and_do_not_pile_up``.
+    ``test_calls_that_never_end_time_out_and_use_at_most_the_allowed_threads``.
     """
 
     def __init__(self, seconds: float, *, at_once: int) -> None:

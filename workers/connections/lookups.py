@@ -23,7 +23,7 @@ os.register_at_fork(after_in_child=partial(_lookups.__init__, LOOKUP_SECONDS, at
 def looked_up(look_up: Callable[[], Result]) -> Result:
     """Resolve a name within ``LOOKUP_SECONDS``, or within the attempt's time if less is left.
 
-    Raises ``TimeoutError``. Held by ``test_a_name_that_is_never_resolved_ends_too``.
+    Raises ``TimeoutError``. Held by ``test_a_name_lookup_that_never_ends_is_cut_off``.
     """
     attempt = current_attempt()
     return _lookups.call(look_up, within=min(LOOKUP_SECONDS, attempt.left if attempt else LOOKUP_SECONDS))

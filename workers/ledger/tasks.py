@@ -36,7 +36,7 @@ DEFAULT_LAYOUT = KeyLayout()
 #: A field of a task's record while it is restored from the manifest.
 _RECALLING = "recalling"
 #: Seconds for which a manifest is locked. Writing one usually takes less. If it takes longer, two processes may write,
-#: and the record's version tells both (``test_a_manifest_of_an_older_version_is_not_the_last_word``).
+#: and the record's version tells both (``test_an_outdated_manifest_does_not_end_the_timer_of_its_task``).
 _MANIFEST_LOCK = 10
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from workers.ledger.tasks import STAGE_RANK
 from workers.ledger.values.records import AssetRecord, CallbackRecord, TaskRecord, TaskSnapshot
 
-#: Format 1 had callbacks as JSON and not as their text. It is still read (test_one_of_the_first_format_is_still_read).
+#: Format 1 had callbacks as JSON and not as their text. It is still read (test_a_manifest_of_format_1_is_still_read).
 FORMAT = 2
 _DEPRECATED = "not archived, from a field that the provider has deprecated: "
 

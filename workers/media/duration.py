@@ -69,7 +69,7 @@ class AudioSample:
 
 
 # Only exact lengths are returned: a guess that is too short would make the worker fetch a whole file again and again.
-# Held by test_what_has_no_exact_length_has_none_rather_than_a_guess.
+# Held by test_a_file_without_an_exact_duration_has_no_duration.
 # ID3 tags are skipped, as they can hold compressed data that expands to any size.
 
 

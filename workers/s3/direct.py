@@ -3,7 +3,7 @@
 More than half of the processor time of ``put_object`` goes into serialisers, hooks and parsers, for a request that is
 always the same. Any answer but success is left to botocore, which sends the request once more and handles redirects to
 another region and errors. So a body is sent twice at most
-(``test_what_opens_the_store_sends_no_body_more_than_twice``).
+(``test_a_store_opened_by_the_settings_sends_a_body_at_most_twice``).
 """
 
 import random

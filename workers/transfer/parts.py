@@ -53,7 +53,7 @@ def read_parts(read_into: Callable[[memoryview], int], reservation: Reservation,
 
     With a second buffer, a thread reads the next part while the caller uses this one. At most two parts of an asset are
     in memory (``test_no_more_than_two_parts_are_ever_held``). Close the generator if it is not read to its end: that
-    waits for the thread (``test_nobody_writes_to_a_buffer_any_more_once_the_reading_was_closed``).
+    waits for the thread (``test_no_thread_writes_to_a_buffer_after_its_reader_was_closed``).
     """
     reader = _Reader(read_into, digest)
     buffer = reservation.first()

@@ -110,7 +110,7 @@ class CallbackQueue:
         finally:
             # Also after an exception that ends the request, such as gevent's timeout, the other callers must neither
             # wait for ever nor report success
-            # (test_a_batch_that_is_interrupted_is_acknowledged_to_nobody_and_the_next_one_is_kept).
+            # (test_an_interrupted_batch_is_not_acknowledged_and_the_next_batch_is_kept).
             self._close(batch)
             batch.end("interrupted")
 

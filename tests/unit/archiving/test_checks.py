@@ -90,7 +90,7 @@ def test_short_audio_of_several_parts_is_stored_at_once_and_marked(
         (Answer(GOOD, until_closed=True, gzipped=True), False),
     ],
 )
-def test_the_manifest_tells_of_a_file_whose_length_nobody_announced(
+def test_the_manifest_marks_a_file_without_an_announced_length(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str, answer: Answer, is_announced: bool
 ) -> None:
     origin.serve(PATH, answer)

@@ -78,7 +78,7 @@ def test_the_manifest_tells_that_an_object_stood_there_before_and_what_it_is(
     assert stored(context) == content
 
 
-def test_nothing_is_said_of_the_length_of_an_object_that_stood_there_before(
+def test_the_manifest_gives_no_length_note_for_an_object_that_existed_before(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, Answer(GOOD, until_closed=True))

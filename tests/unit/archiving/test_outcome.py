@@ -70,7 +70,7 @@ def test_waiting_for_the_bucket_does_not_lose_what_was_announced(
     assert stored(context) == GOOD
 
 
-def test_who_must_stop_hands_its_asset_back_at_once(
+def test_a_worker_that_must_stop_hands_its_asset_back_at_once(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, GOOD)

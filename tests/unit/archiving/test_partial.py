@@ -139,7 +139,7 @@ def test_a_deadline_that_passes_with_no_worker_there_leaves_what_came_before(
 
 
 @pytest.mark.slow
-def test_the_longest_of_several_parts_is_what_is_left(
+def test_the_longest_of_several_partial_files_is_stored_in_the_end(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:
     origin.serve("/song.mp3", CUT, *[song("shorter", 5)] * 9)

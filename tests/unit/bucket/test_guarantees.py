@@ -95,7 +95,7 @@ def test_a_store_without_conditions_keeps_what_stands_there(
 @pytest.mark.slow
 @BOTH_WRITES
 @pytest.mark.parametrize("examined", [False, True])
-def test_of_two_writers_who_are_both_told_that_they_have_written_none_reports_the_bytes_of_the_other(
+def test_a_writer_whose_object_was_replaced_after_a_200_reports_the_stored_size_and_checksum(
     make_store: MakeStore, habits: Bucket, content: bytes, operation: str, *, examined: bool
 ) -> None:
     """The other writer's object replaces ours after ours was answered by 200, as in Swift."""
@@ -135,7 +135,7 @@ def test_a_process_examines_a_store_once(make_store: MakeStore, habits: Bucket, 
     assert habits.asked == [*parts, "head"]
 
 
-def test_nothing_is_tried_or_asked_again_on_aws(store: Store) -> None:
+def test_a_write_to_aws_needs_no_examination_and_no_head(store: Store) -> None:
     asked: list[str] = []
     trusting = Store(store.client, BUCKET, known=OF_AWS)
     store.client.meta.events.register("before-call.s3", lambda model, **_: asked.append(model.name))
@@ -202,7 +202,7 @@ def test_an_upload_that_an_examination_cannot_abort_is_left_to_the_sweep(
 
 
 @pytest.mark.slow
-def test_an_outage_teaches_nothing_and_the_examination_is_made_again(
+def test_an_examination_that_fails_in_an_outage_is_repeated_later(
     make_store: MakeStore, habits: Bucket, clock: Clock
 ) -> None:
     habits.checks = {"put crc32c"}
@@ -251,7 +251,7 @@ def test_an_upload_whose_etag_the_store_does_not_tell_is_not_read_back(store: St
     assert asked[-2:] == ["CompleteMultipartUpload", "HeadObject"]
 
 
-def test_a_store_that_gives_up_an_upload_with_a_part_that_it_refuses_is_understood(store: Store) -> None:
+def test_a_no_such_upload_error_counts_as_the_refusal_of_a_wrong_checksum(store: Store) -> None:
     """As rclone does: botocore sends the part again and is answered ``NoSuchUpload``."""
     sent: list[str] = []
 
@@ -269,7 +269,7 @@ def test_a_store_that_gives_up_an_upload_with_a_part_that_it_refuses_is_understo
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "RequestTimeout"])
 @pytest.mark.parametrize("examined", [examine_put, examine_upload])
-def test_a_store_that_refuses_for_another_reason_has_taught_nothing(
+def test_an_examination_fails_if_the_store_refuses_right_checksums_too(
     store: Store, code: str, examined: Callable[..., Guarantees]
 ) -> None:
     """It refuses from the first wrong checksum on. Only the right checksum that follows shows that."""

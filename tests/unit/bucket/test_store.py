@@ -63,7 +63,7 @@ def test_every_size_around_the_parts_is_stored_whole(store: Store, size: int) ->
 
 
 @pytest.mark.parametrize("size", [PART, 2 * PART + 1])
-def test_what_stands_in_the_bucket_is_never_overwritten_and_is_what_gets_reported(store: Store, size: int) -> None:
+def test_an_existing_object_is_never_overwritten_and_its_checksum_is_reported(store: Store, size: int) -> None:
     first = random.Random(1).randbytes(size)
     write(store, first)
     again = write(store, random.Random(2).randbytes(size))
@@ -120,7 +120,7 @@ def test_a_store_that_fails_in_the_middle_leaves_no_object_and_no_upload(store: 
 
 
 @pytest.mark.parametrize("size", [PART - 1, 3 * PART])
-def test_who_loses_the_lease_while_a_part_is_under_way_leaves_nothing(store: Store, size: int) -> None:
+def test_a_writer_that_loses_its_lease_leaves_no_object_and_no_upload(store: Store, size: int) -> None:
     with pytest.raises(LeaseLostError):
         write(store, bytes(size), Holding(lost=True))
     assert not store.exists("k")
@@ -178,7 +178,7 @@ def test_a_store_that_refuses_for_another_reason_is_not_taken_for_one_without_co
         (503, "SlowDown", TransientError),
     ],
 )
-def test_what_stays_wrong_is_final_and_what_an_operator_can_mend_is_not(
+def test_store_errors_are_permanent_unless_a_retry_or_an_operator_can_help(
     store: Store, status: int, code: str, error: type[AssetError]
 ) -> None:
     _refusing(store, status, code, all_writes=True)
@@ -205,7 +205,9 @@ def test_names_of_metadata_are_compared_without_case(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("size", "operation"), [(10, "PutObject"), (2 * PART, "CompleteMultipartUpload")])
-def test_of_two_writers_at_once_the_second_changes_nothing(store: Store, size: int, operation: str) -> None:
+def test_the_second_of_two_concurrent_writers_changes_nothing_and_reports_the_first_object(
+    store: Store, size: int, operation: str
+) -> None:
     other = open_client(attempts=1)
     rival = random.Random(1).randbytes(size)
     rivals = [rival]
@@ -220,7 +222,7 @@ def test_of_two_writers_at_once_the_second_changes_nothing(store: Store, size: i
     assert uploads(store) == []
 
 
-def test_what_an_attempt_that_is_cut_off_has_begun_is_aborted_all_the_same(store: Store) -> None:
+def test_the_upload_of_an_attempt_that_is_cut_off_is_aborted(store: Store) -> None:
     store, hold = Store(store.client, store.bucket, known=OF_AWS), Holding()
     with cut_off_after(60) as attempt:
 
@@ -234,14 +236,14 @@ def test_what_an_attempt_that_is_cut_off_has_begun_is_aborted_all_the_same(store
     assert store.client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", []) == []
 
 
-def test_an_upload_that_nobody_ended_can_be_aborted_by_its_name_and_more_than_once(store: Store) -> None:
+def test_an_orphaned_upload_can_be_aborted_by_its_id_and_key_more_than_once(store: Store) -> None:
     upload_id = store.client.create_multipart_upload(Bucket=store.bucket, Key="a b/ü")["UploadId"]
     store.abort(f"{upload_id} a b/ü")
     assert uploads(store) == []
     store.abort(f"{upload_id} a b/ü")
 
 
-def test_a_store_that_gives_no_words_with_its_error_is_survived(store: Store) -> None:
+def test_a_store_error_without_a_message_is_reported_by_its_code(store: Store) -> None:
     """RGW sends an empty ``Message``, which botocore reads as None."""
 
     def answer(model: Any, **_: object) -> None:

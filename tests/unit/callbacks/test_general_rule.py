@@ -94,7 +94,7 @@ def nested(levels: int, inner: object) -> object:
     return inner
 
 
-def test_depth_is_bounded_and_a_bound_that_is_hit_is_told() -> None:
+def test_files_nested_too_deep_are_left_out_and_a_note_says_so() -> None:
     # The body is one level, and data another.
     assert keys(nested(MAX_DEPTH - 2, {"url": URL}))
     deeper = {"deep": nested(MAX_DEPTH, {"url": URL}), "url": URL + "/near"}
@@ -176,7 +176,7 @@ def test_an_echoed_input_inside_of_a_family_is_never_archived(echo: str, payload
 
 @pytest.mark.slow
 @given(bodies(wrap=True))
-def test_the_same_below_an_echoed_input_is_never_archived(drawn: tuple[dict[str, Any], str]) -> None:
+def test_a_url_below_random_names_in_an_echoed_input_is_never_archived(drawn: tuple[dict[str, Any], str]) -> None:
     body, url = drawn
     body["videoUrl"] = "https://files.example/result"
     assets = parse_callback(parse_body(json.dumps(body))).assets

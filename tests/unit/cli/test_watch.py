@@ -63,7 +63,7 @@ def test_tasks_on_standard_input_are_watched_and_each_that_cannot_be_is_told(wat
     assert [each.family if each else None for each in watches.states("abcd")] == ["music", None, None, ""]
 
 
-def test_what_is_missing_so_that_the_provider_is_asked_is_told(
+def test_watch_names_missing_settings_workers_and_clocks(
     watch: Watch, redis: fakeredis.FakeRedis, make_settings: MakeSettings
 ) -> None:
     good, told = watch("a", own=make_settings())

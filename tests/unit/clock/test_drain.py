@@ -25,7 +25,7 @@ def received(context: WorkerContext, clock: Clock) -> list[Received]:
 
 
 @pytest.mark.slow
-def test_what_the_inbox_holds_is_received_as_of_its_arrival_and_workers_are_called(
+def test_callbacks_from_the_inbox_keep_their_arrival_time_and_wake_workers(
     context: WorkerContext, clock: Clock, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(draining, "MAX_CALLBACKS", 20)
@@ -57,7 +57,7 @@ def test_a_drain_that_breaks_off_loses_nothing(
     assert [(each.body, each.received_at) for each in received(context, clock)] == kept
 
 
-def test_one_drains_at_a_time_and_a_dead_ones_lock_lapses(context: WorkerContext) -> None:
+def test_one_worker_drains_the_inbox_at_a_time_and_its_lock_expires(context: WorkerContext) -> None:
     fill(context, 2)
     other = context.ledger.redis.lock("stemvault:inbox:drainer", timeout=0.2)
     assert other.acquire()
@@ -67,7 +67,7 @@ def test_one_drains_at_a_time_and_a_dead_ones_lock_lapses(context: WorkerContext
     assert draining.drain(context) == 2
 
 
-def test_a_stranger_in_the_inbox_does_not_stand_in_the_way(context: WorkerContext, clock: Clock) -> None:
+def test_a_foreign_object_in_the_inbox_does_not_block_the_callbacks(context: WorkerContext, clock: Clock) -> None:
     key = context.settings.layout.inbox_key("000-by-hand.txt")
     context.store.write_text(key, b"\xff\xfe", "text/plain")
     fill(context, 1)

@@ -45,7 +45,7 @@ def test_a_dead_workers_upload_is_aborted_by_the_sweep(context: WorkerContext, c
     assert "Uploads" not in client.list_multipart_uploads(Bucket="vault")
 
 
-def test_uploads_of_two_dead_workers_to_one_key_do_not_keep_each_other(context: WorkerContext, clock: Clock) -> None:
+def test_the_sweep_aborts_uploads_of_two_dead_workers_to_one_key(context: WorkerContext, clock: Clock) -> None:
     client = context.store.client
     for worker in "ab":
         client.create_multipart_upload(Bucket="vault", Key=KEY)
@@ -74,7 +74,7 @@ def test_an_upload_whose_worker_died_before_it_knew_its_id_is_aborted_and_no_oth
     assert not context.ledger.orphaned_uploads()
 
 
-def test_an_upload_that_another_worker_is_creating_is_not_taken_for_one_that_nobody_knows(
+def test_the_sweep_does_not_abort_an_upload_that_another_worker_is_creating(
     context: WorkerContext, clock: Clock
 ) -> None:
     client = context.store.client

@@ -62,7 +62,7 @@ def test_an_attempt_ends_when_its_time_is_over(make_settings: MakeSettings, piec
 
 
 @pytest.mark.slow
-def test_a_name_that_is_never_resolved_ends_too(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_lookup_that_never_ends_is_cut_off(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     never = threading.Event()
     monkeypatch.setattr(lookups, "LOOKUP_SECONDS", 0.3)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: never.wait(30))
@@ -123,7 +123,7 @@ def a_dripped_handshake(_: socket.socket) -> Iterator[bytes]:
 
 
 @pytest.mark.slow
-def test_a_tls_handshake_ends_too(make_settings: MakeSettings) -> None:
+def test_a_slow_tls_handshake_is_cut_off(make_settings: MakeSettings) -> None:
     began = time.monotonic()
     with serving(a_dripped_handshake, 0.05) as url, pytest.raises(TransientError) as raised:
         read_whole(make_settings, url.replace("http:", "https:"))
@@ -181,7 +181,7 @@ def test_an_attempt_that_ends_does_not_take_the_connection_of_the_next_one_with_
 
 
 @pytest.mark.slow
-def test_a_source_that_is_asked_anew_leaves_the_stores_connection_to_the_attempt() -> None:
+def test_forgetting_the_source_leaves_the_stores_connection_in_the_attempt() -> None:
     (own, source), (kept, store) = socket.socketpair(), socket.socketpair()
     with own, source, kept, store:
         with cut_off_after(0.3) as attempt:

@@ -10,7 +10,7 @@ from tests.conftest import eventually
 from workers.connections.bounded import Bounded
 
 
-def test_it_gives_what_the_call_gives_and_raises_what_it_raises() -> None:
+def test_a_bounded_call_returns_the_result_or_raises_the_error_of_the_call() -> None:
     bounded = Bounded(5, at_once=1)
     assert bounded.call(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
@@ -18,7 +18,7 @@ def test_it_gives_what_the_call_gives_and_raises_what_it_raises() -> None:
 
 
 @pytest.mark.slow
-def test_calls_that_never_end_cost_their_time_each_and_do_not_pile_up() -> None:
+def test_calls_that_never_end_time_out_and_use_at_most_the_allowed_threads() -> None:
     bounded, over, begun = Bounded(0.2, at_once=2), threading.Event(), []
 
     def stuck() -> None:
@@ -50,7 +50,7 @@ def test_when_a_stuck_call_ends_the_next_one_is_made() -> None:
     assert eventually(made, patience=10) == "made"
 
 
-def test_a_thread_that_cannot_be_had_is_an_error_and_costs_no_later_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_cannot_start_raises_os_error_and_blocks_no_later_call(monkeypatch: pytest.MonkeyPatch) -> None:
     bounded = Bounded(1, at_once=1)
 
     def start(_: threading.Thread) -> None:

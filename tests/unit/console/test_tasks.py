@@ -82,7 +82,9 @@ def test_a_body_that_is_no_list_of_tasks_gets_400(console: Console, body: bytes,
     assert (answer.status_code, answer.json["error"]) == (400, reason)
 
 
-def test_the_answer_names_the_settings_without_which_nobody_can_ask(make_console: MakeConsole) -> None:
+def test_the_answer_names_missing_settings_without_which_the_provider_cannot_be_polled(
+    make_console: MakeConsole,
+) -> None:
     console = make_console(PROVIDER_BASE_URL="", PROVIDER_API_KEY="")
     missing = ["STEMVAULT_PROVIDER_BASE_URL", "STEMVAULT_PROVIDER_API_KEY"]
     assert console.post("/tasks", {"task_id": "a"}).json == {"watching": 1, "missing": missing}

@@ -39,7 +39,7 @@ def test_no_two_wake_ups_have_the_same_ids(redis: fakeredis.FakeRedis) -> None:
 @pytest.mark.parametrize(
     ("waiting", "number", "then"), [(0, 0, 0), (0, 3, 3), (2, 3, 3), (5, 3, 5), (0, 99, MAX_WAITING)]
 )
-def test_as_many_wake_ups_wait_as_there_are_things_but_never_more_than_enough(
+def test_wake_up_messages_are_sent_for_each_waiting_item_up_to_a_limit(
     redis: fakeredis.FakeRedis, sent: Sent, waiting: int, number: int, then: int
 ) -> None:
     wake_ups = WakeUps(redis)

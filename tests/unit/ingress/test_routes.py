@@ -120,7 +120,7 @@ def test_any_of_several_keys_signs_so_that_keys_can_be_rotated(
         ({TIMESTAMP_HEADER: "9" * 400}, "stale_timestamp"),
     ],
 )
-def test_what_is_not_signed_rightly_and_now_is_refused_and_not_enqueued(
+def test_a_callback_with_a_wrong_or_old_signature_is_refused_and_not_enqueued(
     make_settings: MakeSettings, queue: Queue, clock: Clock, video: bytes, change: dict[str, str], reason: str
 ) -> None:
     client = create_app(make_settings(WEBHOOK_HMAC_KEYS="key"), publish=queue, now=clock).test_client()
@@ -239,7 +239,7 @@ def test_a_dead_broker_gets_503_and_a_time_to_come_back(client: FlaskClient, que
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_what_nobody_foresaw_is_a_plain_503_without_a_traceback(
+def test_an_unexpected_error_gets_a_503_without_a_traceback(
     make_settings: MakeSettings, clock: Clock, video: bytes
 ) -> None:
     def explode(*_: Any) -> None:
@@ -257,7 +257,7 @@ def test_an_unknown_path_is_a_json_404(client: FlaskClient) -> None:
     assert (answer.status_code, (answer.json or {})["error"]) == (404, "not_found")
 
 
-def test_healthz_needs_nobody_and_readyz_says_who_is_missing(client: FlaskClient) -> None:
+def test_healthz_needs_no_other_service_and_readyz_names_the_missing_ones(client: FlaskClient) -> None:
     assert client.get("/healthz").json == {"status": "alive"}
     answer = client.get("/readyz")
     assert answer.status_code == 503

@@ -36,7 +36,7 @@ def redis_with(**memory: int) -> Any:
         (1000, 4000, 0.6, 200),
     ],
 )
-def test_the_lesser_limit_counts_and_none_is_room_without_end(
+def test_fullness_follows_the_lower_memory_limit_and_is_zero_without_a_limit(
     maxmemory: int, limit: int | None, share: float, left: float
 ) -> None:
     found = RedisMemory(redis_with(used_memory=600, maxmemory=maxmemory), limit)

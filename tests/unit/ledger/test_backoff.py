@@ -31,7 +31,7 @@ def delays(reason: str, *, random: float = 0.0) -> list[float]:
     return [step.at - NOW for step in steps if isinstance(step, Retry)]
 
 
-def test_what_is_gone_is_tried_for_about_an_hour_and_then_rejected() -> None:
+def test_a_missing_file_is_retried_for_about_an_hour_and_then_rejected() -> None:
     assert 3600 <= sum(delays("gone")) <= 1.3 * 3600
     assert next_step("gone", ATTEMPTS["gone"], deadline=NOW + DAY, now=NOW, random=0) == GiveUp("rejected")
 
@@ -48,11 +48,11 @@ def test_delays_grow_and_jitter_only_adds() -> None:
     assert all(0 < more - less <= 0.25 * less for less, more in zip(plain, jittered, strict=True))
 
 
-def test_a_source_that_asks_for_patience_gets_it() -> None:
+def test_a_retry_after_header_sets_the_time_of_the_next_attempt() -> None:
     step = next_step("rate_limited", 1, deadline=NOW + DAY, now=NOW, random=0, retry_after=7200)
     assert step == Retry(NOW + 7200)
 
 
-def test_patience_beyond_the_deadline_ends_in_a_last_attempt_before_it() -> None:
+def test_a_retry_after_beyond_the_deadline_gives_one_attempt_before_the_deadline() -> None:
     step = next_step("rate_limited", 1, deadline=NOW + 600, now=NOW, random=0, retry_after=7200)
     assert step == Retry(NOW + 540)

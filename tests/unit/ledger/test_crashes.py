@@ -43,7 +43,7 @@ def test_all_that_a_dead_process_held_is_taken_up_again_and_what_others_hold_is_
     assert ledger.crashed("shift:") == []
 
 
-def test_of_several_over_which_processes_died_together_each_is_tried_alone_until_it_has_ended_one_attempt(
+def test_assets_that_were_in_transfer_in_repeated_crashes_are_retried_one_by_one(
     ledger: Ledger,
 ) -> None:
     names = ["good", "killer"]
@@ -69,7 +69,7 @@ def test_of_several_over_which_processes_died_together_each_is_tried_alone_until
     assert step == "poison"
 
 
-def test_a_suspect_that_expires_while_it_waits_is_due(ledger: Ledger) -> None:
+def test_a_suspect_asset_that_expires_in_the_queue_is_due(ledger: Ledger) -> None:
     record(ledger, song_at("h.test", "t"))
     for death in range(SUSPECT_AFTER):
         for owner in ("a", "b"):

@@ -10,7 +10,7 @@ from workers.ledger.ledger import Ledger
 from workers.ledger.storage.keys import FORMAT, FORMATS, TIMERS, asset_key
 
 
-def test_a_manifest_of_an_older_version_is_not_the_last_word(
+def test_an_outdated_manifest_does_not_end_the_timer_of_its_task(
     ledger: Ledger, redis: fakeredis.FakeRedis, payload: Payload
 ) -> None:
     record(ledger, payload("music_text"))
@@ -49,7 +49,9 @@ def test_a_task_is_settled_when_its_files_are_and_its_manifest_is_written(ledger
     assert ledger.settled(["unknown", VIDEO.task_id]) == [True, True]
 
 
-def test_siblings_of_what_comes_back_do_not_expire(ledger: Ledger, payload: Payload) -> None:
+def test_an_asset_that_is_active_again_keeps_all_records_of_its_task_from_expiring(
+    ledger: Ledger, payload: Payload
+) -> None:
     body = payload("music_first")
     record(ledger, body)
     while lease := at(ledger, START).take(("assets",), "one"):

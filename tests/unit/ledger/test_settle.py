@@ -18,7 +18,7 @@ def test_a_settled_asset_is_never_ready_again(ledger: Ledger, payload: Payload, 
     assert at(ledger, START).make_ready(AssetId("nobody", "knows")) == "settled"
 
 
-def test_what_was_given_up_is_tried_again_when_a_person_wants_it(ledger: Ledger, payload: Payload) -> None:
+def test_a_rejected_asset_can_be_revived_once_and_taken_again(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
     at(ledger, START).settle(VIDEO, take(ledger, "one").owner, "rejected", reason="gone")
     assert at(ledger, START + 5).revive(VIDEO, deadline=DEADLINE)
@@ -28,7 +28,7 @@ def test_what_was_given_up_is_tried_again_when_a_person_wants_it(ledger: Ledger,
     assert take(ledger, "two", now=START + 6).last_reason == ""
 
 
-def test_what_waits_in_its_backoff_can_be_tried_at_once(ledger: Ledger, payload: Payload) -> None:
+def test_an_asset_in_its_backoff_can_be_retried_at_once(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
     assert not at(ledger, START).revive(VIDEO, deadline=DEADLINE)
     ledger.postpone(take(ledger, "one"), "gone", streak=3, until=START + 900)

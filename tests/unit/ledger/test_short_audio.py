@@ -65,7 +65,7 @@ def test_a_whole_song_that_cannot_be_measured_is_not_marked_by_the_length_of_its
     assert (settled.notes, settled.seconds, settled.partial) == ((), None, None)
 
 
-def test_a_part_outlives_giving_up_and_a_new_url(ledger: Ledger) -> None:
+def test_a_partial_file_stays_known_after_its_asset_is_given_up_and_gets_a_new_url(ledger: Ledger) -> None:
     record(ledger, track(6.0, "complete"))
     lease = take(ledger, "one")
     at(ledger, START).heartbeat(lease, partial="_partial/k")

@@ -22,7 +22,7 @@ def test_an_asset_is_taken_by_one_owner_at_a_time(ledger: Ledger, payload: Paylo
     assert take(ledger, "two", now=START + LEASE + 1).attempts == 2
 
 
-def test_who_has_lost_the_lease_can_change_nothing_any_more(ledger: Ledger, payload: Payload) -> None:
+def test_a_worker_that_lost_its_lease_cannot_change_the_asset(ledger: Ledger, payload: Payload) -> None:
     record(ledger, payload("video"))
     lost = take(ledger, "one")
     at(ledger, START + LEASE + 1).make_ready(VIDEO)
@@ -63,7 +63,7 @@ def test_an_asset_in_its_backoff_is_not_ready(ledger: Ledger, payload: Payload) 
     assert (lease.last_reason, lease.streak) == ("rate_limited", 1)
 
 
-def test_what_expires_first_is_taken_first_and_what_has_expired_not_at_all(ledger: Ledger, payload: Payload) -> None:
+def test_assets_are_taken_in_deadline_order_and_expired_assets_are_not_taken(ledger: Ledger, payload: Payload) -> None:
     callback = parse_callback(payload("separation_split_stem"))
     deadlines = [START + 3600 * (1 + (7 * number) % 12) for number in range(12)]
     named = [(asset, asset.stem, deadline) for asset, deadline in zip(callback.assets, deadlines, strict=True)]

@@ -176,7 +176,7 @@ def recorded(ledger: Ledger) -> Iterator[list[str]]:
         yield renewals
 
 
-def test_a_heartbeat_that_fails_for_whatever_reason_is_followed_by_the_next(
+def test_after_a_heartbeat_fails_the_next_one_is_still_sent(
     ledger: Ledger, context: WorkerContext, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(context, body, START)

@@ -18,7 +18,7 @@ def age(redis: fakeredis.FakeRedis, member: str, seconds: float) -> None:
     redis.zincrby(KEY, -seconds, member)
 
 
-def test_those_that_give_signs_are_there_by_their_role(signs: SignsOfLife) -> None:
+def test_processes_with_signs_of_life_are_listed_by_role(signs: SignsOfLife) -> None:
     signs.give(WORKER, "a:1")
     signs.give(WORKER, "b:1")
     signs.give(CLOCK, "a:2")
@@ -28,7 +28,9 @@ def test_those_that_give_signs_are_there_by_their_role(signs: SignsOfLife) -> No
     assert signs.there(WORKER) == ["b:1"]
 
 
-def test_a_silent_one_is_not_there_and_is_forgotten_in_the_end(signs: SignsOfLife, redis: fakeredis.FakeRedis) -> None:
+def test_a_process_without_recent_signs_of_life_is_absent_and_deleted_later(
+    signs: SignsOfLife, redis: fakeredis.FakeRedis
+) -> None:
     signs.give(WORKER, "a:1")
     age(redis, f"{WORKER} a:1", SILENCE + 1)
     assert signs.there(WORKER) == []

@@ -28,7 +28,7 @@ def put(context: WorkerContext, text: str, task_id: str = VIDEO.task_id) -> None
     context.store.write_text(context.settings.layout.manifest_key(task_id), text.encode(), "application/json")
 
 
-def test_it_holds_every_callback_letter_by_letter(context: WorkerContext, clock: Clock) -> None:
+def test_the_manifest_holds_the_exact_text_of_every_callback(context: WorkerContext, clock: Clock) -> None:
     first = '{ "code" :200,"taskId":"t", "data": {"instruments": [1e999, 0.10, "\\ud83d"],\r\n\t"x": "夜航"}}'
     second = first.replace("0.10", "0.1")
     for body in (first, second):
@@ -40,7 +40,7 @@ def test_it_holds_every_callback_letter_by_letter(context: WorkerContext, clock:
 
 
 @pytest.mark.slow
-def test_what_it_holds_survives_redis_and_is_written_again_as_it_was(
+def test_a_manifest_keeps_its_assets_and_callbacks_after_redis_lost_all_data(
     context: WorkerContext, clock: Clock, origin: Origin, payload: Payload, sent: Sent
 ) -> None:
     body = payload("music_first", origin.url)
@@ -64,7 +64,7 @@ def test_what_it_holds_survives_redis_and_is_written_again_as_it_was(
     assert manifest(context, task_id)["callbacks"][0] == before["callbacks"][0]
 
 
-def test_one_of_the_first_format_is_still_read(
+def test_a_manifest_of_format_1_is_still_read(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, GOOD)
@@ -101,7 +101,7 @@ def test_one_of_the_first_format_is_still_read(
         ('{"format": 2, "assets": {"x": null}}', "move it away"),
     ],
 )
-def test_one_that_this_version_cannot_read_stops_its_task_loudly_and_is_not_overwritten(
+def test_an_unreadable_manifest_stops_its_task_with_an_error_and_is_not_overwritten(
     context: WorkerContext, clock: Clock, body: str, text: str, advice: str
 ) -> None:
     put(context, text)
@@ -162,7 +162,7 @@ def test_a_task_that_has_nothing_but_deprecated_files_is_incomplete_without_them
     assert manifest(context, "t")["status"] == "incomplete"
 
 
-def test_it_tells_tracks_that_failed_and_what_the_provider_said(
+def test_the_manifest_names_failed_tracks_and_the_providers_message(
     context: WorkerContext, clock: Clock, payload: Payload
 ) -> None:
     ingest(context, json.dumps(payload("recovery_all_failed")), clock())
@@ -175,7 +175,7 @@ def test_it_tells_tracks_that_failed_and_what_the_provider_said(
     assert (job["fail_code"], job["message"]) == ("500", "Internal server error")
 
 
-def test_what_redis_has_forgotten_of_an_asset_the_next_manifest_still_tells(
+def test_the_next_manifest_keeps_the_values_of_an_asset_that_redis_lost(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, GOOD)

@@ -50,7 +50,7 @@ def test_a_cut_file_is_as_long_as_its_bytes_whatever_its_header_says(name: str) 
 
 
 @pytest.mark.parametrize("name", ["headerless_vbr.mp3", "fragmented.m4a", "adpcm.wav", "tone.aac"])
-def test_what_has_no_exact_length_has_none_rather_than_a_guess(name: str) -> None:
+def test_a_file_without_an_exact_duration_has_no_duration(name: str) -> None:
     # A guess that is too short would make the worker fetch the whole file again and again.
     assert measured((MEDIA_FILES / name).read_bytes()) is None
 

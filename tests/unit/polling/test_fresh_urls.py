@@ -183,5 +183,5 @@ def test_a_deprecated_file_that_is_gone_asks_for_no_fresh_url(
     ("reason", "streak", "dead"),
     [("gone", 1, True), ("truncated", 2, False), ("truncated", 3, True), ("not_media", 3, True), ("slow", 20, False)],
 )
-def test_what_calls_for_a_fresh_url(reason: str, streak: int, *, dead: bool) -> None:
+def test_a_url_is_dead_if_gone_or_repeatedly_truncated_or_not_media(reason: str, streak: int, *, dead: bool) -> None:
     assert is_dead(reason, streak) is dead

@@ -224,7 +224,7 @@ def test_answers_wait_while_redis_is_nearly_full(context: WorkerContext, provide
     assert provider.asked == [("video", "v")]
 
 
-def test_an_early_stage_that_comes_late_has_nothing_asked(
+def test_an_early_stage_after_the_complete_stage_starts_no_watch(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
 ) -> None:
     track = {"id": "a", "audio_url": origin.url + "/a.mp3"}

@@ -53,7 +53,7 @@ def test_an_undocumented_state_is_pending_and_noted(family: str, said: object) -
     assert 0 < len(answer.note) < 200
 
 
-def test_a_phrase_to_be_read_ends_the_task_that_makes_it_and_no_other() -> None:
+def test_wait_validating_is_the_final_state_of_voice_validation_tasks_only() -> None:
     assert data("voice_validation", status="wait_validating", validateInfo="gulls").state is State.DONE
     assert data("voice", status="wait_validating").state is State.PENDING
 
@@ -118,7 +118,7 @@ def test_each_code_is_its_own_refusal(code: object, text: str, kind: type[Provid
     assert "sk-secret" not in str(raised.value)
 
 
-def test_a_gateway_that_fails_fails_for_all() -> None:
+def test_a_gateway_error_counts_as_a_fault_for_all_tasks() -> None:
     for code, for_all in ((500, False), (502, True), (503, True), (504, True)):
         with pytest.raises(ProviderFaultError) as raised:
             read_answer(FAMILIES["music"], {"code": code}, TASK)

@@ -172,7 +172,7 @@ def test_the_key_is_in_no_log_no_error_and_no_repr(
         (b'{"code":200,"data":' + b"9" * 900 + b"}", 200, "provider_fault", False),
     ],
 )
-def test_what_is_no_answer_is_a_refusal_of_its_kind(
+def test_an_unusable_answer_raises_the_error_of_its_kind(
     provider: Provider, answer: object, status: int, reason: str, for_all: bool
 ) -> None:
     provider.answers(answer, status)
@@ -204,7 +204,7 @@ def test_a_question_ends_when_its_time_is_over(pieces: Serve, pause: float) -> N
 
 
 @pytest.mark.slow
-def test_a_provider_that_says_nothing_and_a_name_that_is_never_resolved_end_too(
+def test_a_silent_provider_and_an_unresolved_name_end_at_the_time_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -288,7 +288,7 @@ def test_a_task_id_that_could_not_be_a_key_is_refused_and_not_sent(provider: Pro
 @pytest.mark.parametrize(
     "url", ["", "provider.test", "ftp://x", "http://", "http://a:b@c", "http://a?key=b", "http://[x"]
 )
-def test_a_base_url_that_is_none_is_refused(url: str) -> None:
+def test_an_invalid_base_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="base URL"):
         ProviderClient(url, KEY)
 

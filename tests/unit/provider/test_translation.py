@@ -61,7 +61,7 @@ def test_origin_data_adds_only_stems_whose_field_is_empty() -> None:
 
 
 @pytest.mark.parametrize("family", WITH_FILES)
-def test_what_echoes_the_request_is_never_a_file(family: str) -> None:
+def test_urls_in_echoed_request_fields_are_not_files(family: str) -> None:
     payload = record(WITH_FILES[family])
     before = urls(ask(family, payload))
     for name in (*ECHOES, "generateParam"):

@@ -67,7 +67,7 @@ def left(redis: fakeredis.FakeRedis) -> list[str]:
     return [key for key in redis.scan_iter("stemvault:*") if not key.startswith("stemvault:2:") and key not in shared]
 
 
-def test_what_nobody_holds_is_recorded_anew_and_archived(
+def test_an_older_asset_without_a_lease_is_adopted_and_archived_once(
     context: WorkerContext, redis: fakeredis.FakeRedis, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, GOOD)
@@ -80,7 +80,7 @@ def test_what_nobody_holds_is_recorded_anew_and_archived(
     assert origin.count(PATH) == 1
 
 
-def test_what_is_archived_stays_so_and_its_manifest_is_written(
+def test_an_older_archived_asset_is_not_fetched_again_and_its_manifest_is_written(
     context: WorkerContext, redis: fakeredis.FakeRedis, sent: Sent, origin: Origin, body: str
 ) -> None:
     recorded_by_0_1(redis, body, ARCHIVED, still_open=0)
@@ -96,7 +96,7 @@ def test_what_is_archived_stays_so_and_its_manifest_is_written(
     assert [entry["body"] for entry in manifest["callbacks"]] == [body]
 
 
-def test_what_an_older_worker_holds_is_left_to_it_until_its_lease_ends(
+def test_a_task_that_an_older_worker_holds_is_adopted_after_its_lease_ends(
     context: WorkerContext, redis: fakeredis.FakeRedis, clock: Clock, body: str
 ) -> None:
     recorded_by_0_1(redis, body, {**ASSET, "state": "transferring", "owner": "old", "lease": str(START + 60)})
@@ -172,7 +172,7 @@ def test_the_latest_url_is_adopted_and_a_repeat_of_it_changes_nothing(
     assert context.ledger.asset(VIDEO).url == json.loads(fresh)["data"]["video_url"]
 
 
-def test_what_was_given_up_is_not_tried_again_by_being_adopted(
+def test_an_older_rejected_asset_stays_rejected_after_its_adoption(
     context: WorkerContext, redis: fakeredis.FakeRedis, body: str
 ) -> None:
     recorded_by_0_1(redis, body, {**ARCHIVED, "state": "rejected", "error": "gone"}, still_open=0)
@@ -198,7 +198,7 @@ def test_a_manifest_that_could_not_be_written_before_is_written_when_the_bucket_
     assert stored(context, KEY.replace("video.mp4", "manifest.json"))
 
 
-def test_what_only_the_manifest_knows_is_kept(
+def test_an_asset_that_only_the_manifest_holds_stays_archived_after_an_adoption(
     context: WorkerContext, redis: fakeredis.FakeRedis, sent: Sent, origin: Origin, body: str
 ) -> None:
     origin.serve(PATH, GOOD)
@@ -246,7 +246,7 @@ def test_a_callback_waits_while_an_older_worker_holds_its_task(
     assert (context.received.waiting(), state(context)) == (0, ("pending", None))
 
 
-def test_what_an_older_worker_archived_meanwhile_is_archived_in_the_new_record_too(
+def test_an_asset_that_an_older_worker_archived_is_archived_in_the_new_record(
     context: WorkerContext, redis: fakeredis.FakeRedis, sent: Sent, origin: Origin, body: str
 ) -> None:
     ingest(context, body, START)

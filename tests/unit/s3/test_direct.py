@@ -92,7 +92,7 @@ def test_parts_are_written_directly_and_the_object_is_whole(direct: Store, pool:
     assert direct.read_text("k") == content
 
 
-def test_what_stands_there_already_is_left_alone_and_read_back(direct: Store) -> None:
+def test_a_direct_write_leaves_an_existing_object_and_reports_its_checksum(direct: Store) -> None:
     write(direct, CONTENT)
     again = write(direct, b"ID3 something else")
     assert again.sha256 == hashlib.sha256(CONTENT).hexdigest()
@@ -108,7 +108,7 @@ def test_a_store_that_takes_no_direct_writes_is_asked_once_and_then_left_to_boto
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-def test_what_the_store_takes_from_boto3_alone_is_left_to_it_for_a_while_and_not_for_good(
+def test_a_store_that_refuses_direct_writes_gets_them_again_after_a_rest(
     store: Store, pool: Pool, clock: Clock, status: int
 ) -> None:
     writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
@@ -123,7 +123,9 @@ def test_what_the_store_takes_from_boto3_alone_is_left_to_it_for_a_while_and_not
     assert "ETag" in writes.write(Body(memoryview(CONTENT)), arguments, lambda: {"by": "boto3"})
 
 
-def test_what_boto3_cannot_write_either_says_nothing_of_direct_writes(store: Store, pool: Pool, clock: Clock) -> None:
+def test_a_write_that_fails_with_boto3_too_does_not_disable_direct_writes(
+    store: Store, pool: Pool, clock: Clock
+) -> None:
     writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
     pool.status = 403
     for _ in range(2):
@@ -137,7 +139,7 @@ def test_what_boto3_cannot_write_either_says_nothing_of_direct_writes(store: Sto
 
 
 @pytest.mark.parametrize("code", ["BadDigest", "RequestTimeout", "IncompleteBody"])
-def test_a_body_that_was_damaged_under_way_says_nothing_of_direct_writes(
+def test_a_body_damaged_in_transit_does_not_disable_direct_writes(
     store: Store, pool: Pool, clock: Clock, code: str
 ) -> None:
     writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
@@ -147,7 +149,7 @@ def test_a_body_that_was_damaged_under_way_says_nothing_of_direct_writes(
     assert pool.asked == 2
 
 
-def test_after_a_rest_one_of_many_threads_tries_for_all(store: Store, pool: Pool, clock: Clock) -> None:
+def test_after_a_rest_only_one_thread_tries_a_direct_write(store: Store, pool: Pool, clock: Clock) -> None:
     writes = DirectWrites(store.client, BUCKET, pool, monotonic=clock, sleep=clock.advance)
     pool.status = 403
 
@@ -184,7 +186,7 @@ def test_after_a_rest_one_of_many_threads_tries_for_all(store: Store, pool: Pool
 
 
 @pytest.mark.parametrize("failing", [500, 503, 429, 0])
-def test_where_the_store_fails_boto3_has_one_turn_after_a_pause(store: Store, pool: Pool, failing: int) -> None:
+def test_after_a_failed_direct_write_boto3_is_called_once_after_a_pause(store: Store, pool: Pool, failing: int) -> None:
     pauses: list[float] = []
     pool.status, pool.breaks = failing, not failing
     by_boto3 = Mock(side_effect=OSError("away"))
@@ -196,7 +198,7 @@ def test_where_the_store_fails_boto3_has_one_turn_after_a_pause(store: Store, po
 
 
 @pytest.mark.parametrize("proxied", [False, True])
-def test_what_opens_the_store_sends_no_body_more_than_twice(
+def test_a_store_opened_by_the_settings_sends_a_body_at_most_twice(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, *, proxied: bool
 ) -> None:
     monkeypatch.setattr("workers.s3.direct.PAUSE", 0.0)
@@ -222,7 +224,7 @@ def test_what_opens_the_store_sends_no_body_more_than_twice(
 
 
 @pytest.mark.parametrize("status", [307, 500, 503])
-def test_any_other_answer_is_left_to_boto3_which_knows_what_to_do(
+def test_boto3_repeats_a_direct_write_that_got_a_redirect_or_server_error(
     direct: Store, pool: Pool, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.s3.direct.PAUSE", 0.0)

@@ -76,7 +76,7 @@ def test_a_slow_upload_over_plain_http_may_take_longer_than_connecting_and_than_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_client_that_has_little_patience_has_as_little_with_tls(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+def test_a_clients_short_timeouts_hold_with_and_without_tls(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
         store = Store(open_client(connect_timeout=0.3, read_timeout=0.3, attempts=1), BUCKET)
@@ -88,7 +88,7 @@ def test_a_client_that_has_little_patience_has_as_little_with_tls(monkeypatch: p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ["its time", "the worker"])
-def test_what_is_asked_outside_an_attempt_ends_as_well(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+def test_store_requests_outside_an_attempt_end_at_their_limit(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
     monkeypatch.setattr("workers.connections.attempt.ASK_SECONDS", 0.7 if ending == "its time" else 60.0)
     with serving(endless_continue, 0.05) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url.removesuffix("/song.mp3"))

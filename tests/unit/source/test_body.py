@@ -204,7 +204,7 @@ def test_a_body_that_is_not_encoded_as_it_says_cannot_be_decoded(
     assert fetched(http(body, encoding), make_settings) == reason
 
 
-def test_no_bytes_are_no_bytes_whatever_their_encoding(make_settings: MakeSettings) -> None:
+def test_an_empty_encoded_body_is_decoded_to_no_bytes(make_settings: MakeSettings) -> None:
     assert fetched(http(b"", GZIP), make_settings) == b""
     assert fetched(http(b"", GZIP, "Content-Length: 0"), make_settings) == b""
 

@@ -240,7 +240,7 @@ def test_every_connection_to_a_source_ends_with_its_attempt(make_settings: MakeS
         assert type(adapter.poolmanager.connection_from_host("192.0.2.1", 80, scheme)) is pool
 
 
-def test_the_listener_would_have_noticed(make_settings: MakeSettings) -> None:
+def test_the_listener_counts_a_connection_if_private_addresses_are_allowed(make_settings: MakeSettings) -> None:
     with counting_listener() as (port, connections):
         settings = make_settings(ALLOWED_ASSET_PORTS="*", ALLOW_PRIVATE_ADDRESSES="true")
         assert why_not(f"http://2130706433:{port}/", settings) == "unreachable"

@@ -27,7 +27,7 @@ from workers.source.egress import check_redirect, check_url
         ("http://files.example.com:port/", "bad_url"),
     ],
 )
-def test_what_no_provider_sends_is_rejected_before_any_name_is_resolved(
+def test_an_invalid_url_is_rejected_before_any_name_is_resolved(
     make_settings: MakeSettings, url: str, reason: str
 ) -> None:
     with pytest.raises(PermanentError) as raised:

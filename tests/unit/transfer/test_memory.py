@@ -55,7 +55,7 @@ def test_thirty_one_files_of_four_megabytes_have_their_memory_at_once(memory: Tr
     assert memory.reserve()
 
 
-def test_what_reads_ahead_leaves_memory_with_which_others_can_begin(memory: TransferMemory) -> None:
+def test_transfers_that_read_ahead_leave_memory_for_others_to_start(memory: TransferMemory) -> None:
     reservations = []
     while reservation := memory.reserve():
         reservation.fit(10**9)

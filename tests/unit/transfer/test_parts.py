@@ -70,7 +70,7 @@ def test_the_next_part_is_read_while_the_last_one_is_in_use(source: Watched) -> 
         parts.close()
 
 
-def test_nobody_writes_to_a_buffer_any_more_once_the_reading_was_closed(source: Watched) -> None:
+def test_no_thread_writes_to_a_buffer_after_its_reader_was_closed(source: Watched) -> None:
     with reservation() as memory:
         parts = read_parts(source.read_into, memory, Digest())
         next(parts)
@@ -81,7 +81,7 @@ def test_nobody_writes_to_a_buffer_any_more_once_the_reading_was_closed(source: 
     assert reads * 64 * 1024 < 2 * PART, "it was read on to the end of the part"
 
 
-def test_what_goes_wrong_while_reading_ahead_is_raised_where_the_next_part_is_asked_for() -> None:
+def test_an_error_while_reading_ahead_is_raised_by_the_request_for_the_next_part() -> None:
     read_into = reader(bytes(2 * PART))
 
     def fail_in_second(buffer: memoryview) -> int:

@@ -97,7 +97,7 @@ def test_another_reason_is_told_anew_and_begins_with_its_own_pause(turns: Turns,
     assert (paused.reason, paused.since) == ("wrong_key", clock())
 
 
-def test_a_clock_that_is_set_back_keeps_nobody_waiting(turns: Turns, clock: Clock) -> None:
+def test_a_clock_that_is_set_back_does_not_lengthen_a_wait(turns: Turns, clock: Clock) -> None:
     assert turns.take() == 0
     clock.advance(-3600)
     assert turns.take() == 0

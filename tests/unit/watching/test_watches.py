@@ -170,7 +170,7 @@ def watches_clock(watches: Watches) -> Clock:
 
 
 @pytest.mark.slow
-def test_what_an_old_answer_says_does_not_end_a_watch_for_a_stronger_purpose(watches: Watches) -> None:
+def test_an_answer_to_an_earlier_request_does_not_end_a_watch_for_a_stronger_purpose(watches: Watches) -> None:
     watches.add("a", "music", "refresh")
     taken_watch = watches.take().watch
     assert taken_watch

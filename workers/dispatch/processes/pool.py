@@ -5,7 +5,7 @@ end in one turn of its event loop, Celery replaces the first before it looks at 
 sentinel may get the number of an old one. Celery then treats a living process as dead and drops its sentinel. It still
 notices that process's end within 5 s. But when it next connects to the broker, it ends with an error about the missing
 sentinel: ``file descriptor is None``
-(``test_a_worker_that_lost_all_its_processes_at_once_outlives_the_broker_too``).
+(``test_a_worker_that_lost_all_pool_processes_at_once_survives_a_broker_outage``).
 
 Private attributes of Celery in use: ``AsynPool._track_child_process`` and a process's ``_sentinel_poll``, checked with
 Celery 5.7.0. ``test_celerys_pool_keeps_a_processs_sentinel_in_its_attribute`` fails if they change.

@@ -23,7 +23,7 @@ _CALLBACK = "#"
 _ID = "\n"
 #: The texts that bodies have in common. Bodies are short JSON in few shapes, so the dictionary saves more than the
 #: compression itself. zlib refers to its end most cheaply. The dictionary belongs to the ledger's format: another one
-#: could not read older records (``test_what_was_packed_by_this_format_can_be_read_for_ever``).
+#: could not read older records (``test_a_body_packed_by_an_earlier_release_can_be_unpacked``).
 _DICTIONARY = (
     b'"errorMessage": "", "successFlag": 1, "createTime": "createTime": "prompt": "tags": "title": "model_name": '
     b'"response": {"resultImageUrl": "originImageUrl": "resultUrls": ["state": "success", "resultJson": '

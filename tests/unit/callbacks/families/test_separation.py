@@ -45,6 +45,6 @@ def test_a_stem_that_is_named_by_field_and_by_label_is_one_file() -> None:
     assert keys({"vocal_url": "http://x/b.mp3", "origin_data": [piece("Vocals", "b")]}) == ["t_vocal.mp3"]
 
 
-def test_what_is_no_list_of_pieces_does_no_harm() -> None:
+def test_malformed_origin_data_does_not_hide_other_files() -> None:
     for odd in (None, "x", {"extract": 1}, [None, "x", {"extract": "y", "remove": []}]):
         assert keys({"origin_data": odd, "fx_url": "http://x/fx.mp3"}) == ["t_fx.mp3"]

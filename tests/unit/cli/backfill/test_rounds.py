@@ -125,7 +125,7 @@ def test_a_list_of_which_nothing_is_missing_ends_well(
 
 
 @pytest.mark.parametrize("forgotten", [False, True], ids=["in_redis", "in_the_bucket"])
-def test_what_is_there_is_neither_asked_about_nor_fetched(
+def test_a_backfill_neither_polls_nor_downloads_finished_tasks(
     backfill: Backfill, context: WorkerContext, provider: Scripted, origin: Origin, report: list[str],
     *, forgotten: bool,
 ) -> None:  # fmt: skip
@@ -142,7 +142,7 @@ def test_what_is_there_is_neither_asked_about_nor_fetched(
 
 
 @pytest.mark.slow
-def test_one_that_is_stopped_goes_on_when_it_is_run_again(
+def test_a_stopped_backfill_continues_when_it_is_run_again(
     backfill: Backfill, parts: Parts, provider: Scripted, origin: Origin, report: list[str], fleet: Fleet, clock: Clock
 ) -> None:
     tasks = [f"t{number}" for number in range(20)]
@@ -190,7 +190,7 @@ def test_a_wrong_key_ends_it_with_the_way_out(
 
 
 @pytest.mark.slow
-def test_maintenance_is_told_once_and_waited_for(
+def test_a_backfill_reports_provider_maintenance_once_and_waits_for_its_end(
     backfill: Backfill, provider: Scripted, origin: Origin, clock: Clock, console: Console, fleet: Fleet
 ) -> None:
     provider.answers["video", "a"] = MaintenanceError("455")
@@ -210,7 +210,7 @@ def test_maintenance_is_told_once_and_waited_for(
 
 
 @pytest.mark.slow
-def test_it_outlasts_a_bucket_that_is_away_for_a_while_and_no_longer(
+def test_a_backfill_survives_a_short_bucket_outage_and_ends_in_a_long_one(
     console: Console, parts: Parts, provider: Scripted, origin: Origin, report: list[str], fleet: Fleet, clock: Clock
 ) -> None:
     offer(provider, origin, "a")

@@ -46,7 +46,7 @@ def make_store(request: pytest.FixtureRequest, store: Store) -> Iterator[MakeSto
 
 
 @pytest.mark.parametrize("size", [1000, 2 * PART + 1])
-def test_assets_have_all_of_them(make_store: MakeStore, size: int) -> None:
+def test_assets_are_written_with_all_upload_args(make_store: MakeStore, size: int) -> None:
     store = make_store(**ARGUMENTS)
     write(store, bytes(size))
     head = store.client.head_object(Bucket=BUCKET, Key="k")
@@ -60,14 +60,14 @@ def test_assets_have_all_of_them(make_store: MakeStore, size: int) -> None:
     assert store.read_text("k") == bytes(size)
 
 
-def test_documents_have_those_that_do_not_keep_them_from_being_read_or_deleted(make_store: MakeStore) -> None:
+def test_documents_are_written_only_with_upload_args_that_allow_reading_and_deleting(make_store: MakeStore) -> None:
     store = make_store(**ARGUMENTS)
     store.write_json("document", {})
     head = store.client.head_object(Bucket=BUCKET, Key="document")
     assert (head["ServerSideEncryption"], head.get("StorageClass"), head.get("CacheControl")) == ("aws:kms", None, None)
 
 
-def test_every_argument_travels_directly_as_boto3_would_send_it(store: Store) -> None:
+def test_direct_writes_send_every_upload_arg_as_boto3_does(store: Store) -> None:
     """Otherwise the store would compute another signature, and boto3 would repeat each write."""
     every = {
         **ARGUMENTS,
@@ -130,13 +130,13 @@ def test_every_argument_travels_directly_as_boto3_would_send_it(store: Store) ->
         ('{"ObjectLockRetainUntilDate": "2030"}', "write a time in UTC"),
     ],
 )
-def test_what_cannot_work_is_refused_at_start(make_settings: MakeSettings, value: str, said: str) -> None:
+def test_unusable_upload_args_are_refused_at_start(make_settings: MakeSettings, value: str, said: str) -> None:
     with pytest.raises(SettingsError) as raised:
         make_settings(S3_UPLOAD_ARGS=value)
     assert said in str(raised.value)
 
 
-def test_the_least_policy_has_the_rights_that_they_need(make_settings: MakeSettings) -> None:
+def test_the_least_policy_has_the_rights_that_the_upload_args_need(make_settings: MakeSettings) -> None:
     plain = json.dumps(least_policy(make_settings()))
     assert "Tagging" not in plain
     assert "kms" not in plain

@@ -114,13 +114,13 @@ def test_calls_beyond_the_limit_of_a_second_are_refused_with_the_code_of_the_kin
 
 
 @pytest.mark.parametrize(("family", "limit"), [("music", 3), ("jobs", 10)])
-def test_k_limits_the_polls_of_one_task(family: str, limit: int, client: Client) -> None:
+def test_a_provider_of_kind_k_limits_the_polls_of_one_task(family: str, limit: int, client: Client) -> None:
     path = FAMILIES[family].poll
     assert [client.poll(path, "a")["code"] for _ in range(limit + 1)] == [200] * limit + [429]
     assert client.poll(path, "b")["code"] == 200
 
 
-def test_s_has_no_jobs_and_no_limit_for_one_task(clock: Clock, client_of: ClientOf) -> None:
+def test_a_provider_of_kind_s_has_no_jobs_and_no_poll_limit_for_one_task(clock: Clock, client_of: ClientOf) -> None:
     with fake_provider(Options(kind="S", clock=clock)) as provider:
         client = client_of(provider)
         assert client.post("jobs/createTask", {"model": "any"})["code"] == 404

@@ -47,7 +47,7 @@ def test_callbacks_that_come_while_one_is_on_its_way_travel_together_and_each_is
     assert [sorted(batch) for batch in broker.batches] == [["first"], sorted(bodies)]
 
 
-def test_no_one_who_waited_behind_a_broker_that_failed_waits_for_it_again_or_is_told_it_was_kept() -> None:
+def test_callbacks_queued_behind_a_failed_batch_fail_without_another_broker_request() -> None:
     broker = Broker(raises=RedisTimeoutError())
     fates = _publish_behind_one_on_its_way(broker, ["a", "b"])
     assert [type(fate) for fate in fates] == [PublishError] * 3
@@ -76,14 +76,14 @@ class _TimeIsOverError(BaseException):
     """Stands for gevent's timeout, which is raised anywhere in a request."""
 
 
-def test_a_batch_that_is_interrupted_is_acknowledged_to_nobody_and_the_next_one_is_kept() -> None:
+def test_an_interrupted_batch_is_not_acknowledged_and_the_next_batch_is_kept() -> None:
     broker = Broker(raises=_TimeIsOverError())
     fates = _publish_behind_one_on_its_way(broker, ["a", "b"])
     assert [type(fate) for fate in fates] == [_TimeIsOverError, type(None), type(None)]
     assert [sorted(batch) for batch in broker.batches] == [["first"], ["a", "b"]]
 
 
-def test_whose_batch_was_interrupted_under_another_is_not_told_it_was_kept() -> None:
+def test_no_callback_of_a_batch_that_another_request_sent_and_lost_is_acknowledged() -> None:
     broker = Broker(raises=_TimeIsOverError(), at=2)
     fates = _publish_behind_one_on_its_way(broker, ["a", "b", "c"])
     assert sorted(type(fate).__name__ for fate in fates) == [

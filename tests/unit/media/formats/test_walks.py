@@ -135,7 +135,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_whole_file_is_no_file_that_is_cut_off_in_whatever_parts_it_passes(name: str) -> None:
+def test_a_whole_file_is_not_judged_cut_off_with_any_part_size(name: str) -> None:
     content = WHOLE[name]
     assert [judged(content, part) for part in (5 * 1024**2, 65536, 997, 64)] == [""] * 4
     if len(content) < 20000:
@@ -258,7 +258,7 @@ def test_an_ogg_is_cut_off_within_a_page_and_doubtful_behind_one_that_is_not_the
         wav(b"", 0xFFFFFFFF, 0xFFFFFFFF)[:36] + b"LIST\1\0\0\0x\0data\xe9\3\0\0" + SOUND[:-1],
     ],
 )
-def test_what_lacks_its_end_is_cut_off(content: bytes) -> None:
+def test_media_without_its_end_is_judged_cut_off(content: bytes) -> None:
     assert judged(content) == CUT_OFF
 
 
@@ -274,7 +274,7 @@ def test_a_gif_without_its_trailer_is_doubtful_as_some_old_ones_have_none() -> N
     ),
     st.integers(1, 70),
 )
-def test_no_bytes_are_an_error_of_ours_and_their_parts_make_no_difference(
+def test_any_bytes_are_judged_without_error_and_independently_of_their_parts(
     start: bytes, pieces: list[bytes], part: int
 ) -> None:
     content = b"".join([start, *pieces])

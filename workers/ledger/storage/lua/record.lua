@@ -128,7 +128,7 @@ if changed then
   end
   redis.call('HINCRBY', task, 'version', 1)
   -- The assets that this callback does not name must not expire either: the next manifest has to list them
-  -- (test_siblings_of_what_comes_back_do_not_expire).
+  -- (test_an_asset_that_is_active_again_keeps_all_records_of_its_task_from_expiring).
   redis.call('PERSIST', task)
   for _, name in ipairs(known_names) do redis.call('PERSIST', prefix .. id .. '/' .. name) end
   if open == 0 then redis.call('ZADD', timers, now + ARGV[2], id) end

@@ -17,7 +17,7 @@ redis.call('HDEL', KEYS[2], 'settled_at', 'error', 'streak', 'lapses', 'crashes'
 redis.call('HINCRBY', KEYS[1], 'open', 1)
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 -- The task's other assets must not expire either: the next manifest has to list them
--- (test_siblings_of_what_comes_back_do_not_expire).
+-- (test_an_asset_that_is_active_again_keeps_all_records_of_its_task_from_expiring).
 redis.call('PERSIST', KEYS[1])
 for _, name in ipairs(names(KEYS[1])) do redis.call('PERSIST', ARGV[3] .. name) end
 return 1

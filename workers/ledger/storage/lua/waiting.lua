@@ -7,7 +7,7 @@ local waiting = {}
 local MAX_HOST, MAX_PORT = 253, 5
 
 -- The URL's host, and its port if that is not the scheme's default. A URL may have a megabyte, so each pattern here
--- needs at most one step a byte (test_no_url_keeps_redis_for_long).
+-- needs at most one step a byte (test_no_url_blocks_redis_for_two_seconds).
 function waiting.host(url)
   local scheme, authority = string.match(string.lower(url), '^([^:/]*)://([^/?#]*)')
   local named = authority or ''

@@ -2,7 +2,7 @@
 -- KEYS: task, its manifest lock, timers, then its assets' records
 -- ARGV: task id, owner of the lock, version written, seconds to remember the task
 -- Reply: 1, or 0 if the task has changed and the manifest must be written again
---        (test_a_manifest_of_an_older_version_is_not_the_last_word)
+--        (test_an_outdated_manifest_does_not_end_the_timer_of_its_task)
 local task, lock = KEYS[1], KEYS[2]
 if redis.call('GET', lock) == ARGV[2] then redis.call('DEL', lock) end
 local known = redis.call('HMGET', task, 'version', 'open')
