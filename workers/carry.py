@@ -64,7 +64,7 @@ class _Transfers:
         if self._context.is_ending() or len(self._hosts) == self._context.capacity.at_once:
             return False
         full = self._full_hosts()
-        if self._hosts and self._empty_search.holds_for(full):
+        if self._empty_search.holds_for(full):
             return False
         if not (reservation := self._context.memory.reserve(on_fit=lambda: self._events.put(None))):
             return False

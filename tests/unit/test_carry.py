@@ -145,6 +145,20 @@ def test_the_ledger_is_asked_once_for_each_asset_while_a_host_has_its_share(
 
 
 @pytest.mark.slow
+def test_a_host_that_is_below_its_share_again_gets_its_next_transfer_at_once(
+    context: WorkerContext, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.carry.LOOK_EVERY", 60)
+    context = replace(context, capacity=Capacity(at_once=64, per_host=2, memory=context.memory.budget))
+    origin.otherwise = lambda path: (
+        Answer(song(path, 60), pause=0.1, piece=100) if "slow" in path else Answer(song(path, 5))
+    )
+    recorded(context, origin.url, 1, prefix="slow")
+    quick = recorded(context, origin.url, 6, prefix="quick")
+    with carrying(context):
+        eventually(lambda: set(states(context, quick)) == {"archived"})
+
+
 def test_transfers_start_in_deadline_order_across_hosts(context: WorkerContext, origin: Origin) -> None:
     context = replace(context, capacity=Capacity(at_once=1, per_host=1, memory=context.memory.budget))
     with running_origin() as other:

@@ -108,7 +108,7 @@ def _count_unknown(context: WorkerContext, watch: Watch, reason: str) -> None:
     """Count that the provider does not know the task; after enough times in a row, end the watch."""
     times = watch.unknown + 1
     if watch.purpose == "refresh":
-        context.watches.end(watch.task_id, "settled", reason, only="refresh")
+        context.watches.end(watch.task_id, "settled", reason, only="refresh", since=watch.since)
         return
     if watch.exists or context.ledger.knows(watch.task_id):
         log.warning("provider_does_not_know_task", family=watch.family, reason=reason)
@@ -116,7 +116,7 @@ def _count_unknown(context: WorkerContext, watch: Watch, reason: str) -> None:
     may_come = watch.purpose == "watch" and context.now() < watch.since + _MAY_BE_UNKNOWN
     if times < _ROUNDS.get(watch.purpose, 1) or may_come:
         context.watches.unknown(watch, times)
-    elif context.watches.end(watch.task_id, "gone", reason, only=watch.purpose):
+    elif context.watches.end(watch.task_id, "gone", reason, only=watch.purpose, since=watch.since):
         # A person is waiting for a task that was registered; a backfill reports its own.
         level = logging.ERROR if watch.purpose == "watch" else logging.WARNING
         log.log(level, "watched_task_unknown", family=watch.family, reason=reason, purpose=watch.purpose)
@@ -128,8 +128,8 @@ def _act(context: WorkerContext, watch: Watch, answer: Answer, sleep: Callable[[
         is_done = answer.state is State.DONE
         record(context, with_fresh_urls(context, answer.body, sleep=sleep) if is_done else answer.body)
     if answer.state is State.DONE:
-        context.watches.end(watch.task_id, "settled")
+        context.watches.end(watch.task_id, "settled", since=watch.since)
     elif answer.state is State.FAILED:
-        context.watches.end(watch.task_id, "failed")
+        context.watches.end(watch.task_id, "failed", since=watch.since)
     elif watch.purpose == "refresh":
-        context.watches.end(watch.task_id, "settled", "still_running", only="refresh")
+        context.watches.end(watch.task_id, "settled", "still_running", only="refresh", since=watch.since)

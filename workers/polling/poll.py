@@ -79,5 +79,5 @@ def _give_up_if_over(context: WorkerContext, watch: Watch) -> None:
     """
     if context.now() < watch.until or context.watches.turns.paused():
         return
-    if context.watches.end(watch.task_id, "given_up", "unfinished", only=watch.purpose):
+    if context.watches.end(watch.task_id, "given_up", "unfinished", only=watch.purpose, since=watch.since):
         log.error("watched_task_given_up", family=watch.family, asked=watch.asked, purpose=watch.purpose)

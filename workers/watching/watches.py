@@ -85,6 +85,7 @@ class Watches:
         self._give_up = give_up
         self._watch = script(redis, "watch")
         self._take = script(redis, "take_watch")
+        self._change_watch = script(redis, "change_watch")
         self._end = script(redis, "end_watch")
 
     def add(self, task_id: str, family: str, purpose: Purpose, *, after: float = 0.0) -> bool:
@@ -135,31 +136,27 @@ class Watches:
 
     def exists(self, watch: Watch, family: str) -> None:
         """Note that the provider knows the task, and its family."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(_WATCH + watch.task_id, mapping={"family": family, "exists": "1"})
-        pipe.hdel(_WATCH + watch.task_id, "tried", "doubtful", "unknown")
-        pipe.execute()
+        self._change(watch, {"family": family, "exists": "1"}, without="tried doubtful unknown")
 
     def not_of_family(self, watch: Watch, family: str, *, doubtful: bool = False) -> None:
         """Note that the task is not of this family; the next family is asked as soon as it is the task's turn.
 
         ``doubtful`` says that this family gave no clear answer.
         """
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(_WATCH + watch.task_id, "tried", " ".join([*watch.tried, family]))
-        if doubtful:
-            pipe.hset(_WATCH + watch.task_id, "doubtful", "1")
-        pipe.zadd(WATCHES, {watch.task_id: redis_now(self._redis)}, xx=True)
-        pipe.execute()
+        tried = {"tried": " ".join([*watch.tried, family])}
+        self._change(watch, tried | ({"doubtful": "1"} if doubtful else {}), due_now=True)
 
     def unknown(self, watch: Watch, times: int) -> None:
         """Note how many times in a row the provider did not know the task; then all families are asked again."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hdel(_WATCH + watch.task_id, "tried", "doubtful")
-        pipe.hset(_WATCH + watch.task_id, "unknown", times)
-        pipe.execute()
+        self._change(watch, {"unknown": str(times)}, without="tried doubtful")
 
-    def end(
+    def _change(self, watch: Watch, fields: Mapping[str, str], *, without: str = "", due_now: bool = False) -> None:
+        """Set fields of a watch and delete those named in ``without``, unless it has ended meanwhile."""
+        pairs = [value for item in fields.items() for value in item]
+        args = [watch.task_id, _text_of(watch.since), "1" if due_now else "", without, *pairs]
+        self._change_watch(keys=[WATCHES, _WATCH + watch.task_id], args=args)
+
+    def end(  # noqa: PLR0913 - an outcome, and the conditions under which it still counts
         self,
         task_id: str,
         outcome: Outcome,
@@ -167,14 +164,16 @@ class Watches:
         *,
         by_callback: bool = False,
         only: Purpose | None = None,
+        since: float | None = None,
     ) -> bool:
         """Stop asking about a task; False if it is not watched, or is watched further.
 
-        A refresh that came after the last request was sent goes on, and every refresh if a callback ends the watch.
-        With ``only`` a watch goes on that has another purpose now.
+        A refresh that no answer has ended goes on alone, until its own time is over. With ``only`` a watch goes on that
+        has another purpose now, and with ``since`` one that did not begin then.
         """
         keys = [WATCHES, _WATCH + task_id, COUNTERS]
-        args: list[str | float] = [task_id, outcome, reason, _KEEP, "" if by_callback else "1", only or ""]
+        began = "" if since is None else _text_of(since)
+        args: list[str | float] = [task_id, outcome, reason, _KEEP, "" if by_callback else "1", only or "", began]
         return bool(self._end(keys=keys, args=args))
 
     def due(self) -> int:
@@ -215,6 +214,11 @@ def open_watches(redis: "Redis", settings: Settings) -> Watches:
         interval=settings.poll_interval,
         give_up=settings.poll_give_up,
     )
+
+
+def _text_of(seconds: float) -> str:
+    """Write a time as the scripts do."""
+    return f"{seconds:.3f}"
 
 
 def _watch_of(task_id: str, record: dict[str, str]) -> Watch:

@@ -121,6 +121,14 @@ def test_faults_with_one_task_pause_nothing_and_with_several_in_a_row_they_do(tu
     assert [fault(task_id) for task_id in ("a", "b", "c")] == [0, 0, 60]
 
 
+def test_faults_between_which_the_provider_answers_pause_nothing(turns: Turns, clock: Clock) -> None:
+    for task_id in "abcd":
+        seconds, _ = turns.pause("provider_error", "", seconds=30, sent_at=clock(), task_id=task_id, different_tasks=3)
+        assert seconds == 0
+        clock.advance(60)
+        turns.resume(sent_at=clock())
+
+
 def test_pauses_of_two_keys_stand_side_by_side(redis: fakeredis.FakeRedis, turns: Turns, clock: Clock) -> None:
     other = Turns(redis, rate=5, fingerprint="key-2")
     assert turns.pause("wrong_key", "401", seconds=600, sent_at=clock()) == (600, True)

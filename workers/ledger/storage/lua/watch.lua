@@ -8,6 +8,10 @@
 local RANK = {watch = 1, backfill = 2, reconcile = 3, refresh = 4, dead_letter = 5}
 local now, task, family, purpose = clock(), ARGV[1], ARGV[2], ARGV[3]
 local known = redis.call('HMGET', KEYS[2], 'purpose', 'asked_at', 'refreshed_at', 'refreshes', 'family')
+-- Times further ahead than they can be are from before Redis's clock was set back
+-- (test_a_clock_that_is_set_back_delays_no_refresh).
+if known[2] and tonumber(known[2]) > now then known[2] = now end
+if known[3] and tonumber(known[3]) > now + ARGV[7] + ARGV[5] then known[3] = now end
 local waits = redis.call('ZSCORE', KEYS[1], task)
 local at = now + ARGV[4]
 if purpose == 'dead_letter' then
@@ -22,7 +26,8 @@ elseif purpose == 'refresh' then
   else
     if tonumber(known[4] or '0') >= tonumber(ARGV[8]) then return 0 end
     at = math.max(at, tonumber(known[3] or '0') + ARGV[7])
-    redis.call('HSET', KEYS[2], 'refreshed_at', string.format('%.3f', at))
+    redis.call('HSET', KEYS[2], 'refreshed_at', string.format('%.3f', at), 'refresh_until',
+      string.format('%.3f', at + ARGV[6]))
     redis.call('HINCRBY', KEYS[2], 'refreshes', 1)
   end
 end

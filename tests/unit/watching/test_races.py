@@ -1,0 +1,93 @@
+"""Watches that change while a request about them is under way, and a clock that is set back."""
+
+import pytest
+
+from tests.unit.conftest import Clock
+from workers.context import WorkerContext
+from workers.watching.watches import REFRESH_EVERY, Watch, Watches
+
+
+@pytest.fixture
+def watches(context: WorkerContext) -> Watches:
+    return context.watches
+
+
+def asked(watches: Watches) -> Watch:
+    """Take the watch that is due, as a worker does before it sends its request."""
+    taken = watches.take().watch
+    assert taken
+    return taken
+
+
+def state(watches: Watches) -> Watch:
+    found = next(watches.states(["a"]))
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("by_callback", [True, False])
+def test_a_refresh_outlives_the_watch_that_it_was_merged_with(
+    watches: Watches, clock: Clock, *, by_callback: bool
+) -> None:
+    watches.add("a", "video", "watch")
+    clock.advance(80_000)
+    watches.add("a", "video", "refresh")
+    asked(watches)  # this request gets no answer
+    outcome = ("settled", "") if by_callback else ("given_up", "unfinished")
+    assert not watches.end("a", *outcome, by_callback=by_callback)  # type: ignore[arg-type]
+    assert (state(watches).purpose, state(watches).outcome) == ("refresh", None)
+    assert state(watches).until == pytest.approx(clock() + 86_400)
+    clock.advance(1000)
+    answered = asked(watches)
+    assert watches.end("a", "settled", since=answered.since)
+    assert state(watches).outcome == "settled"
+
+
+def test_a_refresh_without_any_answer_is_given_up_after_its_time(watches: Watches, clock: Clock) -> None:
+    watches.add("a", "video", "refresh")
+    clock.advance(86_401)
+    asked(watches)
+    assert watches.end("a", "given_up", "unfinished", only="refresh")
+
+
+def test_an_answer_to_an_old_request_ends_no_newer_watch(watches: Watches, clock: Clock) -> None:
+    watches.add("a", "video", "watch")
+    old = asked(watches)
+    watches.end("a", "settled", by_callback=True)
+    clock.advance(1)
+    watches.add("a", "video", "watch")
+    assert not watches.end("a", "given_up", "unfinished", only="watch", since=old.since)
+    watches.not_of_family(old, "video")
+    assert state(watches).tried == ()
+
+
+def test_an_answer_about_a_task_that_redis_has_forgotten_leaves_no_record(
+    watches: Watches, context: WorkerContext
+) -> None:
+    watches.add("a", "", "watch")
+    watch = asked(watches)
+    context.ledger.redis.flushall()
+    watches.not_of_family(watch, "video")
+    watches.unknown(watch, 1)
+    watches.exists(watch, "video")
+    assert list(watches.states(["a"])) == [None]
+    assert watches.next_request("a") is None
+
+
+def test_a_clock_that_is_set_back_delays_no_refresh(watches: Watches, clock: Clock) -> None:
+    watches.add("a", "video", "refresh")
+    answered = asked(watches)
+    watches.end("a", "settled", since=answered.since)
+    clock.advance(-86_400)
+    watches.add("a", "video", "refresh")
+    due = watches.next_request("a")
+    assert due is not None
+    assert due - clock() <= REFRESH_EVERY + watches.interval
+
+
+def test_a_task_that_is_watched_again_is_not_known_to_exist(watches: Watches) -> None:
+    watches.add("a", "", "watch")
+    watches.exists(asked(watches), "video")
+    watches.end("a", "settled")
+    watches.add("a", "", "watch")
+    assert not state(watches).exists
