@@ -21,6 +21,7 @@ from tests.unit.story import run
 from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
 from workers.ingest import ingest
+from workers.provider.errors import ProviderFaultError
 
 VIDEO = AssetId("v", "video")
 PATH = "/videos/one.mp4"
@@ -250,3 +251,15 @@ def test_a_length_or_a_failure_that_an_answer_tells_anew_is_recorded(
     snapshot = context.ledger.snapshot("m")
     assert snapshot
     assert snapshot.task.stage == "error"
+
+
+@pytest.mark.slow
+def test_an_old_task_without_a_family_is_asked_about_four_times_an_hour(
+    context: WorkerContext, provider: Scripted, clock: Clock
+) -> None:
+    provider.answers["video", "v"] = ProviderFaultError("500")  # so it stays unclear whether the task exists
+    context.watches.add("v", "", "watch")
+    poll_for(context, clock, 40_000)
+    before = provider.times()["video", "v"]
+    poll_for(context, clock, 3600)
+    assert 3 <= provider.times()["video", "v"] - before <= 5
