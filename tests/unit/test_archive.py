@@ -43,6 +43,7 @@ def test_a_callback_becomes_an_object_a_record_and_a_manifest(
     assert manifest["callbacks"][0]["body"] == body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [
@@ -80,6 +81,7 @@ def test_a_worker_that_leaves_assets_without_a_wake_up_message_sends_one(
     assert sent.take() == []
 
 
+@pytest.mark.slow
 def test_no_log_line_holds_a_urls_query(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, payload: Payload
 ) -> None:
@@ -94,6 +96,7 @@ def test_no_log_line_holds_a_urls_query(
     assert "hush" not in str(logs)
 
 
+@pytest.mark.slow
 def test_each_attempt_is_logged_when_it_starts_with_its_number_and_worker(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:

@@ -17,6 +17,7 @@ from workers.context import WorkerContext
 from workers.ingest import ingest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
@@ -157,6 +158,7 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(context: WorkerContext
     assert not context.session.trust_env
 
 
+@pytest.mark.slow
 def test_a_transfer_that_breaks_goes_on_where_it_broke_when_the_source_proves_it_is_the_same_file(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:

@@ -159,6 +159,7 @@ def test_a_host_that_is_below_its_share_again_gets_its_next_transfer_at_once(
         eventually(lambda: set(states(context, quick)) == {"archived"})
 
 
+@pytest.mark.slow
 def test_transfers_start_in_deadline_order_across_hosts(context: WorkerContext, origin: Origin) -> None:
     context = replace(context, capacity=Capacity(at_once=1, per_host=1, memory=context.memory.budget))
     with running_origin() as other:
@@ -195,6 +196,7 @@ def test_nothing_is_begun_when_the_worker_is_ending_and_what_is_under_way_is_han
     assert sum(context.ledger.asset(asset).error == "handed_back" for asset in assets) == 2
 
 
+@pytest.mark.slow
 def test_an_error_in_one_transfer_is_logged_and_stops_no_other_transfer(
     context: WorkerContext, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +239,7 @@ def test_wake_up_messages_are_sent_for_assets_that_are_left_but_not_for_each_one
     assert "assets" in sent
 
 
+@pytest.mark.slow
 def test_where_the_system_gives_no_more_threads_assets_are_stored_one_after_the_other(
     context: WorkerContext, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

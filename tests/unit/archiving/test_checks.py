@@ -55,6 +55,7 @@ def test_audio_as_long_as_announced_is_stored_with_both_durations(
     assert found["notes"] == []
 
 
+@pytest.mark.slow
 def test_audio_of_which_nothing_can_be_measured_is_stored(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:
@@ -78,6 +79,7 @@ def test_short_audio_of_several_parts_is_stored_at_once_and_marked(
     assert track_in_manifest(context)["notes"] == ["short: 523.6 s of 2000.0 s announced"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "is_announced"),
     [
@@ -124,6 +126,7 @@ def test_a_file_of_no_announced_length_that_is_cut_off_by_its_format_is_not_stor
     assert video_in_manifest(context)["length"] == "unannounced"
 
 
+@pytest.mark.slow
 def test_a_file_of_an_announced_length_is_stored_whatever_its_format_says(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
@@ -174,6 +177,7 @@ def test_a_file_whose_end_is_doubtful_is_stored_with_a_note(
     assert track_in_manifest(context)["notes"] == ["the end may be missing: the last frame is not complete"]
 
 
+@pytest.mark.slow
 def test_short_audio_of_no_announced_length_is_short_and_is_stored_at_last(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:

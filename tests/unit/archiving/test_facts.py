@@ -78,6 +78,7 @@ def test_the_manifest_tells_that_an_object_stood_there_before_and_what_it_is(
     assert stored(context) == content
 
 
+@pytest.mark.slow
 def test_the_manifest_gives_no_length_note_for_an_object_that_existed_before(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:

@@ -100,6 +100,7 @@ def test_short_audio_is_stored_before_its_deadline_passes(
     assert track_in_manifest(context)["notes"]
 
 
+@pytest.mark.slow
 def test_a_url_that_dies_while_more_is_hoped_for_leaves_what_came_before(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_url_that_dies_while_more_is_hoped_for_leaves_what_came_before(
     assert partials(context) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("away", [True, False])
 def test_a_deadline_that_passes_with_no_worker_there_leaves_what_came_before(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, away: bool
@@ -151,6 +153,7 @@ def test_the_longest_of_several_partial_files_is_stored_in_the_end(
     assert_ended_with_the_part(context)
 
 
+@pytest.mark.slow
 def test_a_partial_file_that_was_deleted_ends_its_asset_and_nothing_else(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin
 ) -> None:

@@ -52,6 +52,7 @@ def make_store(
         pool.clear()
 
 
+@pytest.mark.slow
 @BOTH_SIZES
 @pytest.mark.parametrize("kind", ["crc32c", "md5"])
 def test_a_bit_that_flips_under_way_is_refused_by_the_checksum_that_the_store_looks_at(
@@ -123,6 +124,7 @@ def _stands(habits: Bucket, operation: str) -> bool:
     return [asked for asked in habits.asked if asked != "head"][-1:] == [operation]
 
 
+@pytest.mark.slow
 @BOTH_WRITES
 def test_a_process_examines_a_store_once(make_store: MakeStore, habits: Bucket, content: bytes, operation: str) -> None:
     habits.checks = {"put crc32c", "part crc32c"}
@@ -171,6 +173,7 @@ def test_an_examination_leaves_neither_an_object_nor_an_upload(make_store: MakeS
         assert store.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
 
 
+@pytest.mark.slow
 def test_the_uploads_of_an_examination_are_known_to_the_ledger_in_case_the_worker_dies(make_store: MakeStore) -> None:
     class Knowing(Holding):
         def upload_began(self, upload: str) -> None:

@@ -53,6 +53,7 @@ def uploads(store: Store) -> list[Any]:
     return store.client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, PART - 1, PART, PART + 1, 2 * PART, 3 * PART - 1, 3 * PART, 3 * PART + 1])
 def test_every_size_around_the_parts_is_stored_whole(store: Store, size: int) -> None:
     content = random.Random(size).randbytes(size)
@@ -62,6 +63,7 @@ def test_every_size_around_the_parts_is_stored_whole(store: Store, size: int) ->
     assert uploads(store) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [PART, 2 * PART + 1])
 def test_an_existing_object_is_never_overwritten_and_its_checksum_is_reported(store: Store, size: int) -> None:
     first = random.Random(1).randbytes(size)
@@ -142,6 +144,7 @@ def _refusing(store: Store, status: int, code: str, *, all_writes: bool = False)
     return asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "code"), [(501, "NotImplemented"), (400, "InvalidArgument"), (400, "NotImplemented")]
 )

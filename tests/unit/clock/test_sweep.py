@@ -16,6 +16,7 @@ from workers.follow_up import follow_up
 from workers.ingest import ingest
 
 
+@pytest.mark.slow
 def test_a_killed_workers_asset_is_taken_up_when_its_lease_ends(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
@@ -40,6 +41,7 @@ def test_an_asset_that_is_not_stored_before_its_deadline_expires_and_is_logged_a
     assert context.ledger.counters()["assets|expired|origin_error"] == 1
 
 
+@pytest.mark.slow
 def test_lost_wake_ups_are_made_up_for_by_the_sweep(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:

@@ -36,6 +36,7 @@ def test_calls_that_never_end_time_out_and_use_at_most_the_allowed_threads() -> 
         over.set()
 
 
+@pytest.mark.slow
 def test_when_a_stuck_call_ends_the_next_one_is_made() -> None:
     bounded, over = Bounded(0.1, at_once=1), threading.Event()
     with pytest.raises(TimeoutError):

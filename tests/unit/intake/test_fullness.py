@@ -44,6 +44,7 @@ def test_fullness_follows_the_lower_memory_limit_and_is_zero_without_a_limit(
     assert found.for_callbacks() == left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fullness", "forgotten"), [(shares.SWEEP_FORGETS - 0.01, False), (shares.SWEEP_FORGETS, True)]
 )
@@ -64,6 +65,7 @@ def test_settled_tasks_make_room_and_are_known_again_from_their_manifests(
     assert origin.count(PATH) == 1
 
 
+@pytest.mark.slow
 def test_forgetting_goes_on_where_the_last_sweep_ended(context: WorkerContext, clock: Clock) -> None:
     for number in range(60):
         record = {"open": "0", "version": "1"} if number % 2 else {"open": "1", "version": "1"}
@@ -77,6 +79,7 @@ def test_forgetting_goes_on_where_the_last_sweep_ended(context: WorkerContext, c
     assert clock()
 
 
+@pytest.mark.slow
 def test_a_redis_that_takes_nothing_any_more_is_made_room_in_all_the_same(
     context: WorkerContext, sent: Sent, origin: Origin, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ DAY = 86400.0
 reasons = st.sampled_from([*ATTEMPTS, "stalled", "origin_error", "rate_limited", "store_unavailable"])
 
 
+@pytest.mark.slow
 @given(
     reasons,
     st.integers(1, 10_000),

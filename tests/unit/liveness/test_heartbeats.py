@@ -107,6 +107,7 @@ def test_a_lease_is_renewed(
     assert paused
 
 
+@pytest.mark.slow
 def test_an_upload_is_renewed_with_its_lease_and_forgotten_when_it_ends(
     ledger: Ledger, context: WorkerContext, clock: Clock, body: str
 ) -> None:
@@ -176,6 +177,7 @@ def recorded(ledger: Ledger) -> Iterator[list[str]]:
         yield renewals
 
 
+@pytest.mark.slow
 def test_after_a_heartbeat_fails_the_next_one_is_still_sent(
     ledger: Ledger, context: WorkerContext, clock: Clock, body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

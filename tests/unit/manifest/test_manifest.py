@@ -64,6 +64,7 @@ def test_a_manifest_keeps_its_assets_and_callbacks_after_redis_lost_all_data(
     assert manifest(context, task_id)["callbacks"][0] == before["callbacks"][0]
 
 
+@pytest.mark.slow
 def test_a_manifest_of_format_1_is_still_read(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
@@ -175,6 +176,7 @@ def test_the_manifest_names_failed_tracks_and_the_providers_message(
     assert (job["fail_code"], job["message"]) == ("500", "Internal server error")
 
 
+@pytest.mark.slow
 def test_the_next_manifest_keeps_the_values_of_an_asset_that_redis_lost(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:
@@ -187,6 +189,7 @@ def test_the_next_manifest_keeps_the_values_of_an_asset_that_redis_lost(
     assert manifest(context)["assets"]["video"] == before
 
 
+@pytest.mark.slow
 def test_an_asset_that_was_not_settled_when_redis_lost_it_is_taken_up_from_the_manifests_callbacks(
     context: WorkerContext, clock: Clock, sent: Sent, origin: Origin, body: str
 ) -> None:

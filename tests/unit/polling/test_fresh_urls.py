@@ -49,6 +49,7 @@ def work_for(context: WorkerContext, clock: Clock, sent: Sent, seconds: float, *
         sweep(context)
 
 
+@pytest.mark.slow
 def test_a_dead_url_is_replaced_by_a_fresh_one_within_two_minutes(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
 ) -> None:
@@ -61,6 +62,7 @@ def test_a_dead_url_is_replaced_by_a_fresh_one_within_two_minutes(
     assert provider.asked == [("video", "v")]
 
 
+@pytest.mark.slow
 def test_an_answer_that_repeats_the_dead_url_is_followed_by_a_question_for_a_link(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
 ) -> None:

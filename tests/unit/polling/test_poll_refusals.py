@@ -203,6 +203,7 @@ def test_a_pause_of_days_ends_no_watch_before_its_task_was_asked_about(
     assert watch_of(context).outcome == "settled"
 
 
+@pytest.mark.slow
 def test_a_registered_task_of_which_a_callback_came_is_never_gone(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
 ) -> None:

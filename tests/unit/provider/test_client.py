@@ -24,8 +24,7 @@ from workers.provider.families import FAMILIES, State
 
 KEY = "sk-0123456789abcdef"
 MUSIC = FAMILIES["music"]
-#: Seconds.
-LIMIT, GRACE = 0.7, 1.0
+LIMIT, GRACE = 0.7, 1.0  # seconds
 HTML = b"<html>Bad gateway</html>"
 
 

@@ -67,6 +67,7 @@ def left(redis: fakeredis.FakeRedis) -> list[str]:
     return [key for key in redis.scan_iter("stemvault:*") if not key.startswith("stemvault:2:") and key not in shared]
 
 
+@pytest.mark.slow
 def test_an_older_asset_without_a_lease_is_adopted_and_archived_once(
     context: WorkerContext, redis: fakeredis.FakeRedis, sent: Sent, origin: Origin, body: str
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_part_of_a_song_that_is_kept_stays_known(
     assert (record.partial, record.seconds) == ("_partial/k", 12.5)
 
 
+@pytest.mark.slow
 def test_a_task_that_both_versions_know_keeps_what_the_newer_one_has(
     context: WorkerContext, redis: fakeredis.FakeRedis, sent: Sent, origin: Origin, body: str
 ) -> None:

@@ -68,6 +68,7 @@ def test_of_several_expiries_the_earliest_counts() -> None:
     assert url_expiry(f"https://cdn.example/a.mp3?{query}") == IN_AN_HOUR
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80), st.sampled_from(["expires", "Policy", "X-Amz-Date", "se", "q-sign-time", "exp"]))
 def test_the_expiry_of_any_url_is_read_without_error(text: str, name: str) -> None:
     for url in (text, f"http://h/?{name}={text}&sig=x", f"http://[{text}/?{name}=1"):

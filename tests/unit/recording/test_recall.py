@@ -38,6 +38,7 @@ def test_a_repeat_after_redis_has_forgotten_downloads_nothing_and_the_manifest_k
     assert [json.loads(entry["body"])["data"]["callbackType"] for entry in after["callbacks"]] == ["complete", "first"]
 
 
+@pytest.mark.slow
 def test_a_task_that_is_forgotten_while_it_is_ingested_is_read_from_its_manifest_first(
     context: WorkerContext, sent: Sent, clock: Clock, body: str, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

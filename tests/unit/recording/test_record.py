@@ -85,6 +85,7 @@ def test_forged_callbacks_change_nothing_that_is_archived(
     assert stored(context) == GOOD
 
 
+@pytest.mark.slow
 def test_endless_different_bodies_for_one_task_do_not_grow_its_record_and_their_files_are_stored_all_the_same(
     context: WorkerContext, clock: Clock, body: str
 ) -> None:

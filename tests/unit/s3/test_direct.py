@@ -83,6 +83,7 @@ def test_an_object_is_written_with_its_type_and_metadata_and_boto3_sends_nothing
     assert direct.metadata("k") == {"stem": "cover", "sha256": stored.sha256}
 
 
+@pytest.mark.slow
 def test_parts_are_written_directly_and_the_object_is_whole(direct: Store, pool: Pool) -> None:
     content = bytes(range(256)) * (2 * PART // 256) + b"end"
     asked = _by_boto3(direct)

@@ -169,6 +169,7 @@ def test_an_encoded_body_is_decoded_however_it_travels(
     assert fetched(answer, make_settings) == FILE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "encoding"),
     [(MEMBERS, GZIP), (ZLIB, DEFLATE), (BARE, DEFLATE), (gzip.compress(ZLIB), "Content-Encoding: deflate, gzip")],
@@ -209,6 +210,7 @@ def test_an_empty_encoded_body_is_decoded_to_no_bytes(make_settings: MakeSetting
     assert fetched(http(b"", GZIP, "Content-Length: 0"), make_settings) == b""
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.binary(max_size=200), min_size=1, max_size=3), st.integers(1, 70), st.integers(1, 70), st.integers(0)
 )

@@ -99,6 +99,7 @@ def test_a_callback_ends_a_watch_but_no_refresh(watches: Watches) -> None:
     assert watches.number() == 1
 
 
+@pytest.mark.slow
 def test_a_refresh_that_is_wanted_too_early_waits_and_serves_all_and_their_number_is_limited(
     watches: Watches, clock: Clock
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_task_is_due_more_rarely_as_it_ages_also_if_its_worker_always_dies(wat
     assert 90 < asked < 200
 
 
+@pytest.mark.slow
 def test_a_bare_id_is_asked_about_in_one_family_after_the_other_without_a_wait(watches: Watches) -> None:
     watches.add("a", "", "backfill")
     first = watches.take().watch

@@ -124,6 +124,7 @@ def test_a_list_of_which_nothing_is_missing_ends_well(
     assert outcomes(report) == {"a": "archived", "b": "archived", "broken": "failed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forgotten", [False, True], ids=["in_redis", "in_the_bucket"])
 def test_a_backfill_neither_polls_nor_downloads_finished_tasks(
     backfill: Backfill, context: WorkerContext, provider: Scripted, origin: Origin, report: list[str],

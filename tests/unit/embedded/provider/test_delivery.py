@@ -52,6 +52,7 @@ def test_a_music_task_sends_text_first_and_complete_when_the_clock_reaches_them(
     assert (delivery.url, delivery.body) == (receiver.url, receiver.bodies[0])
 
 
+@pytest.mark.slow
 def test_stages_that_are_due_at_once_are_sent_in_their_order(
     provider: Provider, clock: Clock, receiver: Receiver
 ) -> None:

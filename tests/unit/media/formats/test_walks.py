@@ -28,8 +28,7 @@ def judged(content: bytes, part: int = 5 * 1024**2) -> str:
         for at in range(0, len(content), part):
             piece = content[at : at + part]
             buffer[: len(piece)] = piece
-            # The buffer is used again, as in workers.transfer.parts.
-            yield memoryview(buffer)[: len(piece)]
+            yield memoryview(buffer)[: len(piece)]  # used again, as in workers.transfer.parts
 
     follower = Follower(walk())
     try:
@@ -42,10 +41,8 @@ def judged(content: bytes, part: int = 5 * 1024**2) -> str:
 
 def wav(data: bytes, riff: int | None = None, size: int | None = None, behind: bytes = b"") -> bytes:
     """Make a WAV file; the sizes in its headers are right if none are given."""
-    size = len(data) if size is None else size
-    chunks = (
-        b"WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x40\x1f\0\0\1\0\x08\0data" + size.to_bytes(4, "little") + data + behind
-    )
+    head = b"WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x40\x1f\0\0\1\0\x08\0data"
+    chunks = head + (len(data) if size is None else size).to_bytes(4, "little") + data + behind
     return b"RIFF" + (len(chunks) if riff is None else riff).to_bytes(4, "little") + chunks
 
 
@@ -199,6 +196,7 @@ def test_the_parts_of_a_cut_file_make_no_difference(name: str) -> None:
         assert len({judged(whole[:cut], part) for part in (len(whole), 509, 3)}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["headerless_cbr.mp3", "headerless_vbr.mp3"])
 def test_an_mp3_that_promises_no_number_of_frames_is_doubtful_if_its_last_one_is_not_complete(name: str) -> None:
     whole = MEDIA[name]
@@ -267,6 +265,7 @@ def test_a_gif_without_its_trailer_is_doubtful_as_some_old_ones_have_none() -> N
     assert judged(MEDIA["picture.gif"][:-2]) == CUT_OFF
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from([*(whole[:64] for whole in MEDIA.values()), b""]),
     st.lists(
