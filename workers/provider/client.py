@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from contextlib import closing
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 
 import requests
@@ -21,7 +20,7 @@ from workers.callbacks import parse_body
 from workers.callbacks.envelope import SUCCESS, code_of
 from workers.callbacks.naming import text_of
 from workers.connections.attempt import cut_off_after
-from workers.connections.pools import POOLS
+from workers.connections.sessions import open_session
 from workers.errors import UnreadableCallbackError
 from workers.provider.answers import Answer, read_answer
 from workers.provider.errors import ProviderFaultError, RefusedError, refusal
@@ -57,7 +56,7 @@ class ProviderClient:
         self._api = _api_url(base_url)
         self._timeout = timeout
         self._max_bytes = max_bytes
-        self._session = _open_session(at_once)
+        self._session = open_session("application/json", at_once)
         self._authorization = {"Authorization": f"Bearer {key}"}
 
     def __enter__(self) -> Self:
@@ -138,20 +137,6 @@ def _api_url(base_url: str) -> str:
     if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.auth or parsed.query or parsed.fragment:
         raise ValueError("the provider's base URL must be http(s)://host, without user, query and fragment")
     return parsed.url.rstrip("/").removesuffix(_API) + _API
-
-
-def _open_session(at_once: int) -> requests.Session:
-    """Make a session that ignores the environment (proxies, netrc, certificates) and stores no cookies."""
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update({"User-Agent": "stemvault", "Accept": "application/json", "Accept-Encoding": "identity"})
-    for scheme in POOLS:
-        adapter = requests.adapters.HTTPAdapter()
-        adapter.init_poolmanager(requests.adapters.DEFAULT_POOLSIZE, at_once)
-        adapter.poolmanager.pool_classes_by_scheme = POOLS
-        session.mount(f"{scheme}://", adapter)
-    return session
 
 
 def _bounded(response: requests.Response, max_bytes: int) -> bytes:

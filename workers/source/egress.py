@@ -8,7 +8,6 @@ checked with version 1.3.0. ``tests/unit/source/test_egress.py`` fails if an add
 import ipaddress
 from fnmatch import fnmatchcase
 from functools import partial
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin
 
@@ -18,8 +17,8 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from config.settings import Settings
+from workers.connections import sessions
 from workers.connections.lookups import looked_up
-from workers.connections.pools import POOLS
 from workers.errors import PermanentError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -50,25 +49,14 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def open_session(settings: Settings, *, at_once: int = 4) -> requests.Session:
-    """Make the session that fetches all assets, in ``at_once`` threads.
+    """Make the session that fetches all assets, in ``at_once`` threads (``workers.connections.sessions``)."""
 
-    It ignores the environment (no proxy, no netrc, no certificates), stores no cookies, and always verifies TLS.
-    """
-    session = requests.Session()
-    session.trust_env = False
-    # A source's cookies would be sent with other tasks' requests. Held by test_no_cookie_is_kept_or_sent.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update({"User-Agent": "stemvault", "Accept": "*/*", "Accept-Encoding": "identity"})
-    for scheme in _DEFAULT_PORTS:
-        adapter = (
-            requests.adapters.HTTPAdapter()
-            if settings.allow_private_addresses
-            else _PublicAddressAdapter(is_https_proto=scheme == "https")
-        )
-        adapter.init_poolmanager(requests.adapters.DEFAULT_POOLSIZE, at_once)
-        adapter.poolmanager.pool_classes_by_scheme = POOLS
-        session.mount(f"{scheme}://", adapter)
-    return session
+    def adapter_for(scheme: str) -> requests.adapters.HTTPAdapter:
+        if settings.allow_private_addresses:
+            return requests.adapters.HTTPAdapter()
+        return _PublicAddressAdapter(is_https_proto=scheme == "https")
+
+    return sessions.open_session("*/*", at_once, adapter_for)
 
 
 def check_url(url: str, settings: Settings) -> str:
