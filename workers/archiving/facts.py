@@ -41,8 +41,8 @@ def facts_of(stored: Stored, findings: Findings) -> ObjectFacts:
     return ObjectFacts(
         stored.size,
         findings.content_type,
-        sha256=stored.sha256 or "",
-        found=stored.found or "",
+        sha256=stored.sha256,
+        found=stored.found,
         notes=tuple(findings.notes),
         seconds=findings.seconds,
         length=findings.length,
