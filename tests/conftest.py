@@ -60,14 +60,6 @@ def eventually(look: Callable[[], Found | None], *, patience: float = 30.0) -> F
     return found
 
 
-def settings_from(**variables: str) -> Settings:
-    """Make settings from environment variables without their prefix, added to those that are required."""
-    least = {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "vault", "ALLOW_UNSIGNED": "true"}
-    wanted = {f"STEMVAULT_{name}": value for name, value in {**least, **variables}.items()}
-    present = {name: value for name, value in os.environ.items() if name.startswith("STEMVAULT_")}
-    return _settings_of(frozenset((present | wanted).items()))
-
-
 @cache
 def _settings_of(environment: frozenset[tuple[str, str]]) -> Settings:
     """Read the settings from these variables, once: settings do not change, and reading them takes milliseconds."""
@@ -79,7 +71,15 @@ def _settings_of(environment: frozenset[tuple[str, str]]) -> Settings:
 
 @pytest.fixture
 def make_settings() -> MakeSettings:
-    return settings_from
+    """Make settings from environment variables without their prefix, added to those that are required."""
+
+    def make(**variables: str) -> Settings:
+        least = {"REDIS_URL": "redis://127.0.0.1:1/0", "S3_BUCKET": "vault", "ALLOW_UNSIGNED": "true"}
+        wanted = {f"STEMVAULT_{name}": value for name, value in {**least, **variables}.items()}
+        present = {name: value for name, value in os.environ.items() if name.startswith("STEMVAULT_")}
+        return _settings_of(frozenset((present | wanted).items()))
+
+    return make
 
 
 @pytest.fixture

@@ -20,8 +20,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 
-from config.settings import Settings
-from tests.conftest import Payload, settings_from
+from tests.conftest import MakeSettings, Payload
 from tests.origin import Origin
 from tests.unit.compiled_scripts import compile_scripts_once
 from tests.unit.reading import PART
@@ -208,24 +207,19 @@ def store(s3_url: str, s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch) -
         yield Store(s3_client, BUCKET)
 
 
-@pytest.fixture(scope="session")
-def fleet_settings() -> Settings:
-    """Read the settings of all contexts once: that takes longer than many tests."""
-    settings = settings_from(ALLOW_PRIVATE_ADDRESSES="true", ALLOWED_ASSET_PORTS="*")
-    return settings.model_copy(update={"part_bytes": PART})
-
-
 @pytest.fixture
-def context(fleet_settings: Settings, ledger: Ledger, store: Store, clock: Clock) -> WorkerContext:
+def context(make_settings: MakeSettings, ledger: Ledger, store: Store, clock: Clock) -> WorkerContext:
+    settings = make_settings(ALLOW_PRIVATE_ADDRESSES="true", ALLOWED_ASSET_PORTS="*")
+    settings = settings.model_copy(update={"part_bytes": PART})
     return WorkerContext(
-        settings=fleet_settings,
+        settings=settings,
         ledger=ledger,
         store=Store(store.client, BUCKET, known=OF_MOTO),
-        session=open_session(fleet_settings),
+        session=open_session(settings),
         wake_ups=WakeUps(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
-        watches=open_watches(ledger.redis, fleet_settings),
-        memory=TransferMemory(fleet_settings.transfer_memory, PART, least=PART),
+        watches=open_watches(ledger.redis, settings),
+        memory=TransferMemory(settings.transfer_memory, PART, least=PART),
         heartbeats=Heartbeats(ledger, longest=3600, every=0.02),
         now=clock,
         monotonic=clock,

@@ -6,7 +6,7 @@ import pytest
 
 from tests.origin import Answer, Origin, film, song
 from tests.unit.conftest import Clock, Sent
-from tests.unit.polling.scripted import Scripted, poll_for, video_answer, with_provider
+from tests.unit.polling.scripted import Scripted, poll_for, video_answer
 from tests.unit.story import run, state
 from workers.callbacks.assets import AssetId
 from workers.clock.sweep import sweep
@@ -22,16 +22,10 @@ KEY = "v/v_video.mp4"
 GOOD = film(1000)
 
 
-@pytest.fixture
-def provider() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
-def context(context: WorkerContext, provider: Scripted, origin: Origin) -> WorkerContext:
+@pytest.fixture(autouse=True)
+def _served(origin: Origin) -> None:
     origin.serve("/dead.mp4", Answer(status=403))
     origin.serve("/fresh.mp4", GOOD)
-    return with_provider(context, provider)
 
 
 def announce(context: WorkerContext, url: str) -> None:

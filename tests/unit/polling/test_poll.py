@@ -27,16 +27,6 @@ VIDEO = AssetId("v", "video")
 PATH = "/videos/one.mp4"
 
 
-@pytest.fixture
-def provider() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
-def context(context: WorkerContext, provider: Scripted) -> WorkerContext:
-    return with_provider(context, provider)
-
-
 def test_a_task_whose_callback_never_comes_is_archived_by_polling(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
 ) -> None:

@@ -16,7 +16,6 @@ from tests.unit.polling.scripted import (
     video_answer,
     video_state,
     watch_of,
-    with_provider,
 )
 from workers.callbacks.assets import AssetId
 from workers.context import WorkerContext
@@ -33,16 +32,6 @@ from workers.provider.families import ASKING_ORDER
 
 VIDEO = AssetId("v", "video")
 PATH = "/videos/one.mp4"
-
-
-@pytest.fixture
-def provider() -> Scripted:
-    return Scripted()
-
-
-@pytest.fixture
-def context(context: WorkerContext, provider: Scripted) -> WorkerContext:
-    return with_provider(context, provider)
 
 
 def test_a_bare_id_is_asked_about_in_each_family_until_one_knows_it(

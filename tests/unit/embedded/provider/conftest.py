@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from app.embedded.loopback import serving
-from app.embedded.provider import Provider
+from app.embedded.provider import Options, Provider, fake_provider
+from tests.unit.conftest import Clock
 
 
 @dataclass
@@ -96,6 +97,23 @@ ClientOf = Callable[[Provider], Client]
 def client_of() -> Iterator[ClientOf]:
     with requests.Session() as session:
         yield lambda provider: Client(session, provider)
+
+
+@pytest.fixture
+def options(clock: Clock) -> Options:
+    """Give the provider's options; a test file has options of its own where it needs others."""
+    return Options(clock=clock)
+
+
+@pytest.fixture
+def provider(options: Options) -> Iterator[Provider]:
+    with fake_provider(options) as running:
+        yield running
+
+
+@pytest.fixture
+def client(provider: Provider, client_of: ClientOf) -> Client:
+    return client_of(provider)
 
 
 def state_in(envelope: dict[str, Any]) -> object:

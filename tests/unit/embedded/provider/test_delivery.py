@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from app.embedded.provider import Options, Provider, fake_provider
 from tests.conftest import eventually
 from tests.unit.conftest import Clock
-from tests.unit.embedded.provider.conftest import Client, ClientOf, Receiver
+from tests.unit.embedded.provider.conftest import Client, Receiver
 
 MUSIC = "generate/record-info"
 
@@ -19,17 +18,6 @@ MUSIC = "generate/record-info"
 @pytest.fixture
 def options(clock: Clock) -> Options:
     return Options(clock=clock, retry_seconds=10, stage_seconds=100, signing_key="shared")
-
-
-@pytest.fixture
-def provider(options: Options) -> Iterator[Provider]:
-    with fake_provider(options) as running:
-        yield running
-
-
-@pytest.fixture
-def client(provider: Provider, client_of: ClientOf) -> Client:
-    return client_of(provider)
 
 
 def attempts(provider: Provider, count: int) -> list[int]:

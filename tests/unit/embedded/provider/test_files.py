@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,17 +20,6 @@ WAV = "wav/record-info"
 @pytest.fixture
 def options(clock: Clock) -> Options:
     return Options(clock=clock, file_seconds=60, file_status=410)
-
-
-@pytest.fixture
-def provider(options: Options) -> Iterator[Provider]:
-    with fake_provider(options) as running:
-        yield running
-
-
-@pytest.fixture
-def client(provider: Provider, client_of: ClientOf) -> Client:
-    return client_of(provider)
 
 
 def fetch(client: Client, url: str) -> requests.Response:

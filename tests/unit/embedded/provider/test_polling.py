@@ -2,7 +2,6 @@
 
 import itertools
 import time
-from collections.abc import Iterator
 
 import pytest
 import requests
@@ -15,17 +14,6 @@ from tests.unit.embedded.provider.conftest import Client, ClientOf, state_in
 from tests.unit.embedded.provider.documented import PATHS_AND_STATES
 
 MUSIC, LYRICS = "generate/record-info", "lyrics/record-info"
-
-
-@pytest.fixture
-def provider(clock: Clock) -> Iterator[Provider]:
-    with fake_provider(Options(clock=clock)) as running:
-        yield running
-
-
-@pytest.fixture
-def client(provider: Provider, client_of: ClientOf) -> Client:
-    return client_of(provider)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
