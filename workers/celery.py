@@ -34,7 +34,7 @@ class StemvaultCelery(Celery):  # type: ignore[misc]  # Celery ships no types
         return self.subclass_with_self("workers.dispatch.processes.programs:Beat")
 
 
-app = StemvaultCelery("stemvault", include=["workers.tasks"])
+app = StemvaultCelery("stemvault", include=["workers.tasks", "workers.lifecycle"])
 app.conf.update(
     broker_url=settings.redis_url.get_secret_value(),
     broker_transport="workers.dispatch.transport:Transport",

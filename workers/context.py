@@ -1,11 +1,10 @@
-"""The worker's context: the settings and one of each client, opened once in each process after the fork."""
+"""The worker's context: the settings and one of each client. A worker opens it once, before it forks its processes."""
 
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 import requests
@@ -26,16 +25,6 @@ from workers.source.egress import open_session
 from workers.transfer.capacity import Capacity
 from workers.transfer.memory import TransferMemory
 from workers.watching.watches import Watches, open_watches
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
-
-
-class Clients(NamedTuple):
-    """The S3 clients of a process: one for all requests, and one for bodies, which are sent at most twice."""
-
-    all: "S3Client"
-    bodies: "S3Client"
 
 
 @dataclass(frozen=True)
@@ -86,17 +75,20 @@ def open_context(
     settings: Settings,
     *,
     processes: int = 1,
-    clients: Clients | None = None,
     must_stop: Callable[[], bool] = never,
     is_ending: Callable[[], bool] = never,
 ) -> WorkerContext:
-    """Open the clients that the settings name, for one of ``processes``. No connection is made yet."""
+    """Open the clients that the settings name, for one of ``processes``. No connection is made yet.
+
+    If the context is opened before the fork, the processes share most of its memory. It must not be used before the
+    fork: clients of boto3 would share connections.
+    """
     ledger = open_ledger(settings)
     capacity = Capacity.of(settings, processes)
     return WorkerContext(
         settings=settings,
         ledger=ledger,
-        store=open_store(settings, at_once=capacity.at_once, clients=clients, must_stop=must_stop),
+        store=open_store(settings, at_once=capacity.at_once, must_stop=must_stop),
         session=open_session(settings, at_once=capacity.at_once),
         wake_ups=WakeUps(ledger.redis),
         received=ReceivedCallbacks(ledger.redis),
@@ -119,31 +111,20 @@ def open_provider(settings: Settings) -> ProviderClient | None:
     return ProviderClient(settings.provider_base_url, settings.provider_api_key.get_secret_value(), at_once=8)
 
 
-def open_store(
-    settings: Settings,
-    *,
-    at_once: int = 10,
-    clients: Clients | None = None,
-    must_stop: Callable[[], bool] = never,
-) -> Store:
-    """Open the bucket that the settings name, for ``at_once`` threads. No connection is made yet."""
-    clients = clients or open_clients(at_once)
+def open_store(settings: Settings, *, at_once: int = 10, must_stop: Callable[[], bool] = never) -> Store:
+    """Open the bucket that the settings name, for ``at_once`` threads. No connection is made yet.
+
+    A body is sent directly and then once by boto3, or, without direct requests, at most twice by boto3 with its own
+    backoff.
+    """
+    client = partial(open_client, at_once=at_once, create=create_with_boto3)
+    pool = open_pool(at_once)
     return Store(
-        clients.all,
+        client(),
         settings.s3_bucket,
-        open_pool(at_once),
-        bodies=clients.bodies,
-        probe_key=settings.layout.probe_key(uuid4().hex),
+        pool,
+        bodies=client(attempts=1 if pool else 2),
+        new_probe_key=lambda: settings.layout.probe_key(uuid4().hex),
         upload_args=settings.s3_upload_args,
         must_stop=must_stop,
     )
-
-
-def open_clients(at_once: int) -> Clients:
-    """Make the S3 clients for ``at_once`` threads.
-
-    If they are made before the fork, pool processes share most of their memory; they must not be used before it. A body
-    is sent directly and then once by boto3, or, without direct requests, at most twice by boto3 with its own backoff.
-    """
-    client = partial(open_client, at_once=at_once, create=create_with_boto3)
-    return Clients(client(), client(attempts=1 if open_pool() else 2))

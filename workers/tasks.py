@@ -1,4 +1,4 @@
-"""The Celery tasks, and the signals of a worker's life. Each task calls one function of a story.
+"""The Celery tasks. Each calls one function of a story.
 
 - ``ingest_callback`` (queue ``callbacks``): ``workers.ingest`` records callbacks and their assets.
 - ``archive_assets`` (``urgent``, ``assets``): ``workers.carry`` stores many assets at a time by ``workers.archive``.
@@ -12,45 +12,32 @@ A message is only a wake-up and carries no data. The callbacks and assets that w
 replaces lost ones (``test_lost_wake_ups_are_made_up_for_by_the_sweep``).
 """
 
-import gc
-import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cache, wraps
 from typing import Any, ParamSpec
 
 import structlog
-from billiard.exceptions import WorkerLostError
-from botocore.exceptions import BotoCoreError
 from celery import Task
-from celery.signals import beat_init, task_failure, worker_init, worker_ready, worker_shutdown, worker_shutting_down
-from redis.exceptions import RedisError
 
-from config.settings import EXIT_MISCONFIGURED
 from workers.archive import archive_next
 from workers.carry import carry
 from workers.celery import app
 from workers.clock.drain import drain
 from workers.clock.sweep import sweep as fire_timers
-from workers.context import Clients, WorkerContext, open_clients, open_context
+from workers.context import WorkerContext, open_context
 from workers.dispatch.containment import contained
 from workers.dispatch.processes import shutdown
 from workers.dispatch.processes.slots import Slots, WorkerSlots
 from workers.dispatch.queues import ASSET_QUEUES, CALLBACKS, SUSPECTS
-from workers.dispatch.wake_ups import WakeUps
-from workers.follow_up import recover_from_dead_process, wake_workers
+from workers.follow_up import wake_workers
 from workers.ingest import ingest_next
 from workers.intake.fullness import RECORDING_STOPS
-from workers.ledger.connection import open_ledger, open_redis
-from workers.ledger.storage.keys import FORMAT
-from workers.liveness.signs_of_life import CLOCK, POLL, SWEEP, WORKER, SignsOfLife, heartbeat
+from workers.liveness.signs_of_life import POLL, SWEEP, SignsOfLife
 from workers.polling.poll import poll
 from workers.recording.adopt import adopt_older, forget_older
-from workers.s3.client import s3_models
 from workers.settings import settings
-from workers.transfer.capacity import Capacity
 from workers.transfer.memory import TransferMemory
 
 log = structlog.get_logger()
@@ -59,9 +46,6 @@ log = structlog.get_logger()
 TURN = 1.0
 
 Arguments = ParamSpec("Arguments")
-
-#: Holds the heartbeat of this worker or beat until it ends.
-_life = ExitStack()
 
 
 @cache
@@ -75,18 +59,11 @@ def _slots() -> WorkerSlots:
 
 
 @cache
-def _clients() -> Clients:
-    """Give the S3 clients. They are made before the fork, and only used after it."""
-    return open_clients(Capacity.of(settings, _slots().carriers.number).at_once)
-
-
-@cache
 def context() -> WorkerContext:
-    """Give this process's worker context. It is opened at its first use, so after the fork."""
+    """Give the worker's context. It is opened before the fork, and only used after it: see ``_share_memory``."""
     return open_context(
         settings,
         processes=_slots().carriers.number,
-        clients=_clients(),
         must_stop=lambda: shutdown.is_due(settings.shutdown_grace),
         is_ending=shutdown.is_due,
     )
@@ -188,60 +165,3 @@ def sweep() -> None:
 def drain_inbox() -> None:
     """Move the callbacks that came while Redis was away from the bucket to Redis."""
     drain(context())
-
-
-@task_failure.connect(sender=archive_assets)
-@task_failure.connect(sender=archive_suspects)
-def _recover_from_dead_process(task_id: str, exception: BaseException, **_: object) -> None:
-    """Make the assets ready at once that a dead pool process held. This runs in the worker's main process.
-
-    It opens a ledger of its own: processes that are forked later would share the connections of ``context()``.
-    """
-    if isinstance(exception, WorkerLostError):
-        ledger = open_ledger(settings)
-        assets = recover_from_dead_process(ledger, WakeUps(ledger.redis), f"{task_id}:")
-        log.error("worker_process_died", assets=assets)
-
-
-@worker_init.connect
-def _share_memory(**_: object) -> None:
-    """Load the S3 clients and botocore's S3 model before the fork, so that the pool processes share their memory.
-
-    ``gc.freeze`` keeps the garbage collector from writing to these objects, which would copy their pages.
-    """
-    try:
-        _clients()
-    except (ValueError, BotoCoreError) as error:
-        print(f"Stemvault cannot start: AWS settings: {error}", file=sys.stderr)  # noqa: T201 - for people
-        sys.exit(EXIT_MISCONFIGURED)
-    s3_models()
-    gc.collect()
-    gc.freeze()
-
-
-@worker_shutting_down.connect
-def _begin_shutdown(**_: object) -> None:
-    shutdown.begin()
-
-
-@worker_ready.connect
-def _start_heartbeat_of_worker(**_: object) -> None:
-    with suppress(RedisError):
-        if (newest := open_ledger(settings).newest_format()) > FORMAT:
-            log.warning("newer_version_is_at_work", its_format=newest, own_format=FORMAT)
-    _start_heartbeat(WORKER)
-
-
-@beat_init.connect
-def _start_heartbeat_of_clock(**_: object) -> None:
-    _start_heartbeat(CLOCK)
-
-
-def _start_heartbeat(role: str) -> None:
-    redis = open_redis(settings.redis_url.get_secret_value(), timeout=2, connect_timeout=2)
-    _life.enter_context(heartbeat(redis, role))
-
-
-@worker_shutdown.connect
-def _end_heartbeat(**_: object) -> None:
-    _life.close()

@@ -64,8 +64,8 @@ class NewObject:
 class Store(Documents):
     """One bucket, for assets and documents. Any failure of S3 is raised as ``TransientError("store_unavailable")``.
 
-    ``upload_args``, ``known`` and ``must_stop``: see ``Documents``. The store is examined with objects whose keys begin
-    with ``probe_key``, which no other process may use.
+    ``upload_args``, ``known`` and ``must_stop``: see ``Documents``. The store is examined with objects under keys that
+    ``new_probe_key`` gives, each another one.
     """
 
     def __init__(  # noqa: PLR0913 - all but two have defaults
@@ -75,7 +75,7 @@ class Store(Documents):
         pool: urllib3.PoolManager | None = None,
         *,
         bodies: "S3Client | None" = None,
-        probe_key: str = "",
+        new_probe_key: Callable[[], str] = lambda: KeyLayout().probe_key(uuid4().hex),
         upload_args: UploadArgs | None = None,
         known: Guarantees | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -91,7 +91,7 @@ class Store(Documents):
             monotonic=monotonic,
             must_stop=must_stop,
         )
-        self._probe_key = probe_key or KeyLayout().probe_key(uuid4().hex)
+        self._new_probe_key = new_probe_key
         self._with_assets = upload_args or {}
         self._of_upload = Learned("multipart", self._known, monotonic)
 
@@ -134,11 +134,11 @@ class Store(Documents):
 
     def _examine_put(self) -> Guarantees:
         with reporting():
-            return examine_put(self, f"{self._probe_key}-put", self._with_documents)
+            return examine_put(self, f"{self._new_probe_key()}-put", self._with_documents)
 
     def _examine_upload(self, hold: Hold) -> Guarantees:
         with reporting():
-            return examine_upload(self, f"{self._probe_key}-multipart", self._with_documents, hold)
+            return examine_upload(self, f"{self._new_probe_key()}-multipart", self._with_documents, hold)
 
     def _write_if_new(self, key: str, guarantees: Guarantees, write: Callable[[bool], str]) -> str:
         if guarantees.needs_look and self.exists(key):

@@ -28,6 +28,8 @@ _TASKS = {
     SUSPECTS: "workers.tasks.archive_suspects",
     POLLS: "workers.tasks.poll_tasks",
 }
+WOKEN_QUEUES = tuple(_TASKS)
+"""The queues for which there are wake-up messages."""
 #: The placeholder for a message's id in its template. Only letters, as Lua's patterns need it.
 WAKE_UP_ID = "NOTWOWAKEUPSARETHESAME"
 

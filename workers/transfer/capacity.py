@@ -14,9 +14,9 @@ log = structlog.get_logger()
 #: Descriptors of a process beside its transfers (a generous number), and of each transfer: two of its connection to
 #: the source, two of its connection to the bucket, one to Redis, and ``DEFAULT_POOLSIZE`` kept ones to other hosts.
 _DESCRIPTORS, _DESCRIPTORS_EACH = 64, 5 + DEFAULT_POOLSIZE
-#: Processes beside those that carry transfers: one that is always free for callbacks and the clock, and one that tries
-#: suspects alone, the assets that dead processes held.
-OTHER_PROCESSES = 2
+#: Processes beside those that carry transfers: one that is always free for callbacks and the clock. When the first
+#: suspect comes, an asset that dead processes held, one more is added, which tries suspects alone.
+OTHER_PROCESSES = 1
 
 
 def other_processes(settings: Settings) -> int:

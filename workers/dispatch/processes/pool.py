@@ -1,4 +1,4 @@
-"""Celery's prefork pool, with a fix for several of its processes that die at once.
+"""Celery's prefork pool, with one process more when it is needed, and a fix for several processes that die at once.
 
 Celery waits for each process's sentinel, a descriptor that becomes readable when the process ends. If several processes
 end in one turn of its event loop, Celery replaces the first before it looks at the others, and the new process's
@@ -30,3 +30,10 @@ class TaskPool(prefork.TaskPool):  # type: ignore[misc]  # Celery ships no types
     """The pool that Celery's setting ``worker_pool`` names."""
 
     Pool = Processes
+
+    def add_spare_process(self) -> None:
+        """Have one process more than at the start, from now on."""
+        if self.num_processes == self.limit:
+            self.grow(1)
+            # Celery would start it within five seconds; until then, the task at hand may hold the last free process.
+            self.maintain_pool()
