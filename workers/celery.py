@@ -57,7 +57,8 @@ app.conf.update(
     # Wake-up messages are sent to the queue that they are for (workers.dispatch.wake_ups).
     task_routes={f"workers.tasks.{name}": {"queue": CLOCK} for name in ("sweep", "drain_inbox")},
     task_create_missing_queues=False,
-    # A worker prefetches one message for each process. If it dies, the sweep sends others in their place.
+    # A worker prefetches one message for each process that it starts with. If it dies, the sweep sends others in their
+    # place.
     worker_prefetch_multiplier=1,
     # Celery would prefetch less after a lost connection until the running tasks are done; ours are not redelivered.
     worker_enable_prefetch_count_reduction=False,

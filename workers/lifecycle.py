@@ -3,7 +3,6 @@
 import gc
 import sys
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
 
 import structlog
 from billiard.exceptions import WorkerLostError
@@ -11,7 +10,6 @@ from botocore.exceptions import BotoCoreError
 from celery.signals import (
     beat_init,
     task_failure,
-    task_received,
     worker_init,
     worker_ready,
     worker_shutdown,
@@ -28,10 +26,6 @@ from workers.ledger.storage.keys import FORMAT
 from workers.liveness.signs_of_life import CLOCK, WORKER, heartbeat
 from workers.settings import settings
 from workers.tasks import archive_assets, archive_suspects, context
-
-if TYPE_CHECKING:
-    from celery.worker.consumer import Consumer
-    from celery.worker.request import Request
 
 log = structlog.get_logger()
 
@@ -72,16 +66,6 @@ def _start_heartbeat_of_clock(**_: object) -> None:
 def _start_heartbeat(role: str) -> None:
     redis = open_redis(settings.redis_url.get_secret_value(), timeout=2, connect_timeout=2)
     _life.enter_context(heartbeat(redis, role))
-
-
-@task_received.connect
-def _add_process_for_suspects(sender: "Consumer", request: "Request", **_: object) -> None:
-    """Add a process when the first message about suspects comes. Most workers never get one, and save its memory.
-
-    The test is ``test_a_worker_has_a_process_for_suspects_when_the_first_one_comes``.
-    """
-    if request.name == archive_suspects.name:
-        sender.pool.add_spare_process()
 
 
 @task_failure.connect(sender=archive_assets)

@@ -42,7 +42,7 @@ from workers.transfer.memory import TransferMemory
 
 log = structlog.get_logger()
 
-#: Seconds for which one wake-up message has a worker record callbacks. A sweep waits behind it for at most this time.
+#: Seconds for which one wake-up message has a worker record callbacks. A sweep may wait behind it.
 TURN = 1.0
 
 Arguments = ParamSpec("Arguments")

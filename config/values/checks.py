@@ -76,7 +76,7 @@ def _public_url(value: str) -> str:
 
 def _provider_url(value: str) -> str:
     parts = urlsplit(value)
-    is_address = host_of(value) and parts.scheme in {"http", "https"}
+    is_address = host_of(value) and parts.scheme in {"http", "https"} and not any(map(str.isspace, value))
     if value and (not is_address or parts.query or parts.fragment or "@" in parts.netloc):
         raise ValueError("write the address of the provider's API without its path, such as https://api.example.com")
     return value.rstrip("/").removesuffix("/api/v1")

@@ -43,7 +43,7 @@ class Ours:
         self._http.trust_env = False
 
     def warm_up(self, megabytes: int) -> None:
-        """Have every process of the pool open its clients, which it does only once."""
+        """Have every process of the pool connect to all parts, which it does only once."""
         for _ in range(3):
             self.archive([self._ends.file(megabytes, 0)] * 24)
 

@@ -18,12 +18,12 @@ def threads_of(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
-@pytest.mark.timeout(120)
-def test_a_worker_has_a_process_for_suspects_when_the_first_one_comes(origin: Origin, payload: Payload) -> None:
-    """Two videos that do not end are under way when their process dies, twice: then each is tried alone.
+ENDLESS = Answer(film(1024**2), piece=1024, pause=0.5)
 
-    While that lasts, another process carries transfers, and a third one takes callbacks.
-    """
+
+@pytest.mark.timeout(120)
+def test_a_worker_adds_a_process_when_a_task_waits_for_one(origin: Origin, payload: Payload) -> None:
+    """A suspect and an endless video occupy the two processes of a worker; a third one records an honest callback."""
     with embedded_stack({**LOCAL, "STEMVAULT_SHUTDOWN_GRACE": "1s"}) as stack:
         stack.start_redis()
         stack.start_s3()
@@ -32,20 +32,23 @@ def test_a_worker_has_a_process_for_suspects_when_the_first_one_comes(origin: Or
         service = Service(stack)
         redis = stack.redis()
 
-        def post(task_id: str, *answers: Answer | bytes) -> None:
+        def post(task_id: str, answer: Answer) -> None:
             video = payload("video", origin.url)
             video["data"]["task_id"] = task_id
-            video["data"]["video_url"] = origin.serve(f"/{task_id}.mp4", *answers)
+            video["data"]["video_url"] = origin.serve(f"/{task_id}.mp4", answer)
             assert service.post(video).status_code == 200
 
-        for name in ("endless-1", "endless-2"):
-            post(name, Answer(film(1024**2), piece=1024, pause=0.5))
+        # Two videos are under way when their process dies, twice: from then on each is tried alone.
+        for name in ("suspect-1", "suspect-2"):
+            post(name, ENDLESS)
         for _ in range(SUSPECT_AFTER):
             eventually(lambda: redis.hlen(TAKEN) == 2 and len(children_of(worker.pid)) == 2)
             before = set(redis.hkeys(TAKEN))
             os.kill(max(children_of(worker.pid), key=threads_of), signal.SIGKILL)
             eventually(lambda: not before & set(redis.hkeys(TAKEN)))  # noqa: B023 - called now
-        eventually(lambda: len(children_of(worker.pid)) == 3 and redis.hlen(TAKEN) == 1)
-        post("honest", film(1024))
+        post("endless", ENDLESS)
+        eventually(lambda: redis.hlen(TAKEN) == 2)
+        assert len(children_of(worker.pid)) == 2
+        post("honest", Answer(film(1024)))
         assert service.settled("honest").assets["video"].state == "archived"
-        assert redis.hlen(TAKEN) == 1, "the suspect is still being tried"
+        assert (len(children_of(worker.pid)), redis.hlen(TAKEN)) == (3, 2)

@@ -14,8 +14,8 @@ log = structlog.get_logger()
 #: Descriptors of a process beside its transfers (a generous number), and of each transfer: two of its connection to
 #: the source, two of its connection to the bucket, one to Redis, and ``DEFAULT_POOLSIZE`` kept ones to other hosts.
 _DESCRIPTORS, _DESCRIPTORS_EACH = 64, 5 + DEFAULT_POOLSIZE
-#: Processes beside those that carry transfers: one that is always free for callbacks and the clock. When the first
-#: suspect comes, an asset that dead processes held, one more is added, which tries suspects alone.
+#: Processes beside those that carry transfers, for callbacks, the clock and suspects. The pool adds one more when a
+#: task waits for a process (``workers.dispatch.processes.pool``).
 OTHER_PROCESSES = 1
 
 

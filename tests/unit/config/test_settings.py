@@ -107,6 +107,7 @@ def test_no_fault_is_told_in_the_words_of_pydantic(make_settings: MakeSettings, 
         ("RETENTION", "0", "must be more than 0 seconds"),
         ("ALLOWED_ASSET_PORTS", "80,99999", "write port numbers from 1 to 65535, separated by commas, or * to allow"),
         ("LOG_LEVEL", "loud", "write 'debug', 'info', 'warning' or 'error'"),
+        ("PROVIDER_BASE_URL", "http:// host", "write the address of the provider's API without its path"),
     ],
 )
 def test_a_fault_says_what_to_write(make_settings: MakeSettings, name: str, value: str, fault: str) -> None:

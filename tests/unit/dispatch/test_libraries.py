@@ -10,6 +10,7 @@ from unittest.mock import Mock
 import pytest
 from celery.apps import beat, worker
 from celery.concurrency import asynpool, prefork
+from celery.worker import state
 from kombu import Connection
 from kombu.transport import redis as kombu_redis
 from kombu.utils.scheduling import priority_cycle
@@ -36,6 +37,13 @@ def test_celerys_pool_keeps_a_processs_sentinel_in_its_attribute(pool_class: Any
 
 def test_celerys_prefork_pool_names_its_class_of_processes() -> None:
     assert prefork.TaskPool.Pool is asynpool.AsynPool
+
+
+def test_celerys_pool_repeats_the_calls_in_its_timers_and_tells_which_tasks_wait() -> None:
+    assert isinstance(asynpool.AsynPool.timers, property)
+    assert "self.timers.items()" in getsource(asynpool.AsynPool.register_with_event_loop)
+    assert "self._processes += 1" in getsource(asynpool.AsynPool.grow)
+    assert state.reserved_requests is not state.active_requests
 
 
 def test_celerys_programs_have_the_hooks_that_ours_override() -> None:
