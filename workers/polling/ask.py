@@ -25,19 +25,20 @@ _MAY_BE_UNKNOWN = 600.0
 _BETWEEN_ROUNDS = 300.0
 
 
-def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] = time.sleep) -> None:
+def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] = time.sleep) -> bool:
     """Ask about one task that was taken, and act on the answer. Idempotent.
 
+    True if the answer says how the task is; a fault, a pause, or one family of several that are tried does not.
     Raises redis-py's errors, and the errors of ``ingest``.
     """
     if not context.provider:
-        return
+        return False
     family = _family_of(watch)
     try:
         answer = context.provider.ask(family, watch.task_id)
     except ProviderError as error:
         _refused(context, watch, family, error)
-        return
+        return isinstance(error, NotOfferedError | RefusedError) and _is_last_family(watch)
     _answered(context, watch)
     log.info("provider_answered", family=family.name, state=answer.state, asked=watch.asked)
     if answer.note:
@@ -49,6 +50,8 @@ def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] 
     else:
         _known(context, watch, family)
         _act(context, watch, answer, sleep)
+        return True
+    return _is_last_family(watch)
 
 
 def _family_of(watch: Watch) -> PolledFamily:
@@ -56,6 +59,11 @@ def _family_of(watch: Watch) -> PolledFamily:
     if watch.family in FAMILIES:
         return FAMILIES[watch.family]
     return next((family for family in ASKING_ORDER if family.name not in watch.tried), ASKING_ORDER[0])
+
+
+def _is_last_family(watch: Watch) -> bool:
+    """Tell whether no other family is to be asked about the task."""
+    return bool(watch.family) or len(watch.tried) + 1 >= len(ASKING_ORDER)
 
 
 def _answered(context: WorkerContext, watch: Watch) -> None:
@@ -94,7 +102,7 @@ def _unknown(context: WorkerContext, watch: Watch, family: PolledFamily, reason:
 
 def _next_family(context: WorkerContext, watch: Watch, family: PolledFamily, *, doubtful: bool = False) -> None:
     """Have the next family asked. After the last one, the task is unknown, if all answers were clear."""
-    if len(watch.tried) + 1 < len(ASKING_ORDER):
+    if not _is_last_family(watch):
         context.watches.not_of_family(watch, family.name, doubtful=doubtful)
         return
     if (context.now() - watch.since) * FRACTION_OF_AGE < _BETWEEN_ROUNDS:

@@ -82,7 +82,7 @@ class Watches:
         self._redis = redis
         self.turns = turns
         self.interval = interval
-        self._give_up = give_up
+        self.give_up = give_up
         self._watch = script(redis, "watch")
         self._take = script(redis, "take_watch")
         self._change_watch = script(redis, "change_watch")
@@ -110,7 +110,7 @@ class Watches:
         pipe.execute()
 
     def _add(self, task_id: str, family: str, purpose: Purpose, after: float, client: "Redis") -> object:
-        limits: list[str | float] = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES, MAX_DEAD_LETTERS]
+        limits: list[str | float] = [self.interval, self.give_up, REFRESH_EVERY, MAX_REFRESHES, MAX_DEAD_LETTERS]
         keys = [WATCHES, _WATCH + task_id, _DEAD_LETTERS]
         return self._watch(keys=keys, args=[task_id, family, purpose, after, *limits], client=client)
 
