@@ -165,15 +165,17 @@ class Watches:
         by_callback: bool = False,
         only: Purpose | None = None,
         since: float | None = None,
+        asked_at: float | None = None,
     ) -> bool:
         """Stop asking about a task; False if it is not watched, or is watched further.
 
         A refresh that no answer has ended goes on alone, until its own time is over. With ``only`` a watch goes on that
-        has another purpose now, and with ``since`` one that did not begin then.
+        has another purpose now, and with ``since`` one that did not begin then. ``asked_at`` says when the answered
+        request was sent, if it was not the last one.
         """
         keys = [WATCHES, _WATCH + task_id, COUNTERS]
-        began = "" if since is None else _text_of(since)
-        args: list[str | float] = [task_id, outcome, reason, _KEEP, "" if by_callback else "1", only or "", began]
+        times = ["" if each is None else _text_of(each) for each in (since, asked_at)]
+        args: list[str | float] = [task_id, outcome, reason, _KEEP, "" if by_callback else "1", only or "", *times]
         return bool(self._end(keys=keys, args=args))
 
     def due(self) -> int:

@@ -43,6 +43,18 @@ def test_a_refresh_outlives_the_watch_that_it_was_merged_with(
     assert state(watches).outcome == "settled"
 
 
+def test_an_answer_to_a_request_that_was_sent_before_ends_no_refresh(watches: Watches, clock: Clock) -> None:
+    watches.add("a", "video", "watch")
+    first = asked(watches)  # to record its answer takes 40 s
+    clock.advance(10)
+    watches.add("a", "video", "refresh")
+    clock.advance(25)
+    second = asked(watches)
+    clock.advance(5)
+    assert not watches.end("a", "settled", since=first.since, asked_at=first.asked_at)
+    assert watches.end("a", "settled", since=second.since, asked_at=second.asked_at)
+
+
 def test_a_refresh_without_any_answer_is_given_up_after_its_time(watches: Watches, clock: Clock) -> None:
     watches.add("a", "video", "refresh")
     clock.advance(86_401)
