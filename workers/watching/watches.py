@@ -175,8 +175,8 @@ class Watches:
         """
         keys = [WATCHES, _WATCH + task_id, COUNTERS]
         times = ["" if each is None else _text_of(each) for each in (since, asked_at)]
-        args: list[str | float] = [task_id, outcome, reason, _KEEP, "" if by_callback else "1", only or "", *times]
-        return bool(self._end(keys=keys, args=args))
+        args: list[str | float] = [task_id, outcome, reason, _KEEP, "" if by_callback else "1", only or ""]
+        return bool(self._end(keys=keys, args=[*args, *times, self.interval]))
 
     def due(self) -> int:
         """Count the tasks about which the provider is to be asked now."""

@@ -55,6 +55,19 @@ def test_an_answer_to_a_request_that_was_sent_before_ends_no_refresh(watches: Wa
     assert watches.end("a", "settled", since=second.since, asked_at=second.asked_at)
 
 
+@pytest.mark.parametrize("by_callback", [True, False])
+def test_a_refresh_that_goes_on_alone_keeps_the_interval(watches: Watches, clock: Clock, *, by_callback: bool) -> None:
+    watches.add("a", "video", "watch")
+    first = asked(watches)
+    clock.advance(1)
+    watches.add("a", "video", "refresh")
+    clock.advance(1)
+    assert not watches.end("a", "settled", by_callback=by_callback)
+    due = watches.next_request("a")
+    assert due is not None
+    assert due - first.asked_at == pytest.approx(watches.interval)
+
+
 def test_a_refresh_without_any_answer_is_given_up_after_its_time(watches: Watches, clock: Clock) -> None:
     watches.add("a", "video", "refresh")
     clock.advance(86_401)
