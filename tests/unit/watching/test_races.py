@@ -68,6 +68,21 @@ def test_a_refresh_that_goes_on_alone_keeps_the_interval(watches: Watches, clock
     assert due - first.asked_at == pytest.approx(watches.interval)
 
 
+@pytest.mark.parametrize("by_callback", [True, False])
+def test_a_refresh_that_is_wanted_after_one_has_ended_outlives_a_callback(
+    watches: Watches, clock: Clock, *, by_callback: bool
+) -> None:
+    watches.add("a", "video", "refresh")  # during a pause: it is never asked for
+    clock.advance(86_500)
+    if by_callback:
+        assert watches.end("a", "settled", by_callback=True)
+        watches.add("a", "video", "reconcile", after=1800)
+    assert watches.add("a", "video", "refresh")
+    asked(watches)  # this request gets no answer
+    clock.advance(5)
+    assert not watches.end("a", "settled", by_callback=True)
+
+
 def test_a_refresh_without_any_answer_is_given_up_after_its_time(watches: Watches, clock: Clock) -> None:
     watches.add("a", "video", "refresh")
     clock.advance(86_401)
