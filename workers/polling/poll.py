@@ -70,6 +70,8 @@ def _ask_contained(context: WorkerContext, watch: Watch, sleep: Callable[[float]
         is_answered = False
         try:
             is_answered = ask(context, watch, sleep=sleep)
+            if is_answered:
+                context.watches.answered(watch)
         finally:
             _give_up_if_over(context, watch, is_answered=is_answered)
 

@@ -138,6 +138,10 @@ class Watches:
         """Note that the provider knows the task, and its family."""
         self._change(watch, {"family": family, "exists": "1"}, without="tried doubtful unknown")
 
+    def answered(self, watch: Watch) -> None:
+        """Note an answer about the task. It serves a refresh that was wanted before its request was sent."""
+        self._change(watch, {}, without="refresh_until")
+
     def not_of_family(self, watch: Watch, family: str, *, doubtful: bool = False) -> None:
         """Note that the task is not of this family; the next family is asked as soon as it is the task's turn.
 
@@ -153,7 +157,8 @@ class Watches:
     def _change(self, watch: Watch, fields: Mapping[str, str], *, without: str = "", due_now: bool = False) -> None:
         """Set fields of a watch and delete those named in ``without``, unless it has ended meanwhile."""
         pairs = [value for item in fields.items() for value in item]
-        args = [watch.task_id, _text_of(watch.since), "1" if due_now else "", without, *pairs]
+        asked_at = _text_of(watch.asked_at)
+        args = [watch.task_id, _text_of(watch.since), "1" if due_now else "", without, asked_at, *pairs]
         self._change_watch(keys=[WATCHES, _WATCH + watch.task_id], args=args)
 
     def end(  # noqa: PLR0913 - an outcome, and the conditions under which it still counts

@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.origin import Answer, Origin, film, song
 from tests.unit.conftest import Clock, Sent
-from tests.unit.polling.scripted import Scripted, poll_for, video_answer
+from tests.unit.polling.scripted import Scripted, music_answer, poll_for, video_answer, watch_of
 from tests.unit.story import run, state
 from workers.callbacks.assets import AssetId
 from workers.clock.sweep import sweep
@@ -130,6 +131,21 @@ def test_assets_that_expire_one_after_the_other_all_get_fresh_urls(
     data["response"] = fresh
     work_for(context, clock, sent, 400)
     assert [state(context, AssetId("s", name))[0] for name in names] == ["archived", "archived"]
+
+
+@pytest.mark.slow
+def test_an_unfinished_task_with_a_dead_url_is_given_up_loudly(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
+) -> None:
+    context.watches.add("m", "music", "watch")
+    track = {"id": "a", "audioUrl": origin.url + "/dead.mp4", "duration": 10.0}
+    provider.answers["music", "m"] = music_answer("FIRST_SUCCESS", track)
+    with capture_logs() as logs:
+        work_for(context, clock, sent, 2000, step=30)
+        clock.advance(84_000)
+        work_for(context, clock, sent, 2500, step=60)
+    assert "watched_task_given_up" in [each["event"] for each in logs]
+    assert watch_of(context, "m").outcome == "given_up"
 
 
 def test_an_asset_whose_deadline_has_moved_does_not_expire(

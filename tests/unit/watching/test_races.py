@@ -83,6 +83,21 @@ def test_a_refresh_that_is_wanted_after_one_has_ended_outlives_a_callback(
     assert not watches.end("a", "settled", by_callback=True)
 
 
+@pytest.mark.parametrize("is_wanted_before", [True, False])
+def test_an_answer_of_an_unfinished_task_serves_its_refresh(
+    watches: Watches, clock: Clock, *, is_wanted_before: bool
+) -> None:
+    watches.add("a", "video", "watch")
+    if is_wanted_before:
+        watches.add("a", "video", "refresh")
+    answered = asked(watches)
+    clock.advance(1)
+    if not is_wanted_before:
+        watches.add("a", "video", "refresh")
+    watches.answered(answered)
+    assert watches.end("a", "settled", by_callback=True) is is_wanted_before
+
+
 def test_a_refresh_without_any_answer_is_given_up_after_its_time(watches: Watches, clock: Clock) -> None:
     watches.add("a", "video", "refresh")
     clock.advance(86_401)
