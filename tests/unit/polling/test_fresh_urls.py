@@ -1,8 +1,10 @@
 """Fresh URLs for assets whose URL is dead: asked for at once, every few minutes, and not for ever."""
 
 import json
+from contextlib import suppress
 
 import pytest
+from redis.exceptions import TimeoutError  # noqa: A004 - redis-py's
 from structlog.testing import capture_logs
 
 from tests.origin import Answer, Origin, film, song
@@ -16,7 +18,7 @@ from workers.errors import LeaseLostError
 from workers.ingest import ingest
 from workers.polling.refresh import is_dead
 from workers.provider.errors import NotOfferedError, RateLimitedError
-from workers.watching.watches import MAX_REFRESHES
+from workers.watching.watches import MAX_REFRESHES, Watches
 
 VIDEO = AssetId("v", "video")
 KEY = "v/v_video.mp4"
@@ -112,6 +114,33 @@ def test_an_asset_that_expired_is_archived_from_a_fresh_url(
     assert provider.asked == []
     work_for(context, clock, sent, 60)
     assert context.store.read_text(KEY) == GOOD
+
+
+@pytest.mark.parametrize("by_sweep", [True, False])
+def test_an_asset_expires_only_when_its_fresh_url_has_been_requested(
+    context: WorkerContext, origin: Origin, clock: Clock, sent: Sent, monkeypatch: pytest.MonkeyPatch, *, by_sweep: bool
+) -> None:
+    def answer_late(_: object) -> Answer:
+        clock.advance(10)
+        return Answer(status=503)
+
+    origin.otherwise = answer_late
+    announce(context, f"{origin.url}/slow.mp4?Expires={int(clock() + 600)}")
+    clock.advance(601 if by_sweep else 595)
+
+    def fail(*_: object, **__: object) -> None:
+        raise TimeoutError("Redis is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watches, "add", fail)
+        with suppress(TimeoutError):
+            sweep(context) if by_sweep else run(context, sent)
+        assert state(context, VIDEO)[0] != "expired"
+    for _ in range(20):
+        clock.advance(60)
+        sweep(context)
+    assert state(context, VIDEO)[0] == "expired"
+    assert context.watches.number() == 1
 
 
 @pytest.mark.slow
