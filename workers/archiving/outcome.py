@@ -54,7 +54,7 @@ def record_failure(context: WorkerContext, lease: Lease, error: AssetError) -> N
     streak = lease.streak + 1 if error.reason == lease.last_reason else 1
     step = _step_after(context, lease, error, streak)
     if (is_dead(error.reason, streak) or step == GiveUp("expired")) and not lease.optional:
-        request_refresh(context, lease.id.task_id)
+        request_refresh(context, lease.id.task_id, is_last=isinstance(step, GiveUp))
     if isinstance(step, Retry):
         _postpone(context, lease, error, streak=streak, until=step.at)
     elif _has_partial(lease, error):

@@ -81,7 +81,7 @@ def _give_up(context: WorkerContext, asset: AssetId, state: str) -> None:
     record = context.ledger.asset(asset)
     reason = record.error or "never_tried"
     if state == "expired" and not record.optional:
-        request_refresh(context, asset.task_id)
+        request_refresh(context, asset.task_id, is_last=True)
     try:
         still_open = context.ledger.settle(asset, "", state, reason=reason)
     except (LeaseLostError, FreshUrlError):

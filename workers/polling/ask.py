@@ -13,7 +13,7 @@ from workers.provider.answers import Answer
 from workers.provider.errors import NotOfferedError, ProviderError, ProviderFaultError, RefusedError
 from workers.provider.families import ASKING_ORDER, FAMILIES, PolledFamily, State
 from workers.watching.pauses import pause_after
-from workers.watching.watches import FRACTION_OF_AGE, Purpose, Watch
+from workers.watching.watches import FRACTION_OF_AGE, Outcome, Purpose, Watch
 
 log = structlog.get_logger()
 
@@ -25,19 +25,20 @@ _MAY_BE_UNKNOWN = 600.0
 _BETWEEN_ROUNDS = 300.0
 
 
-def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] = time.sleep) -> None:
+def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] = time.sleep) -> bool:
     """Ask about one task that was taken, and act on the answer. Idempotent.
 
+    True if the answer says how the task is; a fault, a pause, or one family of several that are tried does not.
     Raises redis-py's errors, and the errors of ``ingest``.
     """
     if not context.provider:
-        return
+        return False
     family = _family_of(watch)
     try:
         answer = context.provider.ask(family, watch.task_id)
     except ProviderError as error:
         _refused(context, watch, family, error)
-        return
+        return isinstance(error, NotOfferedError | RefusedError) and _is_last_family(watch)
     _answered(context, watch)
     log.info("provider_answered", family=family.name, state=answer.state, asked=watch.asked)
     if answer.note:
@@ -49,6 +50,8 @@ def ask(context: WorkerContext, watch: Watch, *, sleep: Callable[[float], None] 
     else:
         _known(context, watch, family)
         _act(context, watch, answer, sleep)
+        return True
+    return _is_last_family(watch)
 
 
 def _family_of(watch: Watch) -> PolledFamily:
@@ -56,6 +59,11 @@ def _family_of(watch: Watch) -> PolledFamily:
     if watch.family in FAMILIES:
         return FAMILIES[watch.family]
     return next((family for family in ASKING_ORDER if family.name not in watch.tried), ASKING_ORDER[0])
+
+
+def _is_last_family(watch: Watch) -> bool:
+    """Tell whether no other family is to be asked about the task."""
+    return bool(watch.family) or len(watch.tried) + 1 >= len(ASKING_ORDER)
 
 
 def _answered(context: WorkerContext, watch: Watch) -> None:
@@ -94,7 +102,7 @@ def _unknown(context: WorkerContext, watch: Watch, family: PolledFamily, reason:
 
 def _next_family(context: WorkerContext, watch: Watch, family: PolledFamily, *, doubtful: bool = False) -> None:
     """Have the next family asked. After the last one, the task is unknown, if all answers were clear."""
-    if len(watch.tried) + 1 < len(ASKING_ORDER):
+    if not _is_last_family(watch):
         context.watches.not_of_family(watch, family.name, doubtful=doubtful)
         return
     if (context.now() - watch.since) * FRACTION_OF_AGE < _BETWEEN_ROUNDS:
@@ -108,7 +116,7 @@ def _count_unknown(context: WorkerContext, watch: Watch, reason: str) -> None:
     """Count that the provider does not know the task; after enough times in a row, end the watch."""
     times = watch.unknown + 1
     if watch.purpose == "refresh":
-        context.watches.end(watch.task_id, "settled", reason, only="refresh", since=watch.since)
+        _end(context, watch, "settled", reason, only="refresh")
         return
     if watch.exists or context.ledger.knows(watch.task_id):
         log.warning("provider_does_not_know_task", family=watch.family, reason=reason)
@@ -116,7 +124,7 @@ def _count_unknown(context: WorkerContext, watch: Watch, reason: str) -> None:
     may_come = watch.purpose == "watch" and context.now() < watch.since + _MAY_BE_UNKNOWN
     if times < _ROUNDS.get(watch.purpose, 1) or may_come:
         context.watches.unknown(watch, times)
-    elif context.watches.end(watch.task_id, "gone", reason, only=watch.purpose, since=watch.since):
+    elif _end(context, watch, "gone", reason, only=watch.purpose):
         # A person is waiting for a task that was registered; a backfill reports its own.
         level = logging.ERROR if watch.purpose == "watch" else logging.WARNING
         log.log(level, "watched_task_unknown", family=watch.family, reason=reason, purpose=watch.purpose)
@@ -128,8 +136,15 @@ def _act(context: WorkerContext, watch: Watch, answer: Answer, sleep: Callable[[
         is_done = answer.state is State.DONE
         record(context, with_fresh_urls(context, answer.body, sleep=sleep) if is_done else answer.body)
     if answer.state is State.DONE:
-        context.watches.end(watch.task_id, "settled", since=watch.since)
+        _end(context, watch, "settled")
     elif answer.state is State.FAILED:
-        context.watches.end(watch.task_id, "failed", since=watch.since)
+        _end(context, watch, "failed")
     elif watch.purpose == "refresh":
-        context.watches.end(watch.task_id, "settled", "still_running", only="refresh", since=watch.since)
+        _end(context, watch, "settled", "still_running", only="refresh")
+
+
+def _end(
+    context: WorkerContext, watch: Watch, outcome: Outcome, reason: str = "", *, only: Purpose | None = None
+) -> bool:
+    """End the watch with the answer of this request, unless a newer one or a later refresh has come meanwhile."""
+    return context.watches.end(watch.task_id, outcome, reason, only=only, since=watch.since, asked_at=watch.asked_at)

@@ -4,7 +4,8 @@
 2. Ask: ``workers.provider`` asks for the task's state, within a limited time (``workers.polling.ask``).
 3. Record: an answer that names files, or a failure, is turned into the body of a callback and recorded by
    ``workers.ingest``. A delivered callback and an answer with the same files change the ledger in the same way.
-4. End the watch, if the task is settled, unknown to the provider, or given up after POLL_GIVE_UP.
+4. End the watch, if the task is settled, unknown to the provider, or given up: after POLL_GIVE_UP with an answer that
+   the task is unfinished, and after twice that time without one.
 
 Taking a watch sets the time of the next request. So a worker that dies leaves the task watched.
 """
@@ -66,18 +67,24 @@ def _without_ended(under_way: set[Future[None]]) -> set[Future[None]]:
 
 def _ask_contained(context: WorkerContext, watch: Watch, sleep: Callable[[float], None]) -> None:
     with contained("poll"), structlog.contextvars.bound_contextvars(task_id=watch.task_id):
+        is_answered = False
         try:
-            ask(context, watch, sleep=sleep)
+            is_answered = ask(context, watch, sleep=sleep)
+            if is_answered:
+                context.watches.answered(watch)
         finally:
-            _give_up_if_over(context, watch)
+            _give_up_if_over(context, watch, is_answered=is_answered)
 
 
-def _give_up_if_over(context: WorkerContext, watch: Watch) -> None:
-    """Give a task up that was asked about after its time.
+def _give_up_if_over(context: WorkerContext, watch: Watch, *, is_answered: bool) -> None:
+    """Give a task up that was asked about after its time, and is not finished.
 
-    A pause of days ends no watch (``test_a_pause_of_days_ends_no_watch_before_its_task_was_asked_about``).
+    A task without an answer, or whose answer could not be recorded, is asked about again for as long again
+    (``test_an_answer_after_a_day_that_cannot_be_recorded_is_asked_for_again``). A pause of days ends no watch
+    (``test_a_pause_of_days_ends_no_watch_before_its_task_was_asked_about``).
     """
-    if context.now() < watch.until or context.watches.turns.paused():
+    over_at = watch.until if is_answered else watch.until + context.watches.give_up
+    if context.now() < over_at or context.watches.turns.paused():
         return
     if context.watches.end(watch.task_id, "given_up", "unfinished", only=watch.purpose, since=watch.since):
         log.error("watched_task_given_up", family=watch.family, asked=watch.asked, purpose=watch.purpose)

@@ -82,7 +82,7 @@ class Watches:
         self._redis = redis
         self.turns = turns
         self.interval = interval
-        self._give_up = give_up
+        self.give_up = give_up
         self._watch = script(redis, "watch")
         self._take = script(redis, "take_watch")
         self._change_watch = script(redis, "change_watch")
@@ -110,7 +110,7 @@ class Watches:
         pipe.execute()
 
     def _add(self, task_id: str, family: str, purpose: Purpose, after: float, client: "Redis") -> object:
-        limits: list[str | float] = [self.interval, self._give_up, REFRESH_EVERY, MAX_REFRESHES, MAX_DEAD_LETTERS]
+        limits: list[str | float] = [self.interval, self.give_up, REFRESH_EVERY, MAX_REFRESHES, MAX_DEAD_LETTERS]
         keys = [WATCHES, _WATCH + task_id, _DEAD_LETTERS]
         return self._watch(keys=keys, args=[task_id, family, purpose, after, *limits], client=client)
 
@@ -138,6 +138,10 @@ class Watches:
         """Note that the provider knows the task, and its family."""
         self._change(watch, {"family": family, "exists": "1"}, without="tried doubtful unknown")
 
+    def answered(self, watch: Watch) -> None:
+        """Note an answer about the task. It serves a refresh that was wanted before its request was sent."""
+        self._change(watch, {}, without="refresh_until")
+
     def not_of_family(self, watch: Watch, family: str, *, doubtful: bool = False) -> None:
         """Note that the task is not of this family; the next family is asked as soon as it is the task's turn.
 
@@ -153,7 +157,8 @@ class Watches:
     def _change(self, watch: Watch, fields: Mapping[str, str], *, without: str = "", due_now: bool = False) -> None:
         """Set fields of a watch and delete those named in ``without``, unless it has ended meanwhile."""
         pairs = [value for item in fields.items() for value in item]
-        args = [watch.task_id, _text_of(watch.since), "1" if due_now else "", without, *pairs]
+        asked_at = _text_of(watch.asked_at)
+        args = [watch.task_id, _text_of(watch.since), "1" if due_now else "", without, asked_at, *pairs]
         self._change_watch(keys=[WATCHES, _WATCH + watch.task_id], args=args)
 
     def end(  # noqa: PLR0913 - an outcome, and the conditions under which it still counts
@@ -165,16 +170,18 @@ class Watches:
         by_callback: bool = False,
         only: Purpose | None = None,
         since: float | None = None,
+        asked_at: float | None = None,
     ) -> bool:
         """Stop asking about a task; False if it is not watched, or is watched further.
 
         A refresh that no answer has ended goes on alone, until its own time is over. With ``only`` a watch goes on that
-        has another purpose now, and with ``since`` one that did not begin then.
+        has another purpose now, and with ``since`` one that did not begin then. ``asked_at`` says when the answered
+        request was sent, if it was not the last one.
         """
         keys = [WATCHES, _WATCH + task_id, COUNTERS]
-        began = "" if since is None else _text_of(since)
-        args: list[str | float] = [task_id, outcome, reason, _KEEP, "" if by_callback else "1", only or "", began]
-        return bool(self._end(keys=keys, args=args))
+        times = ["" if each is None else _text_of(each) for each in (since, asked_at)]
+        args: list[str | float] = [task_id, outcome, reason, _KEEP, "" if by_callback else "1", only or ""]
+        return bool(self._end(keys=keys, args=[*args, *times, self.interval]))
 
     def due(self) -> int:
         """Count the tasks about which the provider is to be asked now."""

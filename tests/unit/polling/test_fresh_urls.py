@@ -1,12 +1,15 @@
 """Fresh URLs for assets whose URL is dead: asked for at once, every few minutes, and not for ever."""
 
 import json
+from contextlib import suppress
 
 import pytest
+from redis.exceptions import TimeoutError  # noqa: A004 - redis-py's
+from structlog.testing import capture_logs
 
 from tests.origin import Answer, Origin, film, song
 from tests.unit.conftest import Clock, Sent
-from tests.unit.polling.scripted import Scripted, poll_for, video_answer
+from tests.unit.polling.scripted import Scripted, music_answer, poll_for, video_answer, watch_of
 from tests.unit.story import run, state
 from workers.callbacks.assets import AssetId
 from workers.clock.sweep import sweep
@@ -15,7 +18,7 @@ from workers.errors import LeaseLostError
 from workers.ingest import ingest
 from workers.polling.refresh import is_dead
 from workers.provider.errors import NotOfferedError, RateLimitedError
-from workers.watching.watches import MAX_REFRESHES
+from workers.watching.watches import MAX_REFRESHES, Watches
 
 VIDEO = AssetId("v", "video")
 KEY = "v/v_video.mp4"
@@ -113,6 +116,33 @@ def test_an_asset_that_expired_is_archived_from_a_fresh_url(
     assert context.store.read_text(KEY) == GOOD
 
 
+@pytest.mark.parametrize("by_sweep", [True, False])
+def test_an_asset_expires_only_when_its_fresh_url_has_been_requested(
+    context: WorkerContext, origin: Origin, clock: Clock, sent: Sent, monkeypatch: pytest.MonkeyPatch, *, by_sweep: bool
+) -> None:
+    def answer_late(_: object) -> Answer:
+        clock.advance(10)
+        return Answer(status=503)
+
+    origin.otherwise = answer_late
+    announce(context, f"{origin.url}/slow.mp4?Expires={int(clock() + 600)}")
+    clock.advance(601 if by_sweep else 595)
+
+    def fail(*_: object, **__: object) -> None:
+        raise TimeoutError("Redis is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watches, "add", fail)
+        with suppress(TimeoutError):
+            sweep(context) if by_sweep else run(context, sent)
+        assert state(context, VIDEO)[0] != "expired"
+    for _ in range(20):
+        clock.advance(60)
+        sweep(context)
+    assert state(context, VIDEO)[0] == "expired"
+    assert context.watches.number() == 1
+
+
 @pytest.mark.slow
 def test_assets_that_expire_one_after_the_other_all_get_fresh_urls(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
@@ -130,6 +160,21 @@ def test_assets_that_expire_one_after_the_other_all_get_fresh_urls(
     data["response"] = fresh
     work_for(context, clock, sent, 400)
     assert [state(context, AssetId("s", name))[0] for name in names] == ["archived", "archived"]
+
+
+@pytest.mark.slow
+def test_an_unfinished_task_with_a_dead_url_is_given_up_loudly(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, sent: Sent
+) -> None:
+    context.watches.add("m", "music", "watch")
+    track = {"id": "a", "audioUrl": origin.url + "/dead.mp4", "duration": 10.0}
+    provider.answers["music", "m"] = music_answer("FIRST_SUCCESS", track)
+    with capture_logs() as logs:
+        work_for(context, clock, sent, 2000, step=30)
+        clock.advance(84_000)
+        work_for(context, clock, sent, 2500, step=60)
+    assert "watched_task_given_up" in [each["event"] for each in logs]
+    assert watch_of(context, "m").outcome == "given_up"
 
 
 def test_an_asset_whose_deadline_has_moved_does_not_expire(

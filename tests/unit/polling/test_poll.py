@@ -171,6 +171,25 @@ def test_an_answer_that_cannot_be_recorded_now_is_asked_for_again(
     assert context.ledger.snapshot("v")
 
 
+def test_an_answer_after_a_day_that_cannot_be_recorded_is_asked_for_again(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context.watches.add("v", "video", "watch", after=30)
+    provider.answers["video", "v"] = video_answer(origin.url + PATH)
+    clock.advance(86_500)
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("the bucket is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("workers.polling.record.ingest", fail)
+        poll_for(context, clock, 0)
+    assert watch_of(context).outcome is None
+    poll_for(context, clock, 1000)
+    assert watch_of(context).outcome == "settled"
+    assert context.ledger.snapshot("v")
+
+
 @pytest.mark.slow
 def test_a_task_whose_answer_can_never_be_recorded_is_given_up(
     context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
@@ -178,9 +197,9 @@ def test_a_task_whose_answer_can_never_be_recorded_is_given_up(
     context.store.write_text("v/v_manifest.json", b"no manifest", "application/json")
     context.watches.add("v", "video", "watch")
     provider.answers["video", "v"] = video_answer(origin.url + PATH)
-    poll_for(context, clock, 90_000, step=120)
+    poll_for(context, clock, 180_000, step=120)
     assert watch_of(context).outcome == "given_up"
-    assert len(provider.asked) < 250
+    assert len(provider.asked) < 350
 
 
 @pytest.mark.parametrize("strange", ["\ud83d", 1e999])

@@ -166,7 +166,7 @@ def test_one_task_whose_requests_always_fail_keeps_no_other_waiting(
     provider.answers["video", "v"] = video_state("PENDING")
     poll_for(context, clock, 95)
     assert provider.times() == {("video", "bad"): 4, ("video", "v"): 4}
-    poll_for(context, clock, 90_000, step=120)
+    poll_for(context, clock, 180_000, step=120)
     assert watch_of(context, "bad").outcome == "given_up"
 
 
@@ -189,6 +189,29 @@ def test_a_pause_of_days_ends_no_watch_before_its_task_was_asked_about(
     poll_for(context, clock, 5 * 86400, step=3600)
     provider.answers["video", "v"] = video_answer(origin.url + PATH)
     poll_for(context, clock, 1800, step=60)
+    assert watch_of(context).outcome == "settled"
+
+
+def test_one_fault_after_a_pause_of_days_ends_no_watch(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    context.watches.add("v", "video", "watch")
+    clock.advance(90_000)
+    provider.answers["video", "v"] = ProviderFaultError("no answer in time")
+    poll_for(context, clock, 0)
+    assert watch_of(context).outcome is None
+    provider.answers["video", "v"] = video_answer(origin.url + PATH)
+    poll_for(context, clock, 1000)
+    assert watch_of(context).outcome == "settled"
+
+
+def test_a_bare_id_is_asked_about_in_all_families_after_a_pause_of_days(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    context.watches.add("v", "", "watch")
+    clock.advance(90_000)
+    provider.answers["video", "v"] = video_answer(origin.url + PATH)
+    poll_for(context, clock, 20)
     assert watch_of(context).outcome == "settled"
 
 

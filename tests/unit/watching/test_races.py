@@ -43,6 +43,61 @@ def test_a_refresh_outlives_the_watch_that_it_was_merged_with(
     assert state(watches).outcome == "settled"
 
 
+def test_an_answer_to_a_request_that_was_sent_before_ends_no_refresh(watches: Watches, clock: Clock) -> None:
+    watches.add("a", "video", "watch")
+    first = asked(watches)  # to record its answer takes 40 s
+    clock.advance(10)
+    watches.add("a", "video", "refresh")
+    clock.advance(25)
+    second = asked(watches)
+    clock.advance(5)
+    assert not watches.end("a", "settled", since=first.since, asked_at=first.asked_at)
+    assert watches.end("a", "settled", since=second.since, asked_at=second.asked_at)
+
+
+@pytest.mark.parametrize("by_callback", [True, False])
+def test_a_refresh_that_goes_on_alone_keeps_the_interval(watches: Watches, clock: Clock, *, by_callback: bool) -> None:
+    watches.add("a", "video", "watch")
+    first = asked(watches)
+    clock.advance(1)
+    watches.add("a", "video", "refresh")
+    clock.advance(1)
+    assert not watches.end("a", "settled", by_callback=by_callback)
+    due = watches.next_request("a")
+    assert due is not None
+    assert due - first.asked_at == pytest.approx(watches.interval)
+
+
+@pytest.mark.parametrize("by_callback", [True, False])
+def test_a_refresh_that_is_wanted_after_one_has_ended_outlives_a_callback(
+    watches: Watches, clock: Clock, *, by_callback: bool
+) -> None:
+    watches.add("a", "video", "refresh")  # during a pause: it is never asked for
+    clock.advance(86_500)
+    if by_callback:
+        assert watches.end("a", "settled", by_callback=True)
+        watches.add("a", "video", "reconcile", after=1800)
+    assert watches.add("a", "video", "refresh")
+    asked(watches)  # this request gets no answer
+    clock.advance(5)
+    assert not watches.end("a", "settled", by_callback=True)
+
+
+@pytest.mark.parametrize("is_wanted_before", [True, False])
+def test_an_answer_of_an_unfinished_task_serves_its_refresh(
+    watches: Watches, clock: Clock, *, is_wanted_before: bool
+) -> None:
+    watches.add("a", "video", "watch")
+    if is_wanted_before:
+        watches.add("a", "video", "refresh")
+    answered = asked(watches)
+    clock.advance(1)
+    if not is_wanted_before:
+        watches.add("a", "video", "refresh")
+    watches.answered(answered)
+    assert watches.end("a", "settled", by_callback=True) is is_wanted_before
+
+
 def test_a_refresh_without_any_answer_is_given_up_after_its_time(watches: Watches, clock: Clock) -> None:
     watches.add("a", "video", "refresh")
     clock.advance(86_401)

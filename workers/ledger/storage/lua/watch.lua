@@ -7,7 +7,7 @@
 -- Reply: 1 if it is watched and a request will come, else 0: it has had its refreshes, or too many dead letters came
 local RANK = {watch = 1, backfill = 2, reconcile = 3, refresh = 4, dead_letter = 5}
 local now, task, family, purpose = clock(), ARGV[1], ARGV[2], ARGV[3]
-local known = redis.call('HMGET', KEYS[2], 'purpose', 'asked_at', 'refreshed_at', 'refreshes', 'family')
+local known = redis.call('HMGET', KEYS[2], 'purpose', 'asked_at', 'refreshed_at', 'refreshes', 'family', 'refresh_until')
 -- Times further ahead than they can be are from before Redis's clock was set back
 -- (test_a_clock_that_is_set_back_delays_no_refresh).
 if known[2] and tonumber(known[2]) > now then known[2] = now end
@@ -21,7 +21,10 @@ if purpose == 'dead_letter' then
   if redis.call('HINCRBY', KEYS[3], 'number', 1) > tonumber(ARGV[9]) then return 0 end
 elseif purpose == 'refresh' then
   -- A refresh that is wanted too early waits for its time. One that waits serves all assets of the task.
-  if waits and known[3] and tonumber(known[3]) > tonumber(known[2] or '0') then
+  -- One whose time is over is lost with the next callback: another takes its place
+  -- (test_a_refresh_that_is_wanted_after_one_has_ended_outlives_a_callback).
+  local is_open = waits and known[6] and tonumber(known[6]) > now
+  if is_open and known[3] and tonumber(known[3]) > tonumber(known[2] or '0') then
     at = tonumber(known[3])
   else
     if tonumber(known[4] or '0') >= tonumber(ARGV[8]) then return 0 end
