@@ -136,9 +136,9 @@ def test_a_broker_that_hangs_does_not_hide_that_the_bucket_answers() -> None:
 
 
 def replaced(pid: int, processes: frozenset[int]) -> bool:
-    """Tell whether other processes have replaced all these."""
+    """Tell whether other processes have replaced all these. There is one more if a task had to wait meanwhile."""
     now = children_of(pid)
-    return len(now) == len(processes) and not now & processes
+    return len(now) >= len(processes) and not now & processes
 
 
 def test_a_worker_that_lost_all_pool_processes_at_once_survives_a_broker_outage(payload: Payload) -> None:
@@ -163,7 +163,7 @@ def test_a_worker_that_lost_all_pool_processes_at_once_survives_a_broker_outage(
         # A later death is noticed too.
         gone = min(children_of(worker.pid))
         os.kill(gone, signal.SIGKILL)
-        eventually(lambda: len(children_of(worker.pid) - {gone}) == len(processes))
+        eventually(lambda: len(children_of(worker.pid) - {gone}) >= len(processes))
         assert (worker.popen.poll(), beat.popen.poll()) == (None, None)
         assert '"critical"' not in worker.log.read_text()
 
