@@ -1,6 +1,8 @@
 """The story of polling: answers become records, and every watch comes to an end."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -152,17 +154,25 @@ def test_without_a_provider_nothing_is_watched(context: WorkerContext, origin: O
     assert context.watches.number() == 0
 
 
-def test_an_answer_that_cannot_be_recorded_now_is_asked_for_again(
-    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    context.watches.add("v", "video", "watch")
-    provider.answers["video", "v"] = video_answer(origin.url + PATH)
+@contextmanager
+def bucket_away() -> Iterator[None]:
+    """Have every recording of an answer fail."""
 
     def fail(*_: object, **__: object) -> None:
         raise ConnectionError("the bucket is away")
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("workers.polling.record.ingest", fail)
+        yield
+
+
+def test_an_answer_that_cannot_be_recorded_now_is_asked_for_again(
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
+) -> None:
+    context.watches.add("v", "video", "watch")
+    provider.answers["video", "v"] = video_answer(origin.url + PATH)
+
+    with bucket_away():
         poll_for(context, clock, 20)
         assert watch_of(context).outcome is None
         poll_for(context, clock, 40)
@@ -172,17 +182,13 @@ def test_an_answer_that_cannot_be_recorded_now_is_asked_for_again(
 
 
 def test_an_answer_after_a_day_that_cannot_be_recorded_is_asked_for_again(
-    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, provider: Scripted, origin: Origin, clock: Clock
 ) -> None:
     context.watches.add("v", "video", "watch", after=30)
     provider.answers["video", "v"] = video_answer(origin.url + PATH)
     clock.advance(86_500)
 
-    def fail(*_: object, **__: object) -> None:
-        raise ConnectionError("the bucket is away")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("workers.polling.record.ingest", fail)
+    with bucket_away():
         poll_for(context, clock, 0)
     assert watch_of(context).outcome is None
     poll_for(context, clock, 1000)
